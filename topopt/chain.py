@@ -1,0 +1,317 @@
+"""A chain of named, frozen, differentiable stages; running it leaves a tape that knows every sensitivity."""
+
+from __future__ import annotations
+
+import dataclasses
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from topopt.errors import ChainError, NumericalError, ParameterError, suggestion
+from topopt.parameters import Array, checked, replaced, scalars
+
+__all__ = ["Chain", "Link", "Pullback", "Stage", "Tape"]
+
+Pullback = Callable[[Array], tuple[Array, ...]]
+"""Maps the cotangent of a stage's output to the cotangents of its inputs, in order."""
+
+
+class Stage(ABC):
+    """A frozen differentiable map: inputs to output, and back.
+
+    Write one as a frozen dataclass with a single method, `vjp`. Its float fields can be scheduled by
+    name, its bounds stand in the annotations (`topopt.parameters`).
+    """
+
+    sharp: ClassVar[bool] = False
+    """True for a projection: an elementwise map whose slope may die, bypassed in the reference cotangent."""
+    costly: ClassVar[bool] = False
+    """True if running the stage solves a state equation."""
+    linear: ClassVar[bool] = False
+    """True if the output is linear in the inputs, so that the dot test applies."""
+    heuristic: ClassVar[bool] = False
+    """True if the pullback is, on purpose, not the derivative of the map."""
+
+    def __post_init__(self) -> None:
+        """Check that numbers lie in their bounds."""
+        checked(self)
+
+    @abstractmethod
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the output and its pullback.
+
+        The inputs are read-only; the output must be a fresh array (or an input passed on), and so must
+        everything the pullback returns.
+        """
+
+    def derivative(self, parameter: str, *inputs: Array) -> Array | None:
+        """Return the derivative of the output with respect to a float field, or None where it is not known.
+
+        Needed only for the slope of a homotopy in the vanishing log; it must not solve a state equation.
+        """
+        return None
+
+    def edge_slope(self) -> float | None:
+        """Return the slope of a sharp elementwise stage where its output crosses one half, None if unknown.
+
+        Needed only for the width of the interface in the vanishing log.
+        """
+        return None
+
+    def __call__(self, *inputs: Array) -> Array:
+        """Return the output alone."""
+        return self.vjp(*inputs)[0]
+
+
+@dataclass(frozen=True)
+class Link:
+    """A stage with its place in a chain: the name of its output and the names it reads."""
+
+    name: str
+    stage: Stage
+    reads: tuple[str, ...] | str = ()
+
+
+@dataclass(frozen=True)
+class Chain:
+    """Named stages in order; a link reads the previous name unless told otherwise.
+
+    Parameters
+    ----------
+    links : iterable of Link or tuple
+        ``(name, stage)`` or ``(name, stage, reads)``; `reads` is a name or a tuple of names.
+    source : str
+        The name of the chain's input.
+
+    Examples
+    --------
+    >>> from topopt.stages import Tanh, Simp
+    >>> chain = Chain([("physical", Tanh(beta=2.0)), ("stiffness", Simp())], source="filtered")
+    >>> chain.at({"physical.beta": 8.0}).parameters()["physical.beta"]
+    8.0
+    """
+
+    links: tuple[Link, ...]
+    source: str = "design"
+
+    def __post_init__(self) -> None:
+        """Fill in what each link reads and refuse links that do not fit."""
+        links: list[Link] = []
+        known = [self.source]
+        for entry in self.links:
+            link = entry if isinstance(entry, Link) else Link(*entry)
+            if not isinstance(link.stage, Stage):
+                raise ChainError(
+                    f"link '{link.name}': expected a Stage, got {link.stage!r}; subclass topopt.Stage"
+                )
+            if link.name in known:
+                raise ChainError(f"link '{link.name}': the name is taken; every link needs its own")
+            if not link.name or "." in link.name:
+                raise ChainError(f"link '{link.name}': a name is non-empty and has no dot")
+            reads = (link.reads,) if isinstance(link.reads, str) else tuple(link.reads)
+            for name in reads:
+                if name not in known:
+                    raise ChainError(
+                        f"link '{link.name}' reads '{name}', which no earlier link gives: "
+                        f"{suggestion(name, known)}"
+                    )
+            links.append(Link(link.name, link.stage, reads or (known[-1],)))
+            known.append(link.name)
+        object.__setattr__(self, "links", tuple(links))
+
+    def __iter__(self) -> Iterator[Link]:
+        """Walk the links in order."""
+        return iter(self.links)
+
+    def __getitem__(self, name: str) -> Link:
+        """Return the link of that name."""
+        for link in self.links:
+            if link.name == name:
+                return link
+        raise ChainError(f"no link '{name}': {suggestion(name, [link.name for link in self.links])}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names on a tape of this chain, source first."""
+        return (self.source, *(link.name for link in self.links))
+
+    def parameters(self) -> dict[str, float]:
+        """Return every schedulable parameter, ``link.field``, with its value."""
+        return {
+            f"{link.name}.{field}": value
+            for link in self.links
+            for field, value in scalars(link.stage).items()
+        }
+
+    def at(self, parameters: Mapping[str, float]) -> Chain:
+        """Return the chain at other parameters.
+
+        Parameters
+        ----------
+        parameters : mapping
+            Values by ``link.field``.
+
+        Raises
+        ------
+        ParameterError
+            For an unknown name (with a suggestion) or a value out of bounds.
+        """
+        changes: dict[str, dict[str, float]] = {}
+        for name, value in parameters.items():
+            owner, _, field = name.partition(".")
+            if owner not in self.names[1:] or not field:
+                raise ParameterError(
+                    f"'{name}' is not a parameter of the chain: {suggestion(name, self.parameters())}"
+                )
+            changes.setdefault(owner, {})[field] = value
+        if not changes:
+            return self
+        links = tuple(
+            dataclasses.replace(link, stage=replaced(link.stage, changes[link.name], link.name))
+            if link.name in changes
+            else link
+            for link in self.links
+        )
+        return dataclasses.replace(self, links=links)
+
+    def ancestors(self, name: str) -> frozenset[str]:
+        """Return the names that `name` depends on, itself included."""
+        found = {name}
+        for link in reversed(self.links):
+            if link.name in found:
+                found.update(link.reads)
+        return frozenset(found)
+
+    def upto(self, *names: str) -> Chain:
+        """Return the smallest chain that still gives `names`."""
+        needed: set[str] = set()
+        for name in names:
+            self[name]
+            needed |= self.ancestors(name)
+        return dataclasses.replace(self, links=tuple(link for link in self.links if link.name in needed))
+
+    def run(self, source: Array) -> Tape:
+        """Run every stage and keep what is needed to pull sensitivities back.
+
+        Parameters
+        ----------
+        source : array
+            The value of the chain's input.
+
+        Raises
+        ------
+        NumericalError
+            If the input or a stage's output is not finite; the message names the stage.
+        """
+        start = np.array(source, dtype=np.float64)
+        _refuse_nonfinite(start, self.source, None)
+        start.flags.writeable = False
+        values = {self.source: start}
+        pullbacks: dict[str, Pullback] = {}
+        for link in self.links:
+            try:
+                output, pullback = link.stage.vjp(*(values[name] for name in link.reads))
+            except Exception as error:
+                error.add_note(f"while running link '{link.name}' ({type(link.stage).__name__})")
+                raise
+            value = np.asarray(output, dtype=np.float64)
+            _refuse_nonfinite(value, link.name, link.stage)
+            value.flags.writeable = False
+            values[link.name] = value
+            pullbacks[link.name] = pullback
+        return Tape(self, values, pullbacks)
+
+
+@dataclass(frozen=True, eq=False)
+class Tape:
+    """What one run of a chain left: values by name, and sensitivities by name on request."""
+
+    chain: Chain
+    values: Mapping[str, Array]
+    pullbacks: Mapping[str, Pullback]
+
+    def __getitem__(self, name: str) -> Array:
+        """Return the read-only value of that name."""
+        if name not in self.values:
+            raise ChainError(f"no '{name}' on the tape: {suggestion(name, self.values)}")
+        return self.values[name]
+
+    def sensitivities(self, of: str) -> dict[str, Array]:
+        """Return the derivative of the scalar `of` with respect to every value it depends on.
+
+        Returns
+        -------
+        dict
+            Arrays by name, in chain order, shaped like the values.
+        """
+        value = self[of]
+        if value.size != 1:
+            raise ChainError(f"'{of}' has shape {value.shape}; only a scalar has sensitivities")
+        return self.pull({of: np.ones(value.shape)})
+
+    def pull(self, cotangents: Mapping[str, Array]) -> dict[str, Array]:
+        """Pull cotangents back to the source.
+
+        Parameters
+        ----------
+        cotangents : mapping
+            The seeds: cotangents by name.
+
+        Returns
+        -------
+        dict
+            The summed cotangent at every name reached, in chain order.
+        """
+        total: dict[str, Array] = {}
+        for name, seed in cotangents.items():
+            self[name]
+            total[name] = np.asarray(seed, dtype=np.float64)
+        for link in reversed(self.chain.links):
+            if link.name in total:
+                for name, part in zip(link.reads, self.pullbacks[link.name](total[link.name]), strict=True):
+                    total[name] = _added(total.get(name), part)
+        return {name: total[name] for name in self.chain.names if name in total}
+
+    def bypassing(self, names: Iterable[str], sensitivities: Mapping[str, Array]) -> dict[str, Array]:
+        """Return the sensitivities that would arrive if some links were the identity.
+
+        Only what lies before the bypassed links is pulled back again: no state is solved for a second time.
+
+        Parameters
+        ----------
+        names : iterable of str
+            The links to bypass; the first input of each gets its cotangent unchanged.
+        sensitivities : mapping
+            What `sensitivities` returned.
+        """
+        skipped = frozenset(names)
+        before = frozenset().union(*(self.chain.ancestors(self.chain[name].reads[0]) for name in skipped))
+        total = {name: value for name, value in sensitivities.items() if name not in before}
+        for link in reversed(self.chain.links):
+            if link.name not in total or before.isdisjoint(link.reads):
+                continue
+            if link.name in skipped:
+                total[link.reads[0]] = _added(total.get(link.reads[0]), total[link.name])
+                continue
+            for name, part in zip(link.reads, self.pullbacks[link.name](total[link.name]), strict=True):
+                if name in before:
+                    total[name] = _added(total.get(name), part)
+        return {name: total[name] for name in self.chain.names if name in total}
+
+
+def _added(known: Array | None, part: Array) -> Array:
+    """Add a cotangent to what has already arrived, without changing either."""
+    return part if known is None else known + part
+
+
+def _refuse_nonfinite(value: Array, name: str, stage: Any) -> None:
+    """Raise if a value holds nan or inf; one pass over the data."""
+    if np.isfinite(value.sum()):
+        return
+    bad = int(np.count_nonzero(~np.isfinite(value)))
+    if bad:
+        giver = "was handed in with" if stage is None else f"({type(stage).__name__}) gave"
+        raise NumericalError(f"'{name}' {giver} {bad} of {value.size} entries that are nan or infinite")

@@ -1,0 +1,122 @@
+"""A parameter is a bounded field of a frozen dataclass; its bounds stand in its annotation."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import math
+import numbers
+import typing
+from typing import Annotated, Any, TypeVar
+
+import annotated_types as at
+import numpy as np
+from numpy.typing import NDArray
+
+from topopt.errors import ParameterError, suggestion
+
+__all__ = ["Array", "NonNegative", "Positive", "Unit", "UnitOpen", "checked", "replaced", "scalars"]
+
+T = TypeVar("T")
+Array = NDArray[np.float64]
+
+Positive = Annotated[float, at.Gt(0)]
+NonNegative = Annotated[float, at.Ge(0)]
+Unit = Annotated[float, at.Ge(0), at.Le(1)]
+UnitOpen = Annotated[float, at.Gt(0), at.Lt(1)]
+
+_RELATIONS: dict[type, tuple[str, str]] = {
+    at.Gt: ("gt", ">"),
+    at.Ge: ("ge", ">="),
+    at.Lt: ("lt", "<"),
+    at.Le: ("le", "<="),
+}
+
+
+@functools.cache
+def _hints(cls: type) -> dict[str, tuple[Any, tuple[Any, ...]]]:
+    """Return, by field name, the plain type and the bounds of each field of a dataclass."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    table = {}
+    for field in dataclasses.fields(cls):
+        hint = hints[field.name]
+        bounds = tuple(getattr(hint, "__metadata__", ()))
+        table[field.name] = (hint.__origin__ if bounds else hint, bounds)
+    return table
+
+
+def checked(instance: Any) -> None:
+    """Refuse a dataclass whose numbers are not numbers or leave their bounds.
+
+    Parameters
+    ----------
+    instance : dataclass
+        Call this from ``__post_init__``.
+
+    Raises
+    ------
+    ParameterError
+        Naming class, field, bound and value; all bad fields at once.
+    """
+    mistakes = []
+    for name, (kind, bounds) in _hints(type(instance)).items():
+        if kind not in (float, int):
+            continue
+        value = getattr(instance, name)
+        where = f"{type(instance).__name__}.{name}"
+        wanted = numbers.Integral if kind is int else numbers.Real
+        if isinstance(value, bool | np.bool_) or not isinstance(value, wanted):
+            noun = "an integer" if kind is int else "a number"
+            mistakes.append(f"{where}: expected {noun}, got {value!r}")
+            continue
+        if math.isnan(value):
+            mistakes.append(f"{where}: expected a number, got nan")
+            continue
+        for bound in bounds:
+            attribute, sign = _RELATIONS[type(bound)]
+            limit = getattr(bound, attribute)
+            if not _holds(value, sign, limit):
+                mistakes.append(f"{where}: expected a value {sign} {limit:g}, got {value:g}")
+                break
+    if mistakes:
+        raise ParameterError("; ".join(mistakes))
+
+
+def _holds(value: float, sign: str, limit: float) -> bool:
+    """Evaluate ``value sign limit``."""
+    if sign == ">":
+        return value > limit
+    if sign == ">=":
+        return value >= limit
+    if sign == "<":
+        return value < limit
+    return value <= limit
+
+
+def scalars(instance: Any) -> dict[str, float]:
+    """Return the fields that may be scheduled: the float fields, by name.
+
+    Examples
+    --------
+    >>> @dataclasses.dataclass(frozen=True)
+    ... class Slope:
+    ...     beta: Positive = 2.0
+    ...     kind: str = "tanh"
+    >>> scalars(Slope())
+    {'beta': 2.0}
+    """
+    return {
+        name: float(getattr(instance, name))
+        for name, (kind, _) in _hints(type(instance)).items()
+        if kind is float
+    }
+
+
+def replaced(instance: T, changes: dict[str, float], owner: str) -> T:
+    """Return a copy with some float fields changed; unknown names come back with a suggestion."""
+    valid = scalars(instance)
+    for name in changes:
+        if name not in valid:
+            hint = suggestion(f"{owner}.{name}", [f"{owner}.{field}" for field in valid])
+            raise ParameterError(f"'{owner}.{name}' is not a parameter: {hint}")
+    return typing.cast(T, dataclasses.replace(typing.cast(Any, instance), **changes))
