@@ -1,0 +1,59 @@
+"""A design as a picture: grey values of a grid, X-rays of a body."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topopt.grid import Grid
+from topopt.parameters import Array
+
+__all__ = ["Design"]
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Densities on a grid; a notebook shows it as a picture.
+
+    Attributes
+    ----------
+    grid : Grid
+        The cells.
+    density : array, shape (n_cells,)
+        0 is void, 1 is solid.
+    """
+
+    grid: Grid
+    density: Array
+
+    def pixels(self) -> NDArray[np.uint8]:
+        """Return grey values, row by row from the top; three X-rays side by side in 3-D.
+
+        An X-ray along an axis shows the mean density along it: seen along z, along y and along x.
+        """
+        array = self.grid.shaped(np.clip(self.density, 0.0, 1.0))
+        if self.grid.ndim == 2:
+            return _grey(array)
+        views = [array.mean(axis=2), array.mean(axis=1), array.mean(axis=0).T]
+        height = max(view.shape[1] for view in views)
+        padded = [np.pad(v, ((1, 1), (0, height - v.shape[1])), constant_values=0.0) for v in views]
+        return _grey(np.concatenate(padded, axis=0))
+
+    def _repr_png_(self) -> bytes:
+        """Return a PNG about 600 pixels wide."""
+        from PIL import Image
+
+        pixels = self.pixels()
+        zoom = max(1, math.ceil(600 / pixels.shape[1]))
+        buffer = io.BytesIO()
+        Image.fromarray(np.kron(pixels, np.ones((zoom, zoom), dtype=np.uint8))).save(buffer, format="PNG")
+        return buffer.getvalue()
+
+
+def _grey(array: Array) -> NDArray[np.uint8]:
+    """Return an array indexed [ix, iy] as an image, solid black, y up."""
+    return np.asarray(np.round(255.0 * (1.0 - array.T[::-1])), dtype=np.uint8)
