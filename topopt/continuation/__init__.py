@@ -1,0 +1,27 @@
+"""How parameters change while a design settles: schedules, and the continuation that applies them."""
+
+from topopt.continuation.continuation import Continuation
+from topopt.continuation.schedules import (
+    Constant,
+    Geometric,
+    Linear,
+    Petsc,
+    Schedule,
+    Settling,
+    Staircase,
+    Steps,
+    Top99neo,
+)
+
+__all__ = [
+    "Constant",
+    "Continuation",
+    "Geometric",
+    "Linear",
+    "Petsc",
+    "Schedule",
+    "Settling",
+    "Staircase",
+    "Steps",
+    "Top99neo",
+]

@@ -1,0 +1,145 @@
+"""What a model says of one design: numbers for the optimiser, signals for the log, a picture for the eye."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+import numpy as np
+
+from topopt.parameters import Array
+
+__all__ = ["Bounds", "Evaluation", "Gate", "Model", "Signals"]
+
+
+@dataclass(frozen=True, eq=False)
+class Gate:
+    """An elementwise map whose slope can die: a projection of a design, a neuron of a net.
+
+    Attributes
+    ----------
+    output : array, shape (k,)
+        What came out, 0 (closed) to 1 (open).
+    slope : array, shape (k,)
+        Derivative of output with respect to input, entry by entry.
+    objective : array, shape (k,)
+        Derivative of the objective with respect to the output.
+    constraints : array, shape (m, k)
+        Derivatives of the constraints with respect to the output.
+    tilts : mapping
+        Derivative of the output with respect to each of the gate's parameters, by dotted name.
+    """
+
+    output: Array
+    slope: Array
+    objective: Array
+    constraints: Array
+    tilts: Mapping[str, Array] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class Signals:
+    """What the vanishing log reads: how the sensitivity fares on its way from the objective to the design.
+
+    Attributes
+    ----------
+    cotangents : mapping
+        Derivative of the objective with respect to the value at each name, the design first.
+    gates : mapping
+        The sharp stages by name.
+    references : mapping
+        The same with every gate replaced by the identity: what would arrive if nothing vanished.
+    reference_constraints : array, shape (m, n)
+        Derivatives of the constraints with respect to the design, gates replaced by the identity.
+    """
+
+    cotangents: Mapping[str, Array]
+    gates: Mapping[str, Gate]
+    references: Mapping[str, Array]
+    reference_constraints: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """A model at one design and one set of parameters.
+
+    Attributes
+    ----------
+    objective : float
+        To be made small.
+    gradient : array, shape (n,)
+        Of the objective.
+    constraints : array, shape (m,)
+        Each is met where it is <= 0; normalised, so that 0.01 means one per cent over the limit.
+    jacobian : array, shape (m, n)
+        Of the constraints.
+    constraint_names : tuple of str
+        One a constraint, for the log.
+    recheck : callable, optional
+        The constraints at another design without a state solve, shape (n,) to (m,); None where a constraint
+        needs a state.
+    signals : Signals, optional
+        What the vanishing log reads; None if the model keeps no such record.
+    output : array, optional
+        What the model ends in (a physical density, the outputs on a probe batch), to tell progress by.
+    responses : mapping
+        The scalars by name, in the user's units.
+    measures : mapping
+        Further numbers for the log, by name.
+    solves : int
+        State solves that this evaluation took.
+    seconds : mapping
+        Where the time went, by name.
+    picture : object, optional
+        What a notebook shows for this design.
+    """
+
+    objective: float
+    gradient: Array
+    constraints: Array
+    jacobian: Array
+    constraint_names: tuple[str, ...] = ()
+    recheck: Callable[[Array], Array] | None = None
+    signals: Signals | None = None
+    output: Array | None = None
+    responses: Mapping[str, float] = field(default_factory=dict)
+    measures: Mapping[str, float] = field(default_factory=dict)
+    solves: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict)
+    picture: object = None
+
+
+@dataclass(frozen=True, eq=False)
+class Bounds:
+    """The box that the design lives in.
+
+    Attributes
+    ----------
+    lower, upper : array, shape (n,)
+        Bounds of each variable.
+    """
+
+    lower: Array
+    upper: Array
+
+    def inward(self, x: Array, direction: Array) -> Array:
+        """Return the part of a descent's gradient that the box does not block at `x`."""
+        blocked = ((x <= self.lower) & (direction > 0)) | ((x >= self.upper) & (direction < 0))
+        return np.where(blocked, 0.0, direction)
+
+
+class Model(Protocol):
+    """The one thing `topopt.optimize` asks for: an evaluation at a design and parameters."""
+
+    def initial(self) -> Array:
+        """Return the design to start from, shape (n,)."""
+
+    def bounds(self) -> Bounds:
+        """Return the box that the design lives in."""
+
+    def parameters(self) -> dict[str, float]:
+        """Every parameter that may be scheduled, with its value."""
+
+    def evaluate(self, x: Array, parameters: Mapping[str, float]) -> Evaluation:
+        """Evaluate the design `x` at the parameters, which override the model's own."""

@@ -1,0 +1,225 @@
+"""A problem: a chain of stages, what may move, what to lower, what to respect."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import cast
+
+import numpy as np
+
+from topopt.chain import Chain, Tape
+from topopt.design import Design
+from topopt.errors import InputError, suggestion
+from topopt.evaluation import Bounds, Evaluation
+from topopt.grid import Domain, Grid
+from topopt.measures import discreteness, interface
+from topopt.parameters import Array
+from topopt.signals import signals
+from topopt.stages.responses import Mean
+
+__all__ = ["Limit", "Problem"]
+
+
+@dataclass(frozen=True)
+class Limit:
+    """Bounds on a response, in the user's units; give one or both.
+
+    Parameters
+    ----------
+    upper, lower : float, optional
+        The response must stay between them.
+    """
+
+    upper: float | None = None
+    lower: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a limit that limits nothing or cannot be met."""
+        given = [bound for bound in (self.lower, self.upper) if bound is not None]
+        if not given or not all(math.isfinite(bound) for bound in given) or given != sorted(given):
+            raise InputError(f"limit: expected finite lower <= upper, at least one of them, got {self}")
+
+
+@dataclass(frozen=True, eq=False)
+class Problem:
+    """What `topopt.optimize` works on when the model is a chain of stages on a grid.
+
+    The design variables are the densities of the cells that are not passive, between 0 and 1.
+
+    Parameters
+    ----------
+    chain : Chain
+        From the design (n_cells,) to responses of shape ().
+    domain : Domain or Grid
+        The cells, and which of them are passive.
+    minimise : str
+        Name of the response to lower.
+    limits : mapping
+        Limits by name of response: a number is an upper limit, else a `Limit`.
+    start : float or array, optional
+        Densities to start from, a number or one per cell; the volume limit, or else 0.5, if left out.
+    density : str
+        The name on the tape that is the design to look at and to build.
+
+    Raises
+    ------
+    InputError
+        If a name is not in the chain, a response is no scalar, or the start is out of bounds.
+    """
+
+    chain: Chain
+    domain: Domain | Grid
+    minimise: str
+    limits: Mapping[str, float | Limit] = field(default_factory=dict)
+    start: float | Array | None = None
+    density: str = "physical"
+
+    def __post_init__(self) -> None:
+        """Normalise and refuse names that are not in the chain."""
+        if isinstance(self.domain, Grid):
+            object.__setattr__(self, "domain", Domain(self.domain))
+        if not isinstance(self.chain, Chain):
+            object.__setattr__(self, "chain", Chain(self.chain))
+        limits = {name: v if isinstance(v, Limit) else Limit(upper=float(v)) for name, v in self.limits.items()}
+        object.__setattr__(self, "limits", limits)
+        for role, name in [("minimise", self.minimise), ("density", self.density)]:
+            if name not in self.chain.names:
+                raise InputError(f"{role}: no '{name}' in the chain: {suggestion(name, self.chain.names)}")
+        for name in limits:
+            if name not in self.chain.names:
+                raise InputError(f"limits: no '{name}' in the chain: {suggestion(name, self.chain.names)}")
+        object.__setattr__(self, "start", self._start())
+
+    @property
+    def grid(self) -> Grid:
+        """The cells."""
+        return self._domain.grid
+
+    def initial(self) -> Array:
+        """Return the start: densities of the active cells, shape (n,)."""
+        return np.asarray(self.start)[self._domain.active]
+
+    def bounds(self) -> Bounds:
+        """Return 0 and 1 for every variable."""
+        n = self._domain.n_active
+        return Bounds(np.zeros(n), np.ones(n))
+
+    def parameters(self) -> dict[str, float]:
+        """Return every parameter of the chain, ``link.field``, with its value."""
+        return self.chain.parameters()
+
+    def field(self, x: Array) -> Array:
+        """Return the design variables as a field: passive cells 1 or 0, shape (n_cells,)."""
+        active = self._domain.active
+        if x.shape != (self._domain.n_active,):
+            raise InputError(f"design: expected shape ({self._domain.n_active},), got {x.shape}")
+        out = np.where(self._domain.solid_cells, 1.0, 0.0)
+        out[active] = x
+        return out
+
+    def tape(self, x: Array, parameters: Mapping[str, float] | None = None) -> Tape:
+        """Run the chain on the design variables, shape (n,), at parameters that override the chain's own."""
+        return self.chain.at(parameters or {}).run(self.field(x))
+
+    def evaluate(self, x: Array, parameters: Mapping[str, float] | None = None) -> Evaluation:
+        """Evaluate the design variables, shape (n,), at parameters that override the chain's own."""
+        parameters = parameters or {}
+        tape = self.tape(x, parameters)
+        objective = tape.sensitivities(self.minimise)
+        constraints = self._constraint_sensitivities(tape)
+        source = tape.chain.source
+        density = self._cut(tape[self.density])
+        return Evaluation(
+            objective=float(tape[self.minimise].item()),
+            gradient=self._cut(objective[source]),
+            constraints=self._constraints(tape),
+            jacobian=np.array([self._cut(row[source]) for row in constraints]).reshape(-1, x.size),
+            constraint_names=tuple(side.name for side in self._sides()),
+            recheck=self._recheck(tape.chain),
+            signals=signals(tape, objective, constraints, parameters, self._cut),
+            output=density,
+            responses={name: float(value.item()) for name, value in tape.values.items() if value.size == 1},
+            measures={"discreteness": discreteness(density)} | self._interfaces(tape),
+            solves=sum(link.stage.costly for link in self.chain),
+            picture=Design(self.grid, tape[self.density]),
+        )
+
+    @property
+    def _domain(self) -> Domain:
+        """The domain; `__post_init__` saw to it that it is one."""
+        return cast(Domain, self.domain)
+
+    def _cut(self, field: Array) -> Array:
+        """Return the active cells of a field; what is no field passes."""
+        whole = field.shape != (self.grid.n_cells,) or self._domain.n_active == self.grid.n_cells
+        return field if whole else field[self._domain.active]
+
+    def _start(self) -> Array:
+        """Return the field to start from."""
+        start = self.start
+        if start is None:
+            uppers = [limit.upper for name, limit in self._limits() if isinstance(self.chain[name].stage, Mean)]
+            start = next((bound for bound in uppers if bound is not None), 0.5)
+        values = self.grid.field(start, "start")
+        if values.min() < 0 or values.max() > 1:
+            raise InputError(f"start: densities lie between 0 and 1, got {values.min():g} to {values.max():g}")
+        return values
+
+    def _limits(self) -> list[tuple[str, Limit]]:
+        """Return the limits by response; `__post_init__` saw to it that they are Limits."""
+        return [(name, cast(Limit, limit)) for name, limit in self.limits.items()]
+
+    def _sides(self) -> list[_Side]:
+        """Return every side of every limit."""
+        return [side for name, limit in self._limits() for side in _sides(name, limit)]
+
+    def _constraints(self, tape: Tape) -> Array:
+        """Return the constraints' values, each relative to its bound."""
+        return np.array([side.factor * (float(tape[side.response].item()) - side.bound) for side in self._sides()])
+
+    def _constraint_sensitivities(self, tape: Tape) -> list[dict[str, Array]]:
+        """Return the sensitivities of each constraint by name."""
+        pulled = {name: tape.sensitivities(name) for name in self.limits}
+        return [
+            {name: side.factor * value for name, value in pulled[side.response].items()} for side in self._sides()
+        ]
+
+    def _recheck(self, chain: Chain) -> Callable[[Array], Array] | None:
+        """Return the constraints as a function of the design, if that needs no state solve."""
+        if not self.limits:
+            return None
+        cheap = chain.upto(*self.limits)
+        if any(link.stage.costly for link in cheap):
+            return None
+        return lambda x: self._constraints(cheap.run(self.field(x)))
+
+    def _interfaces(self, tape: Tape) -> dict[str, float]:
+        """Return the width of the thinnest interface, where the chain projects a field."""
+        widths = [
+            interface(self.grid, tape[link.reads[0]], tape[link.name], slope)
+            for link in tape.chain
+            if (slope := link.stage.edge_slope()) is not None
+        ]
+        return {"interface": min(widths)} if widths else {}
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One side of a limit as a constraint: ``factor (value - bound) <= 0``."""
+
+    name: str
+    response: str
+    factor: float
+    bound: float
+
+
+def _sides(response: str, limit: Limit) -> list[_Side]:
+    """Return the sides that a limit has, each normalised by the size of its bound."""
+    sides = []
+    if limit.upper is not None:
+        sides.append(_Side(response, response, 1.0 / (abs(limit.upper) or 1.0), limit.upper))
+    if limit.lower is not None:
+        sides.append(_Side(f"{response}.lower", response, -1.0 / (abs(limit.lower) or 1.0), limit.lower))
+    return sides

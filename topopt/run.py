@@ -1,0 +1,259 @@
+"""The loop: look at the log, set the parameters, run, pull back, move, write it down."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any
+
+import annotated_types as at
+import numpy as np
+
+from topopt.continuation import Continuation
+from topopt.evaluation import Bounds, Evaluation, Model
+from topopt.history import History, Iteration
+from topopt.optimizers import MMA, Optimizer
+from topopt.parameters import Array, NonNegative, checked, replaced, scalars
+from topopt.vanishing import alarms, read
+
+__all__ = ["Snapshot", "Step", "Stop", "StopRule", "optimize", "schedulable", "solve"]
+
+StopRule = Callable[[History, bool], str | None]
+"""From the log, and whether the continuation has settled, to a reason to stop or None."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Stop when the design has settled, never before the continuation has, or when the budget is spent.
+
+    Parameters
+    ----------
+    change : float
+        Largest change of a variable that counts as settled; 0 switches the test off.
+    progress : float
+        Root mean square change of the output that counts as settled; 0 switches the test off.
+    window : int
+        For how many iterations in a row.
+    iterations : int
+        The budget.
+    """
+
+    change: NonNegative = 0.01
+    progress: NonNegative = 0.0
+    window: Annotated[int, at.Ge(1)] = 1
+    iterations: Annotated[int, at.Ge(1)] = 400
+
+    def __post_init__(self) -> None:
+        """Check that numbers lie in their bounds."""
+        checked(self)
+
+    def __call__(self, history: History, settled: bool) -> str | None:
+        """Return the reason to stop, or None to go on."""
+        last = history[-self.window :]
+        if settled and len(last) == self.window and last[0].parameters == last[-1].parameters:
+            if max(it.change for it in last) <= self.change:
+                return f"settled: no variable moves by more than {self.change:g}"
+            if max(it.progress for it in last) <= self.progress:
+                return f"settled: the output changes by less than {self.progress:g} (root mean square)"
+        if len(history) >= self.iterations:
+            state = "" if settled else ", before the continuation had settled"
+            return f"budget: {self.iterations} iterations spent{state}"
+        return None
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """All that a run needs in order to go on: the log, the next design, the optimiser's state.
+
+    Attributes
+    ----------
+    history : History
+        The log so far.
+    x : array, shape (n,)
+        The design that comes next.
+    state : object
+        The optimiser's memory.
+    output : array, optional
+        The model's last output, to tell progress by.
+    """
+
+    history: History
+    x: Array
+    state: Any
+    output: Array | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """What the loop gives to its caller after each iteration.
+
+    Attributes
+    ----------
+    iteration : Iteration
+        What was written down.
+    x : array, shape (n,)
+        The design that was evaluated.
+    evaluation : Evaluation
+        What the model said of it.
+    snapshot : Snapshot
+        From which the run can go on.
+    reason : str or None
+        Why the run ends here; None while it goes on.
+    """
+
+    iteration: Iteration
+    x: Array
+    evaluation: Evaluation
+    snapshot: Snapshot
+    reason: str | None = None
+
+    @property
+    def history(self) -> History:
+        """The log up to this step."""
+        return self.snapshot.history
+
+    def _repr_png_(self) -> bytes | None:
+        """Show the design in a notebook."""
+        draw: Callable[[], bytes | None] | None = getattr(self.evaluation.picture, "_repr_png_", None)
+        return draw() if draw else None
+
+
+@dataclass
+class _Clock:
+    """Seconds between marks, by name."""
+
+    marks: dict[str, float] = field(default_factory=dict)
+    last: float = field(default_factory=time.perf_counter)
+
+    def mark(self, name: str) -> None:
+        """Book the time since the last mark under a name."""
+        now = time.perf_counter()
+        self.marks[name], self.last = now - self.last, now
+
+
+def schedulable(model: Model, optimizer: Optimizer) -> dict[str, float]:
+    """Return every parameter that a continuation may drive, with its value."""
+    return model.parameters() | {f"optimizer.{name}": value for name, value in scalars(optimizer).items()}
+
+
+def optimize(
+    model: Model,
+    optimizer: Optimizer | None = None,
+    continuation: Continuation | None = None,
+    stop: StopRule | None = None,
+    snapshot: Snapshot | None = None,
+) -> Iterator[Step]:
+    """Improve a design; a generator, so that the caller's loop body replaces callbacks.
+
+    Parameters
+    ----------
+    model : Model
+        What is evaluated: a `topopt.Problem`, or anything with the same few methods.
+    optimizer : Optimizer, optional
+        `MMA()` if left out.
+    continuation : Continuation, optional
+        Schedules for parameters of the model and, as ``optimizer.<field>``, of the optimiser.
+    stop : callable, optional
+        `Stop()` if left out.
+    snapshot : Snapshot, optional
+        Go on from here; the result is that of the unbroken run, digit for digit.
+
+    Yields
+    ------
+    Step
+        One an iteration; the last has a `reason`.
+
+    Raises
+    ------
+    ParameterError
+        Before the first iteration, if a scheduled parameter does not exist.
+    """
+    optimizer = MMA() if optimizer is None else optimizer
+    continuation = Continuation() if continuation is None else continuation
+    stop = Stop() if stop is None else stop
+    continuation.require(schedulable(model, optimizer))
+    bounds = model.bounds()
+    now = snapshot or _begun(model, optimizer, bounds)
+    reason = None
+    while reason is None:
+        clock = _Clock()
+        parameters = continuation.at(now.history)
+        evaluation = model.evaluate(now.x, _owned(parameters, model=True))
+        clock.mark("evaluate")
+        rule = replaced(optimizer, _owned(parameters, model=False), "optimizer")
+        x, state = rule.step(now.x, evaluation, now.state)
+        clock.mark("optimizer")
+        iteration = _written_down(now, parameters, evaluation, x, state.multipliers, bounds, clock)
+        history = now.history[:]
+        history.append(iteration)
+        reason = stop(history, continuation.settled(history))
+        step = Step(iteration, now.x, evaluation, Snapshot(history, x, state, evaluation.output), reason)
+        now = step.snapshot
+        yield step
+
+
+def solve(
+    model: Model,
+    optimizer: Optimizer | None = None,
+    continuation: Continuation | None = None,
+    stop: StopRule | None = None,
+) -> Step:
+    """Run `optimize` to its end and return the last step."""
+    for step in optimize(model, optimizer, continuation, stop):
+        last = step
+    return last
+
+
+def _begun(model: Model, optimizer: Optimizer, bounds: Bounds) -> Snapshot:
+    """Return the snapshot in front of the first iteration."""
+    x = model.initial()
+    return Snapshot(History(), x, optimizer.init(x, bounds.lower, bounds.upper))
+
+
+def _owned(parameters: Mapping[str, float], model: bool) -> dict[str, float]:
+    """Return the model's parameters, or the optimiser's by their field names."""
+    if model:
+        return {name: v for name, v in parameters.items() if not name.startswith("optimizer.")}
+    return {name.partition(".")[2]: v for name, v in parameters.items() if name.startswith("optimizer.")}
+
+
+def _written_down(
+    now: Snapshot,
+    parameters: Mapping[str, float],
+    evaluation: Evaluation,
+    x: Array,
+    multipliers: Array,
+    bounds: Bounds,
+    clock: _Clock,
+) -> Iteration:
+    """Return the log's entry for one iteration."""
+    progress = math.nan
+    if now.output is not None and evaluation.output is not None:
+        difference = evaluation.output - now.output
+        progress = math.sqrt(float(difference @ difference) / difference.size)
+    history = now.history
+    changed = len(history) > 0 and history[-1].parameters != parameters
+    reading = read(now.x, evaluation, multipliers, bounds)
+    ringing = alarms(reading, evaluation.measures, progress, changed, history)
+    clock.mark("log")
+    move = x - now.x
+    return Iteration(
+        number=len(history) + 1,
+        objective=evaluation.objective,
+        violation=float(evaluation.constraints.max(initial=-math.inf)),
+        change=float(np.abs(move).max()),
+        progress=progress,
+        predicted=float(evaluation.gradient @ move),
+        parameters=parameters,
+        responses=evaluation.responses,
+        multipliers=dict(zip(evaluation.constraint_names, multipliers.tolist(), strict=True)),
+        measures=evaluation.measures,
+        vanishing=reading.total,
+        seconds=clock.marks,
+        stages=reading.stages,
+        alarms=ringing,
+        solves=(history[-1].solves if history else 0) + evaluation.solves,
+    )
+
