@@ -1,0 +1,25 @@
+"""What every test is given: a seeded generator, the same hypothesis examples in CI, and no screen."""
+
+from __future__ import annotations
+
+import os
+import zlib
+
+import hypothesis
+import numpy as np
+import pytest
+
+# For the tests and what they start; the package itself never picks a backend.
+os.environ["MPLBACKEND"] = "Agg"
+
+hypothesis.settings.register_profile("laptop", deadline=None)
+hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)
+hypothesis.settings.load_profile("ci" if os.environ.get("CI") else "laptop")
+
+collect_ignore_glob = ["benchmarks/*"]
+
+
+@pytest.fixture
+def rng(request: pytest.FixtureRequest) -> np.random.Generator:
+    """Return a generator whose seed is the test's own name, so that order and workers change nothing."""
+    return np.random.default_rng(zlib.crc32(request.node.name.encode()))
