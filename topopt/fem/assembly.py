@@ -1,0 +1,117 @@
+"""The pattern of the stiffness matrix, found once; its entries are then one product with the moduli."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from topopt.grid import Indices
+from topopt.parameters import Array
+
+__all__ = ["Pattern", "System", "pattern"]
+
+
+class System(Protocol):
+    """What the operator needs to know: a hashable description of equal cells that share unknowns."""
+
+    def __hash__(self) -> int:
+        """Hash, so that the pattern can be memoised."""
+
+    @property
+    def ndim(self) -> int:
+        """2 or 3."""
+
+    @property
+    def n_dofs(self) -> int:
+        """Number of unknowns, fixed ones included."""
+
+    @property
+    def cell_dofs(self) -> Indices:
+        """Unknowns of each cell, shape (n_cells, k)."""
+
+    @property
+    def element_matrix(self) -> Array:
+        """Matrix of a cell of modulus 1, shape (k, k), symmetric."""
+
+    @property
+    def free(self) -> NDArray[np.intp]:
+        """Unknowns that are not fixed, ascending."""
+
+    @property
+    def springs(self) -> Array:
+        """Constant diagonal, shape (n_dofs,)."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pattern:
+    """The lower triangle of the matrix on the free unknowns, by columns.
+
+    Attributes
+    ----------
+    indptr, indices : array
+        Columns and rows of the entries; rows ascend, so a column opens with its diagonal.
+    from_moduli : sparse matrix, shape (nnz, n_cells)
+        Entries are ``from_moduli @ moduli + from_springs``.
+    from_springs : array, shape (nnz,)
+        The constant part.
+    """
+
+    indptr: Indices
+    indices: Indices
+    from_moduli: sparse.csr_array
+    from_springs: Array
+
+    def matrix(self, moduli: Array) -> sparse.csc_matrix:
+        """Return the lower triangle for given moduli."""
+        n = len(self.indptr) - 1
+        data = self.from_moduli @ moduli
+        data += self.from_springs
+        lower = sparse.csc_matrix((data, self.indices, self.indptr), shape=(n, n), copy=False)
+        lower.has_sorted_indices = True
+        return lower
+
+
+@functools.lru_cache(maxsize=3)
+def pattern(system: System) -> Pattern:
+    """Find the pattern by sorting the entries of all cells once.
+
+    Parameters
+    ----------
+    system : System
+        Cells, unknowns, springs.
+
+    Returns
+    -------
+    Pattern
+        Memoised for the last three systems; one weighs about 0.4 kB a cell in 2-D and 4 kB in 3-D.
+    """
+    n_free = len(system.free)
+    number = np.full(system.n_dofs, -1, dtype=np.int64)
+    number[system.free] = np.arange(n_free)
+    local = number[system.cell_dofs]
+    one, two = np.tril_indices(local.shape[1])
+    first, second = local[:, one], local[:, two]
+    keys = np.minimum(first, second) * n_free + np.maximum(first, second)
+    kept = np.flatnonzero(((first >= 0) & (second >= 0)).ravel())
+    del first, second
+    keys = keys.ravel()[kept]
+    order = np.argsort(keys)
+    keys, kept = keys[order], kept[order]
+    starts = np.flatnonzero(np.diff(keys, prepend=-1))
+    column, row = np.divmod(keys[starts], n_free)
+    cell, pair = np.divmod(kept, len(one))
+    values = system.element_matrix[one, two][pair]
+    rows_of_p = np.append(starts, len(keys)).astype(np.int32)
+    from_moduli = sparse.csr_array(
+        (values, cell.astype(np.int32), rows_of_p), shape=(len(starts), len(local))
+    )
+    from_moduli.sort_indices()  # cells in order: the sum does not depend on how ties were sorted
+    indptr = np.searchsorted(column, np.arange(n_free + 1)).astype(np.int32)
+    from_springs = np.zeros(len(starts))
+    from_springs[indptr[:-1]] = system.springs[system.free]
+    return Pattern(indptr, row.astype(np.int32), from_moduli, from_springs)

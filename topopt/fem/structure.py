@@ -1,0 +1,202 @@
+"""A structure is a grid of material with supports and loads: everything about the state but the moduli."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topopt.errors import InputError
+from topopt.fem.element import stiffness
+from topopt.fem.loads import Load, LoadCase
+from topopt.fem.material import Material, elasticity
+from topopt.fem.supports import Support, fixed_flags, spring_stiffness
+from topopt.grid import Flags, Grid, Indices
+from topopt.parameters import Array
+
+__all__ = ["Structure"]
+
+
+@dataclass(frozen=True)
+class Structure:
+    """A grid of linear elastic material that is held and loaded.
+
+    Displacement component c of node n is unknown ``n * ndim + c``.
+
+    Parameters
+    ----------
+    grid : Grid
+        The cells.
+    supports : tuple of Support
+        Where it is held.
+    loads : tuple of Load or tuple of LoadCase
+        Plain loads act together, as one case named ``"load"``; the field then holds that case.
+    material : Material
+        What a cell of relative modulus 1 is made of.
+
+    Raises
+    ------
+    InputError
+        For regions that pick nothing, vectors or components that do not fit, no support, a case without a
+        force or with forces on fixed components only, and cases of equal name.
+
+    Examples
+    --------
+    >>> from topopt.regions import Plane, Point
+    >>> from topopt.fem import PointLoad
+    >>> beam = Structure(
+    ...     Grid((60, 20)), (Support(Plane(x=0.0)),), (PointLoad(Point((60.0, 10.0)), (0.0, -1.0)),)
+    ... )
+    >>> beam.n_dofs, beam.forces.shape, beam.case_names
+    (2562, (2562, 1), ('load',))
+    """
+
+    grid: Grid
+    supports: tuple[Support, ...]
+    loads: tuple[Load, ...] | tuple[LoadCase, ...]
+    material: Material = Material()
+
+    def __post_init__(self) -> None:
+        """Normalise to tuples of supports and cases, and refuse what cannot be computed."""
+        supports = (self.supports,) if isinstance(self.supports, Support) else tuple(self.supports)
+        object.__setattr__(self, "supports", supports)
+        if not supports:
+            raise InputError("structure: no supports; add a Support, or it floats")
+        if not all(isinstance(support, Support) for support in supports):
+            raise InputError(f"structure.supports: expected Support objects, got {supports!r}")
+        object.__setattr__(self, "loads", _cases(self.loads))
+        names = self.case_names
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise InputError(f"structure.loads: {len(names)} cases, but the name '{twice[0]}' is given twice")
+        if not any(case.weight > 0 for case in self.cases):
+            raise InputError("structure.loads: every case has weight 0; give one a positive weight")
+        elasticity(self.material, self.grid.ndim)
+        _constraints(self)
+        _forces(self)
+
+    @property
+    def cases(self) -> tuple[LoadCase, ...]:
+        """The load cases."""
+        return cast("tuple[LoadCase, ...]", self.loads)
+
+    @property
+    def case_names(self) -> tuple[str, ...]:
+        """Names of the load cases."""
+        return tuple(case.name for case in self.cases)
+
+    @property
+    def weights(self) -> Array:
+        """Weights of the load cases, shape (n_cases,)."""
+        return np.array([case.weight for case in self.cases], dtype=np.float64)
+
+    @property
+    def ndim(self) -> int:
+        """2 or 3."""
+        return self.grid.ndim
+
+    @property
+    def n_dofs(self) -> int:
+        """Number of displacement components, fixed ones included."""
+        return self.grid.n_nodes * self.grid.ndim
+
+    @property
+    def cell_dofs(self) -> Indices:
+        """Unknowns of each cell, shape (n_cells, ndim 2**ndim), int32, read-only."""
+        return _cell_dofs(self.grid)
+
+    @property
+    def element_matrix(self) -> Array:
+        """Stiffness matrix of a cell of the full material, force per length, read-only."""
+        return _element_matrix(self.grid, self.material)
+
+    @property
+    def free(self) -> NDArray[np.intp]:
+        """Numbers of the components that are not fixed, ascending, read-only."""
+        return _constraints(self)[0]
+
+    @property
+    def springs(self) -> Array:
+        """Stiffness of the springs to the ground, shape (n_dofs,), force per length, read-only."""
+        return _constraints(self)[1]
+
+    @property
+    def forces(self) -> Array:
+        """Nodal forces, shape (n_dofs, n_cases), read-only.
+
+        Zero on fixed components: what pushes there goes straight into the support.
+        """
+        return _forces(self)
+
+
+def _cases(loads: object) -> tuple[LoadCase, ...]:
+    """Return load cases, putting plain loads into one."""
+    given = (loads,) if isinstance(loads, Load | LoadCase) else tuple(cast("tuple[object, ...]", loads))
+    if not given:
+        raise InputError("structure.loads: no loads; add a PointLoad, LineLoad, SurfaceLoad or BodyLoad")
+    cases = tuple(entry for entry in given if isinstance(entry, LoadCase))
+    if len(cases) == len(given):
+        return cases
+    plain = tuple(entry for entry in given if isinstance(entry, Load))
+    if len(plain) == len(given):
+        return (LoadCase("load", plain),)
+    raise InputError(f"structure.loads: expected loads or load cases, not a mixture, got {given!r}")
+
+
+@functools.lru_cache(maxsize=4)
+def _cell_dofs(grid: Grid) -> Indices:
+    """Return the unknowns of each cell."""
+    nodes = grid.cell_nodes.astype(np.int32)
+    table = nodes[:, :, None] * np.int32(grid.ndim) + np.arange(grid.ndim, dtype=np.int32)
+    table = table.reshape(grid.n_cells, -1)
+    table.flags.writeable = False
+    return cast(Indices, table)
+
+
+@functools.lru_cache(maxsize=16)
+def _element_matrix(grid: Grid, material: Material) -> Array:
+    """Return the stiffness matrix of a cell."""
+    thickness = material.thickness if grid.ndim == 2 else 1.0
+    matrix = stiffness(grid.spacing, elasticity(material, grid.ndim), thickness)
+    matrix.flags.writeable = False
+    return matrix
+
+
+@functools.lru_cache(maxsize=16)
+def _constraints(structure: Structure) -> tuple[NDArray[np.intp], Array]:
+    """Return the free components and the springs."""
+    fixed = fixed_flags(structure.grid, structure.supports)
+    springs = spring_stiffness(structure.grid, structure.supports)
+    springs[fixed] = 0.0
+    free = np.flatnonzero(~fixed)
+    if not len(free):
+        raise InputError("structure.supports: every component of every node is fixed; nothing can move")
+    free.flags.writeable = False
+    springs.flags.writeable = False
+    return free, springs
+
+
+@functools.lru_cache(maxsize=16)
+def _forces(structure: Structure) -> Array:
+    """Return the nodal forces of every case."""
+    grid = structure.grid
+    thickness = structure.material.thickness if grid.ndim == 2 else 1.0
+    fixed: Flags = np.ones(structure.n_dofs, dtype=bool)
+    fixed[structure.free] = False
+    columns = np.zeros((structure.n_dofs, len(structure.cases)))
+    for column, case in zip(columns.T, structure.cases, strict=True):
+        for load in case.loads:
+            column += load.nodal_forces(grid, thickness).ravel()
+        if not np.any(column):
+            raise InputError(f"load case '{case.name}': the forces are zero; nothing would be deformed")
+        column[fixed] = 0.0
+        if not np.any(column):
+            raise InputError(
+                f"load case '{case.name}': all forces act on fixed components and go straight into the "
+                f"supports; move the load or free these components"
+            )
+    columns.flags.writeable = False
+    return columns

@@ -1,0 +1,93 @@
+"""Where a structure is held: displacement components that are fixed, or that rest on springs."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from topopt.errors import InputError
+from topopt.fem.picking import nodes_of
+from topopt.grid import AXES, Flags, Grid
+from topopt.parameters import Array
+from topopt.regions import Region
+
+__all__ = ["Support", "fixed_flags", "spring_stiffness"]
+
+
+@dataclass(frozen=True)
+class Support:
+    """Holds displacement components of the nodes in a region.
+
+    Parameters
+    ----------
+    on : Region
+        Picks nodes.
+    fix : tuple of str, or str
+        Names of components, ``("x", "y")`` or in short ``"xy"``; ``"all"`` for all of them.
+    spring : float, optional
+        If given, the components are not fixed: each gets a spring to the ground of this stiffness, force per
+        length, **at every node** of the region. Springs of several supports add up; where a component is both
+        fixed and sprung, it is fixed.
+
+    Examples
+    --------
+    >>> from topopt.regions import Plane
+    >>> Support(Plane(x=0.0), "x").fix
+    ('x',)
+    """
+
+    on: Region
+    fix: tuple[str, ...] | str = "all"
+    spring: float | None = None
+
+    def __post_init__(self) -> None:
+        """Normalise the names of the components and refuse what is no spring."""
+        fix = AXES if self.fix == "all" else tuple(self.fix)
+        wrong = [name for name in fix if name not in AXES]
+        if wrong or not fix or len(set(fix)) != len(fix):
+            raise InputError(
+                f"support on {self.on}: fix = {self.fix!r} is not a choice of components; "
+                f"name some of 'x', 'y' (and 'z' in 3-D), each once, or 'all'"
+            )
+        if self.fix != "all":
+            object.__setattr__(self, "fix", fix)
+        if self.spring is not None and not (math.isfinite(self.spring) and self.spring > 0):
+            raise InputError(
+                f"support on {self.on}: expected a positive spring stiffness, got {self.spring}; "
+                f"leave spring out to fix the components"
+            )
+
+
+def fixed_flags(grid: Grid, supports: tuple[Support, ...]) -> Flags:
+    """Return which displacement components are fixed, shape (n_nodes * ndim,)."""
+    fixed = np.zeros((grid.n_nodes, grid.ndim), dtype=bool)
+    for support in supports:
+        if support.spring is None:
+            nodes = nodes_of(support.on, grid, "support")
+            fixed[nodes[:, None], _components(support, grid)] = True
+    return fixed.ravel()
+
+
+def spring_stiffness(grid: Grid, supports: tuple[Support, ...]) -> Array:
+    """Return the springs' stiffness by displacement component, shape (n_nodes * ndim,), force per length."""
+    springs = np.zeros((grid.n_nodes, grid.ndim))
+    for support in supports:
+        if support.spring is not None:
+            nodes = nodes_of(support.on, grid, "support")
+            springs[nodes[:, None], _components(support, grid)] += support.spring
+    return springs.ravel()
+
+
+def _components(support: Support, grid: Grid) -> list[int]:
+    """Return the numbers of the components that a support holds."""
+    if support.fix == "all":
+        return list(range(grid.ndim))
+    wrong = [name for name in support.fix if name not in grid.axes]
+    if wrong:
+        raise InputError(
+            f"support on {support.on}: fix names '{wrong[0]}', but a {grid.ndim}-D grid has the components "
+            f"{', '.join(grid.axes)}"
+        )
+    return [AXES.index(name) for name in support.fix]

@@ -1,0 +1,8 @@
+"""Solvers: one file each, one protocol, one `choose`."""
+
+from topopt.solvers.cholmod import Cholmod
+from topopt.solvers.choose import SOLVERS, Choice, choose
+from topopt.solvers.protocol import Factor, Operator, Solver
+from topopt.solvers.superlu import SuperLU
+
+__all__ = ["SOLVERS", "Choice", "Cholmod", "Factor", "Operator", "Solver", "SuperLU", "choose"]

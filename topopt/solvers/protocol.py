@@ -1,0 +1,112 @@
+"""The door of every solver: factor an operator once, solve with it many times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topopt.parameters import Array
+
+__all__ = ["DirectFactor", "Factor", "Operator", "Solver", "System"]
+
+
+class System(Protocol):
+    """What a solver may ask of the description behind an operator."""
+
+    def __hash__(self) -> int:
+        """Hash, so that analyses can be memoised."""
+
+    @property
+    def ndim(self) -> int:
+        """2 or 3."""
+
+    @property
+    def n_dofs(self) -> int:
+        """Number of unknowns, fixed ones included."""
+
+    @property
+    def free(self) -> NDArray[np.intp]:
+        """Unknowns that are not fixed, ascending."""
+
+
+class Operator(Protocol):
+    """A symmetric positive definite operator on the free unknowns of a system."""
+
+    @property
+    def system(self) -> Any:
+        """The system behind it."""
+
+    @property
+    def matrix(self) -> Any:
+        """Lower triangle, CSC, on the free unknowns."""
+
+    @property
+    def full_matrix(self) -> Any:
+        """Both triangles, CSC, on the free unknowns."""
+
+    def apply(self, u: Array) -> Array:
+        """Return K u on all unknowns, zero on fixed ones."""
+
+    def diagonal(self) -> Array:
+        """Return the diagonal on all unknowns, zero on fixed ones."""
+
+
+class Factor(Protocol):
+    """An operator made ready for solving; it stays valid whatever is factored later."""
+
+    def solve(self, rhs: Array) -> Array:
+        """Return the solutions of K u = rhs, zero on fixed unknowns.
+
+        Parameters
+        ----------
+        rhs : array, shape (n_dofs,) or (n_dofs, k)
+            Right-hand sides as columns; entries on fixed unknowns are ignored.
+
+        Returns
+        -------
+        array
+            Like `rhs`, fresh.
+        """
+
+
+class Solver(Protocol):
+    """A way to solve; concrete ones are frozen dataclasses."""
+
+    def __hash__(self) -> int:
+        """Hash, as frozen dataclasses do."""
+
+    def factor(self, operator: Operator) -> Factor:
+        """Make an operator ready for solving.
+
+        Raises
+        ------
+        SingularSystemError
+            If the operator is not positive definite.
+        """
+
+
+@dataclass(frozen=True, eq=False)
+class DirectFactor:
+    """A factorisation of the matrix on the free unknowns.
+
+    Attributes
+    ----------
+    system : System
+        Which unknowns are free.
+    substitute : callable
+        Maps right-hand sides (n_free, k) to solutions.
+    """
+
+    system: System
+    substitute: Callable[[Array], Array]
+
+    def solve(self, rhs: Array) -> Array:
+        """Return the solutions, all columns at once; see `Factor.solve`."""
+        columns = rhs.reshape(rhs.shape[0], -1)
+        out = np.zeros_like(columns, dtype=np.float64)
+        out[self.system.free] = self.substitute(columns[self.system.free])
+        return out.reshape(rhs.shape)
