@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import math
 from dataclasses import dataclass
-from typing import cast
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -131,7 +130,8 @@ class Grid:
             array = np.full(self.n_cells, float(array))
         elif array.shape not in ((self.n_cells,), self.cells):
             raise InputError(
-                f"{name}: expected one value per cell, shape {self.cells} or ({self.n_cells},), got {array.shape}"
+                f"{name}: expected one value per cell, shape {self.cells} or ({self.n_cells},), "
+                f"got {array.shape}"
             )
         if not np.all(np.isfinite(array)):
             raise InputError(f"{name}: {np.count_nonzero(~np.isfinite(array))} entries are nan or infinite")
@@ -169,7 +169,8 @@ class Domain:
             raise InputError(f"passive: {both} cells are both solid and void; make the regions disjoint")
         if self.n_active < 2:
             raise InputError(
-                f"passive: {self.n_active} of {self.grid.n_cells} cells are left to design; at least 2 are needed"
+                f"passive: {self.n_active} of {self.grid.n_cells} cells are left to design; "
+                "at least 2 are needed"
             )
 
     @property
@@ -218,7 +219,7 @@ def _cell_nodes(grid: Grid) -> Indices:
         corners.append(numbers[window].ravel())
     table = np.stack(corners, axis=1)
     table.flags.writeable = False
-    return cast(Indices, table)
+    return table
 
 
 @functools.lru_cache(maxsize=64)

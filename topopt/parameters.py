@@ -34,7 +34,7 @@ _RELATIONS: dict[type, tuple[str, str]] = {
 
 
 @functools.cache
-def _hints(cls: type) -> dict[str, tuple[Any, tuple[Any, ...]]]:
+def _hints(cls: Any) -> dict[str, tuple[Any, tuple[Any, ...]]]:
     """Return, by field name, the plain type and the bounds of each field of a dataclass."""
     hints = typing.get_type_hints(cls, include_extras=True)
     table = {}
@@ -59,7 +59,8 @@ def checked(instance: Any) -> None:
         Naming class, field, bound and value; all bad fields at once.
     """
     mistakes = []
-    for name, (kind, bounds) in _hints(type(instance)).items():
+    cls: Any = type(instance)
+    for name, (kind, bounds) in _hints(cls).items():
         if kind not in (float, int):
             continue
         value = getattr(instance, name)
@@ -75,7 +76,7 @@ def checked(instance: Any) -> None:
         for bound in bounds:
             attribute, sign = _RELATIONS[type(bound)]
             limit = getattr(bound, attribute)
-            if not _holds(value, sign, limit):
+            if not _holds(float(value), sign, limit):
                 mistakes.append(f"{where}: expected a value {sign} {limit:g}, got {value:g}")
                 break
     if mistakes:
@@ -105,9 +106,10 @@ def scalars(instance: Any) -> dict[str, float]:
     >>> scalars(Slope())
     {'beta': 2.0}
     """
+    cls: Any = type(instance)
     return {
         name: float(getattr(instance, name))
-        for name, (kind, _) in _hints(type(instance)).items()
+        for name, (kind, _) in _hints(cls).items()
         if kind is float
     }
 

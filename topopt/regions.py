@@ -195,7 +195,7 @@ class Box(Region):
         """Return the points between the corners."""
         lower, upper = _fitting(self.lower, size, "box"), _fitting(self.upper, size, "box")
         slack = TOLERANCE * spacing
-        return np.all((points >= lower - slack) & (points <= upper + slack), axis=1)
+        return np.asarray(np.all((points >= lower - slack) & (points <= upper + slack), axis=1))
 
 
 @dataclass(frozen=True)
@@ -221,7 +221,7 @@ class Ball(Region):
     def contains(self, points: Array, size: tuple[float, ...], spacing: Array) -> Flags:
         """Return the points near the centre."""
         distance = np.linalg.norm(points - _fitting(self.centre, size, "ball"), axis=1)
-        return distance <= self.radius + TOLERANCE * spacing.min()
+        return np.asarray(distance <= self.radius + TOLERANCE * spacing.min())
 
 
 @dataclass(frozen=True)
@@ -256,7 +256,7 @@ class Cylinder(Region):
         along = (points - start) @ axis
         across = np.linalg.norm(points - start - along[:, None] * axis, axis=1)
         slack = TOLERANCE * spacing.min()
-        return (along >= -slack) & (along <= length + slack) & (across <= self.radius + slack)
+        return np.asarray((along >= -slack) & (along <= length + slack) & (across <= self.radius + slack))
 
 
 @dataclass(frozen=True)
@@ -343,14 +343,14 @@ def _nearest(distance: Array, reach: float, spacing: float) -> Flags:
     smallest = distance.min()
     if smallest > reach * (1 + TOLERANCE):
         return np.zeros(len(distance), dtype=bool)
-    return distance <= smallest + TOLERANCE * spacing
+    return np.asarray(distance <= smallest + TOLERANCE * spacing)
 
 
 def _position(values: ArrayLike, what: str) -> tuple[float, ...]:
     """Return coordinates as a tuple of finite floats."""
     position = tuple(float(value) for value in np.atleast_1d(np.asarray(values, dtype=np.float64)))
     if len(position) not in (2, 3) or not all(math.isfinite(value) for value in position):
-        raise InputError(f"{what}: expected 2 or 3 finite coordinates, got {values}")
+        raise InputError(f"{what}: expected 2 or 3 finite coordinates, got {values!r}")
     return position
 
 

@@ -1,0 +1,101 @@
+"""Every stage of the package passes every test of `check.stage`; a stage that nobody listed here fails."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+import topopt
+from topopt import check
+from topopt.chain import Chain, Stage
+from topopt.fem import LoadCase, PointLoad, Structure, Support
+from topopt.grid import Domain, Grid
+from topopt.regions import Ball, Box, Plane, Point
+from topopt.stages import (
+    Compliance,
+    Cone,
+    Displacement,
+    Equilibrium,
+    Eroding,
+    Exponential,
+    Helmholtz,
+    Mean,
+    Ramp,
+    SensitivityFilter,
+    Simp,
+    Tanh,
+)
+
+GRID = Grid((6, 5), (6.0, 5.0))
+PASSIVE = Domain(GRID, solid=Box((0, 0), (1, 5)), void=Ball((4, 3), 1.0))
+BEAM = Structure(
+    GRID,
+    (Support(Plane(x=0.0)),),
+    (
+        LoadCase("down", (PointLoad(Point((6.0, 2.0)), (0.0, -1.0)),)),
+        LoadCase("side", (PointLoad(Point((6.0, 5.0)), (1.0, 0.5)),), weight=0.5),
+    ),
+)
+DENSITY, MODULI, MOVED = (GRID.n_cells,), (GRID.n_cells,), (BEAM.n_dofs, 2)
+
+# A stage by name of its class: instances to test, with the shapes of what they read.
+STAGES: dict[str, list[tuple[Stage, tuple[int, ...]]]] = {
+    "Compliance": [(Compliance(BEAM), MOVED)],
+    "Cone": [(Cone(Domain(GRID), 2.4), DENSITY), (Cone(PASSIVE, 2.4), DENSITY)],
+    "Displacement": [
+        (Displacement(BEAM, Point((6.0, 0.0)), (0.0, 1.0)), MOVED),
+        (Displacement(BEAM, Plane(x=6.0), (1.0, 0.0), case="side"), MOVED),
+    ],
+    "Equilibrium": [(Equilibrium(BEAM), MODULI)],
+    "Eroding": [(Eroding(8.0), DENSITY), (Eroding(0.0), DENSITY)],
+    "Exponential": [(Exponential(8.0), DENSITY), (Exponential(0.0), DENSITY)],
+    "Helmholtz": [(Helmholtz(Domain(GRID), 2.4), DENSITY), (Helmholtz(PASSIVE, 2.4), DENSITY)],
+    "Mean": [(Mean(Domain(GRID)), DENSITY), (Mean(PASSIVE), DENSITY), (Mean(GRID), DENSITY)],
+    "Ramp": [(Ramp(), DENSITY)],
+    "SensitivityFilter": [(SensitivityFilter(PASSIVE, 2.4), DENSITY)],
+    "Simp": [(Simp(), DENSITY), (Simp(1.0), DENSITY)],
+    "Tanh": [(Tanh(beta, eta), DENSITY) for beta in (0.0, 1.0, 64.0, 1e4) for eta in (0.0, 0.4, 1.0)],
+}
+
+
+def subclasses(kind: type) -> Iterator[type]:
+    """Yield every class below a class."""
+    for child in kind.__subclasses__():
+        yield child
+        yield from subclasses(child)
+
+
+def package_stages() -> set[type]:
+    """Return every stage that the package defines, wherever it stands."""
+    for module in pkgutil.walk_packages(topopt.__path__, "topopt."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    concrete = {kind for kind in subclasses(Stage) if not kind.__abstractmethods__}
+    return {kind for kind in concrete if kind.__module__.split(".")[0] == "topopt"}
+
+
+def test_every_stage_of_the_package_is_listed_here():
+    found = {kind.__name__ for kind in package_stages()}
+    assert found == set(STAGES), "give each stage an entry in STAGES, and none to what is gone"
+
+
+@pytest.mark.parametrize(
+    ("stage", "shape"),
+    [pytest.param(*case, id=f"{name}-{n}") for name, cases in STAGES.items() for n, case in enumerate(cases)],
+)
+def test_conformance(stage: Stage, shape: tuple[int, ...], rng: np.random.Generator):
+    report = check.stage(stage, rng.uniform(0.2, 0.8, shape), rng=rng)
+    report.raise_if_failed()
+
+
+@pytest.mark.parametrize("name", STAGES)
+def test_a_stage_shows_itself_and_changes_its_parameters_by_name(name: str):
+    stage = STAGES[name][0][0]
+    chain = Chain([("it", stage)])
+    for parameter, value in chain.parameters().items():
+        assert chain.at({parameter: value * 1.01}).parameters()[parameter] == value * 1.01 or value == 0
+    assert type(stage).__name__ in repr(stage)

@@ -1,0 +1,25 @@
+"""The stages that chains are built of, from the design to a number."""
+
+from __future__ import annotations
+
+from topopt.stages.equilibrium import Equilibrium
+from topopt.stages.filters import Cone, SensitivityFilter
+from topopt.stages.helmholtz import Helmholtz
+from topopt.stages.interpolation import Ramp, Simp
+from topopt.stages.projections import Eroding, Exponential, Tanh
+from topopt.stages.responses import Compliance, Displacement, Mean
+
+__all__ = [
+    "Compliance",
+    "Cone",
+    "Displacement",
+    "Equilibrium",
+    "Eroding",
+    "Exponential",
+    "Helmholtz",
+    "Mean",
+    "Ramp",
+    "SensitivityFilter",
+    "Simp",
+    "Tanh",
+]

@@ -1,0 +1,241 @@
+"""Filters give a design a length: each cell becomes a weighted mean of its neighbours."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from scipy import fft
+
+from topopt.chain import Pullback, Stage
+from topopt.errors import InputError
+from topopt.grid import Domain, Grid
+from topopt.parameters import Array, Positive
+
+__all__ = ["Cone", "SensitivityFilter"]
+
+_SLACK = 1e-9
+"""Relative slack for what is rounding: in comparing lengths, and in a mean that left its range."""
+
+
+@dataclass(frozen=True)
+class Cone(Stage):
+    """Density filter with cone weights ``max(0, radius - distance)``.
+
+    Each designed cell becomes the weighted mean of the cells around it. Void cells are outside the domain,
+    like everything beyond its boundary: the weights that are left are normalised. Solid cells contribute a
+    density of 1. In solid and void cells the output is exactly 1 and 0, whatever the input there.
+
+    The sums run by fast Fourier transform on a zero-padded grid, exact to round-off. A mean lies between the
+    smallest and the largest value that enters it; what rounding pushes past these two (about 1e-16) is put
+    back onto them, so constants are kept to the last digit and densities never fall below 0.
+
+    Parameters
+    ----------
+    domain : Domain
+        The grid and its passive parts.
+    radius : float
+        Where the weights reach zero, in the grid's unit of length; larger than a cell's shortest edge,
+        at most the longest edge of the grid.
+
+    Raises
+    ------
+    InputError
+        If the radius reaches no neighbour or beyond the whole grid.
+
+    References
+    ----------
+    Bruns, Tortorelli, Comput. Methods Appl. Mech. Engrg. 190 (2001), doi:10.1016/S0045-7825(00)00278-4;
+    Bourdin, Int. J. Numer. Meth. Engng 50 (2001), doi:10.1002/nme.116
+    """
+
+    linear: ClassVar[bool] = True
+
+    domain: Domain
+    radius: Positive
+
+    def __post_init__(self) -> None:
+        """Refuse a radius that does nothing or everything."""
+        super().__post_init__()
+        refuse_radius("Cone", self.domain.grid, self.radius, float(self.domain.grid.spacing.min()))
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the filtered field, shape (n_cells,)."""
+        (design,) = inputs
+        gain, offset = _weights(self.domain, self.radius)
+        smooth = functools.partial(_cone_sum, self.domain.grid, self.radius)
+        return averaged(self.domain, design, smooth, gain, offset)
+
+
+@dataclass(frozen=True)
+class SensitivityFilter(Stage):
+    """The classic heuristic: the design passes unchanged, its sensitivity comes back as a weighted mean.
+
+    ``v_i -> sum_j H_ij x_j v_j / (max(1e-3, x_i) sum_j H_ij)`` with the cone weights H of `Cone`. This is
+    not the derivative of anything: a Taylor test through this stage fails, on purpose. It is here because
+    much of the literature was computed with it.
+
+    Solid and void cells come out as exactly 1 and 0. Void cells are outside the domain; solid ones enter the
+    mean with density 1, and neither receives a sensitivity.
+
+    Parameters
+    ----------
+    domain : Domain
+        The grid and its passive parts.
+    radius : float
+        Where the weights reach zero, in the grid's unit of length.
+
+    References
+    ----------
+    Sigmund, Mech. Struct. Mach. 25 (1997), doi:10.1080/08905459708945415;
+    Sigmund, Struct. Multidisc. Optim. 21 (2001), doi:10.1007/s001580050176
+    """
+
+    heuristic: ClassVar[bool] = True
+
+    domain: Domain
+    radius: Positive
+
+    def __post_init__(self) -> None:
+        """Refuse a radius that does nothing or everything."""
+        super().__post_init__()
+        spacing = self.domain.grid.spacing
+        refuse_radius("SensitivityFilter", self.domain.grid, self.radius, float(spacing.min()))
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the design with its passive cells imposed."""
+        (design,) = inputs
+        gain, _ = _weights(self.domain, self.radius)
+        output = design if self.domain.n_active == design.size else self.domain.impose(design)
+
+        def pullback(v: Array) -> tuple[Array]:
+            mean = _cone_sum(self.domain.grid, self.radius, output * v)
+            mean *= gain
+            mean /= np.maximum(1e-3, output)
+            return (mean,)
+
+        return output, pullback
+
+
+def averaged(
+    domain: Domain, design: Array, smooth: Callable[[Array], Array], gain: Array, offset: Array
+) -> tuple[Array, Pullback]:
+    """Filter a design by weighted means, leaving the passive cells alone.
+
+    Parameters
+    ----------
+    domain : Domain
+        The grid and its passive parts.
+    design : array, shape (n_cells,)
+        The input; its entries in passive cells are ignored.
+    smooth : callable
+        A symmetric linear map of fields, which gives a fresh array.
+    gain : array, shape (n_cells,)
+        What makes a mean of what `smooth` gives; 0 in passive cells.
+    offset : array, shape (n_cells,)
+        What the solid cells contribute; 1 in solid and 0 in void cells.
+
+    Returns
+    -------
+    tuple
+        The filtered field and its pullback.
+    """
+    if domain.n_active == design.size:
+        output = smooth(design)
+        output *= gain
+        _put_back(output, float(design.min()), float(design.max()))
+        return output, lambda v: (smooth(gain * v),)
+    active = domain.active
+    entering = design[active]
+    smallest, largest = float(entering.min()), float(entering.max())
+    if domain.solid_cells.any():
+        smallest, largest = min(1.0, smallest), max(1.0, largest)
+    output = smooth(np.where(active, design, 0.0))
+    output *= gain
+    output += offset
+    means = output[active]
+    _put_back(means, smallest, largest)
+    output[active] = means
+    return output, lambda v: (np.where(active, smooth(gain * v), 0.0),)
+
+
+def _put_back(means: Array, smallest: float, largest: float) -> None:
+    """Undo the rounding that pushed a mean out of the range of what it is the mean of, and nothing more."""
+    slack = _SLACK * max(abs(smallest), abs(largest))
+    np.copyto(means, smallest, where=(means < smallest) & (means >= smallest - slack))
+    np.copyto(means, largest, where=(means > largest) & (means <= largest + slack))
+
+
+def refuse_radius(what: str, grid: Grid, radius: float, least: float) -> None:
+    """Raise unless a filter radius lies between a length of the cells and the size of the grid.
+
+    Parameters
+    ----------
+    what : str
+        The stage, for the message.
+    grid : Grid
+        The cells.
+    radius : float
+        The radius to judge.
+    least : float
+        The radius must be larger than this.
+
+    Raises
+    ------
+    InputError
+        With the size of a cell.
+    """
+    cell = " x ".join(f"{edge:g}" for edge in grid.spacing)
+    if radius <= least * (1 + _SLACK):
+        raise InputError(
+            f"{what}.radius: {radius:g} is too small for cells of {cell}; give more than {least:g}, "
+            "or leave the filter out"
+        )
+    if radius > max(grid.size) * (1 + _SLACK):
+        size = " x ".join(f"{edge:g}" for edge in grid.size)
+        raise InputError(
+            f"{what}.radius: {radius:g} is larger than the whole grid of {size} (cells of {cell}); "
+            "the radius is a length in the grid's unit, not a number of cells"
+        )
+
+
+def _cone_sum(grid: Grid, radius: float, field: Array) -> Array:
+    """Return the sum over neighbours, weighted by the cone, for every cell."""
+    lengths, spectrum = _spectrum(grid, radius)
+    transform = fft.rfftn(grid.shaped(field), lengths)
+    transform *= spectrum
+    window = tuple(slice(0, n) for n in grid.cells)
+    return np.ascontiguousarray(fft.irfftn(transform, lengths, overwrite_x=True)[window]).reshape(-1)
+
+
+@functools.lru_cache(maxsize=8)
+def _spectrum(grid: Grid, radius: float) -> tuple[tuple[int, ...], Array]:
+    """Return the padded lengths and the transform of the cone, which is real because the cone is even."""
+    lengths, squares = [], []
+    for axis, (n, edge) in enumerate(zip(grid.cells, grid.spacing, strict=True)):
+        reach = min(int(radius / edge), n - 1)
+        # a cone that wraps around by `reach` cells must fall into padding
+        length = fft.next_fast_len(n + reach, real=axis == grid.ndim - 1)
+        steps = np.arange(length)
+        steps = np.minimum(steps, length - steps)
+        squares.append(np.where(steps <= reach, (steps * edge) ** 2, np.inf))
+        lengths.append(length)
+    distance = np.sqrt(functools.reduce(np.add.outer, squares))
+    spectrum = fft.rfftn(np.maximum(0.0, radius - distance)).real.copy()
+    spectrum.flags.writeable = False
+    return tuple(lengths), spectrum
+
+
+@functools.lru_cache(maxsize=8)
+def _weights(domain: Domain, radius: float) -> tuple[Array, Array]:
+    """Return 1 / (sum of the weights present), 0 in passive cells, and what the solid cells contribute."""
+    total = _cone_sum(domain.grid, radius, np.where(domain.void_cells, 0.0, 1.0))
+    gain = np.zeros_like(total)
+    np.divide(1.0, total, out=gain, where=domain.active)
+    offset = gain * _cone_sum(domain.grid, radius, domain.solid_cells.astype(np.float64))
+    offset = domain.impose(offset)
+    gain.flags.writeable = offset.flags.writeable = False
+    return gain, offset

@@ -1,0 +1,135 @@
+"""How stiff a cell of a given density is, relative to the full material."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import annotated_types as at
+import numpy as np
+from scipy.special import xlogy
+
+from topopt.chain import Pullback, Stage
+from topopt.errors import NumericalError
+from topopt.parameters import Array, NonNegative, UnitOpen
+
+__all__ = ["Ramp", "Simp"]
+
+
+@dataclass(frozen=True)
+class Simp(Stage):
+    """Modified SIMP: ``e_min + rho**penal (1 - e_min)``.
+
+    Parameters
+    ----------
+    penal : float
+        Penalty exponent, >= 1; 1 is linear.
+    e_min : float
+        Factor of a void cell, between 0 and 1.
+
+    References
+    ----------
+    Sigmund, Struct. Multidisc. Optim. 33 (2007), doi:10.1007/s00158-006-0087-x
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Simp(penal=3.0)(np.array([0.0, 0.5, 1.0])).round(6).tolist()
+    [0.0, 0.125, 1.0]
+    """
+
+    penal: Annotated[float, at.Ge(1), at.Lt(float("inf"))] = 3.0
+    e_min: UnitOpen = 1e-9
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the factors, one per cell.
+
+        Raises
+        ------
+        NumericalError
+            If a density is negative while `penal` is no integer.
+        """
+        (rho,) = inputs
+        self._refuse_roots(rho)
+        output = np.power(rho, self.penal)
+        output *= 1.0 - self.e_min
+        output += self.e_min
+
+        def pullback(v: Array) -> tuple[Array]:
+            slope = np.power(rho, self.penal - 1.0)
+            slope *= self.penal * (1.0 - self.e_min)
+            slope *= v
+            return (slope,)
+
+        return output, pullback
+
+    def _refuse_roots(self, rho: Array) -> None:
+        """Refuse a power that would be nan."""
+        if not float(self.penal).is_integer() and rho.size and (smallest := rho.min()) < 0:
+            raise NumericalError(
+                f"Simp: a density of {smallest:.3g} has no power {self.penal:g}; "
+                "densities must not be negative, so look at the stage before"
+            )
+
+    def derivative(self, parameter: str, *inputs: Array) -> Array | None:
+        """Return the derivative with respect to ``penal`` or ``e_min``."""
+        (rho,) = inputs
+        if parameter == "penal":
+            self._refuse_roots(rho)
+            return np.asarray((1.0 - self.e_min) * xlogy(np.power(rho, self.penal), rho))
+        if parameter == "e_min":
+            self._refuse_roots(rho)
+            return np.asarray(1.0 - np.power(rho, self.penal))
+        return None
+
+
+@dataclass(frozen=True)
+class Ramp(Stage):
+    """RAMP: ``e_min + rho / (1 + q (1 - rho)) (1 - e_min)``, whose slope at 0 does not vanish.
+
+    Parameters
+    ----------
+    q : float
+        Penalty, >= 0; 0 is linear.
+    e_min : float
+        Factor of a void cell, between 0 and 1.
+
+    References
+    ----------
+    Stolpe, Svanberg, Struct. Multidisc. Optim. 22 (2001), doi:10.1007/s001580100129
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> Ramp(q=8.0)(np.array([0.0, 0.5, 1.0])).round(6).tolist()
+    [0.0, 0.1, 1.0]
+    """
+
+    q: Annotated[NonNegative, at.Lt(float("inf"))] = 8.0
+    e_min: UnitOpen = 1e-9
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the factors, one per cell."""
+        (rho,) = inputs
+        below = 1.0 + self.q * (1.0 - rho)
+        output = rho / below
+        output *= 1.0 - self.e_min
+        output += self.e_min
+
+        def pullback(v: Array) -> tuple[Array]:
+            slope = v / below
+            slope /= below
+            slope *= (1.0 - self.e_min) * (1.0 + self.q)
+            return (slope,)
+
+        return output, pullback
+
+    def derivative(self, parameter: str, *inputs: Array) -> Array | None:
+        """Return the derivative with respect to ``q`` or ``e_min``."""
+        (rho,) = inputs
+        below = 1.0 + self.q * (1.0 - rho)
+        if parameter == "q":
+            return np.asarray(-(1.0 - self.e_min) * rho * (1.0 - rho) / np.square(below))
+        if parameter == "e_min":
+            return np.asarray(1.0 - rho / below)
+        return None

@@ -1,0 +1,157 @@
+"""Numbers that a structure or a field is judged by."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from topopt.chain import Pullback, Stage
+from topopt.errors import InputError, suggestion
+from topopt.fem.picking import nodes_of
+from topopt.fem.structure import Structure
+from topopt.grid import Domain, Grid
+from topopt.parameters import Array
+from topopt.regions import Region
+
+__all__ = ["Compliance", "Displacement", "Mean"]
+
+
+@dataclass(frozen=True)
+class Compliance(Stage):
+    """Work of the loads, sum over cases of weight * f^T u.
+
+    Input: displacements, shape (n_dofs, n_cases). Output: shape (), force times length.
+
+    Parameters
+    ----------
+    structure : Structure
+        Its forces and weights.
+    """
+
+    linear: ClassVar[bool] = True
+
+    structure: Structure
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the compliance and its pullback."""
+        (displacements,) = inputs
+        seeds = self.structure.forces * self.structure.weights
+        _require_shape(self, displacements, seeds)
+
+        def pullback(cotangent: Array) -> tuple[Array]:
+            return (seeds * cotangent,)
+
+        return np.asarray(np.vdot(seeds, displacements)), pullback
+
+
+@dataclass(frozen=True)
+class Displacement(Stage):
+    """Mean displacement of a region in a direction.
+
+    Input: displacements, shape (n_dofs, n_cases). Output: shape (), length: the mean over the region's nodes
+    of u . direction, in one case, or summed over the cases with their weights.
+
+    Parameters
+    ----------
+    structure : Structure
+        Its grid and cases.
+    on : Region
+        Picks nodes.
+    direction : tuple of float
+        Taken as it is, not made a unit vector.
+    case : str, optional
+        Name of a load case.
+
+    Raises
+    ------
+    InputError
+        If the region is empty, the direction does not fit the grid, or there is no such case.
+    """
+
+    linear: ClassVar[bool] = True
+
+    structure: Structure
+    on: Region
+    direction: tuple[float, ...] = (0.0, -1.0)
+    case: str | None = None
+
+    def __post_init__(self) -> None:
+        """Normalise the direction and refuse what does not fit the structure."""
+        super().__post_init__()
+        direction = tuple(float(value) for value in self.direction)
+        ndim = self.structure.ndim
+        if len(direction) != ndim or not all(map(math.isfinite, direction)) or not any(direction):
+            raise InputError(
+                f"Displacement.direction: expected {ndim} finite numbers, not all zero, got {direction}"
+            )
+        object.__setattr__(self, "direction", direction)
+        names = self.structure.case_names
+        if self.case is not None and self.case not in names:
+            raise InputError(f"Displacement.case: no load case '{self.case}'; {suggestion(self.case, names)}")
+        nodes_of(self.on, self.structure.grid, "Displacement")
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the mean displacement and its pullback."""
+        (displacements,) = inputs
+        seeds = self._seeds()
+        _require_shape(self, displacements, seeds)
+
+        def pullback(cotangent: Array) -> tuple[Array]:
+            return (seeds * cotangent,)
+
+        return np.asarray(np.vdot(seeds, displacements)), pullback
+
+    def _seeds(self) -> Array:
+        """Return the derivative with respect to the displacements."""
+        structure = self.structure
+        nodes = nodes_of(self.on, structure.grid, "Displacement")
+        field = np.zeros((structure.grid.n_nodes, structure.ndim))
+        field[nodes] = np.array(self.direction) / len(nodes)
+        weights = structure.weights
+        if self.case is not None:
+            weights = np.array([float(name == self.case) for name in structure.case_names])
+        return np.outer(field.ravel(), weights)
+
+
+@dataclass(frozen=True)
+class Mean(Stage):
+    """Mean of a field over the cells that are not passive void; passive solid counts.
+
+    Input: shape (n_cells,). Output: shape (), in the field's unit.
+
+    Parameters
+    ----------
+    domain : Domain or Grid
+        Says which cells are passive void; none on a bare grid.
+    """
+
+    linear: ClassVar[bool] = True
+
+    domain: Domain | Grid
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the mean and its pullback."""
+        (field,) = inputs
+        counted = (
+            np.ones(self.domain.n_cells)
+            if isinstance(self.domain, Grid)
+            else (~self.domain.void_cells).astype(np.float64)
+        )
+        seeds = counted / counted.sum()
+        _require_shape(self, field, seeds)
+
+        def pullback(cotangent: Array) -> tuple[Array]:
+            return (seeds * cotangent,)
+
+        return np.asarray(np.vdot(seeds, field)), pullback
+
+
+def _require_shape(stage: Stage, given: Array, wanted: Array) -> None:
+    """Refuse an input that is not what the stage reads."""
+    if given.shape != wanted.shape:
+        raise InputError(
+            f"{type(stage).__name__}: expected an input of shape {wanted.shape}, got {given.shape}"
+        )
