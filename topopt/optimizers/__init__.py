@@ -1,0 +1,9 @@
+"""Optimisers: they see vectors, bounds and numbers, and know nothing of mechanics."""
+
+from __future__ import annotations
+
+from topopt.optimizers.mma import MMA, MMAState
+from topopt.optimizers.oc import OC, OCState
+from topopt.optimizers.protocol import Optimizer, State, packed, unpacked
+
+__all__ = ["MMA", "OC", "MMAState", "OCState", "Optimizer", "State", "packed", "unpacked"]

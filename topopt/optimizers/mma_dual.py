@@ -1,0 +1,247 @@
+"""The convex separable subproblem of MMA, solved in the space of its few multipliers.
+
+With the asymptotes at ``x -+ span`` and ``xi = (x_new - x) / span``, a function with derivatives ``g_j`` is
+approximated by the sum over j of ``span_j (P_j xi / (1 - xi) - Q_j xi / (1 + xi))`` with
+``P = 0.501 |g| + g / 2 + r`` and ``Q = 0.501 |g| - g / 2 + r``: Svanberg's 1.001 and 0.001, written so that
+one absolute value does. For given multipliers the best ``xi`` is then closed form with one square root.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from topopt.parameters import Array
+
+__all__ = ["Dual", "Solution", "Subproblem", "reach", "solved"]
+
+BLOCK = 8192
+"""Variables treated at a time: all temporaries of a block stay in the cache."""
+TOLERANCE = 1e-9
+"""Largest error of a constraint of the subproblem, as a share of that constraint's size."""
+PATIENCE = 20
+"""Newton steps on the dual; 4 to 12 are usual."""
+
+
+@dataclass(frozen=True, eq=False)
+class Subproblem:
+    """One convex separable approximation.
+
+    Attributes
+    ----------
+    gradient : array, shape (n,)
+        Of the scaled objective.
+    constraints : array, shape (m,)
+        Values at the current design.
+    jacobian, magnitude : array, shape (m, n)
+        Derivatives of the constraints and their absolute values.
+    span : array, shape (n,)
+        Distance of the asymptotes from the current design.
+    curvature : array, shape (n,)
+        The regularisation ``r`` of a constraint: convexity where all derivatives have vanished.
+    stature : float
+        Size of the scaled objective beside that of a constraint; its regularisation is that many ``r``.
+    floor, ceiling : array, shape (n,)
+        Bounds on ``xi``; within (-1, 1).
+    penalty, softness : float
+        Of the elastic variables, ``penalty y + softness y**2 / 2`` for each constraint.
+    """
+
+    gradient: Array
+    constraints: Array
+    jacobian: Array
+    magnitude: Array
+    span: Array
+    curvature: Array
+    stature: float
+    floor: Array
+    ceiling: Array
+    penalty: float
+    softness: float
+
+    def blocks(self) -> Iterator[slice]:
+        """Walk the variables in cache-sized pieces."""
+        for start in range(0, self.gradient.size, BLOCK):
+            yield slice(start, start + BLOCK)
+
+    def pull(self, multipliers: Array, at: slice) -> tuple[Array, Array]:
+        """Return half of P - Q and half of P + Q of the Lagrangian on a block."""
+        tilt = multipliers @ self.jacobian[:, at]
+        tilt += self.gradient[at]
+        tilt *= 0.5
+        weight = multipliers @ self.magnitude[:, at]
+        weight += np.abs(self.gradient[at])
+        weight *= 0.501
+        weight += self.curvature[at] * (self.stature + multipliers.sum())
+        return tilt, weight
+
+    def _stationary(self, multipliers: Array, at: slice) -> tuple[Array, Array]:
+        """Return the unbounded minimiser ``xi`` of the Lagrangian on a block, and half of P + Q."""
+        tilt, weight = self.pull(multipliers, at)
+        root = (weight - tilt) * (weight + tilt)
+        np.sqrt(root, out=root)
+        root += weight
+        np.divide(tilt, root, out=tilt)
+        return np.negative(tilt, out=tilt), weight
+
+    def minimiser(self, multipliers: Array) -> Array:
+        """Return the best ``xi`` for given multipliers, shape (n,)."""
+        xi = np.empty_like(self.gradient)
+        for at in self.blocks():
+            xi[at] = self._stationary(multipliers, at)[0]
+        return np.clip(xi, self.floor, self.ceiling, out=xi)
+
+    def response(self, multipliers: Array) -> tuple[Array, Array]:
+        """Return the approximated constraints at the minimiser and minus their derivative.
+
+        Returns
+        -------
+        values : array, shape (m,)
+            The gradient of the dual function, elastic variables left out.
+        stiffness : array, shape (m, m)
+            Minus the (generalised) Hessian of the dual function; positive semi-definite.
+        """
+        values = self.constraints.copy()
+        stiffness = np.zeros((values.size, values.size))
+        for at in self.blocks():
+            xi, weight = self._stationary(multipliers, at)
+            bounded = np.minimum(np.maximum(xi, self.floor[at]), self.ceiling[at])
+            free = bounded == xi
+            span, curvature = self.span[at], self.curvature[at]
+            square = bounded * bounded
+            gap = 1.0 - square
+            odd = span * bounded / gap
+            even = odd * bounded
+            jacobian, magnitude = self.jacobian[:, at], self.magnitude[:, at]
+            values += jacobian @ odd + 1.002 * (magnitude @ even) + 2.0 * (curvature @ even)
+            # d(constraint)/d(xi) = span * (jacobian (1 + xi^2) + (2.004 magnitude + 4 r) xi) / gap^2 and
+            # d2(Lagrangian)/d(xi)2 = span * 4 weight / ((1 + xi^2) gap) at a stationary point.
+            square += 1.0
+            factor = span * free * square / (4.0 * weight * gap * gap * gap)
+            slope = jacobian * square + (2.004 * magnitude + 4.0 * curvature) * bounded
+            stiffness += (slope * factor) @ slope.T
+        return values, stiffness
+
+    def elastic(self, multipliers: Array, barrier: float) -> tuple[Array, Array]:
+        """Return the elastic variables ``y > 0`` that go with the multipliers, and their derivatives."""
+        excess = multipliers - self.penalty
+        root = np.sqrt(excess * excess + 4.0 * self.softness * barrier)
+        above = excess > 0.0
+        y = np.where(above, excess + root, 4.0 * self.softness * barrier / (root + np.abs(excess)))
+        y /= 2.0 * self.softness
+        # d/dl of the positive root of softness y^2 - excess y - barrier = 0
+        return y, y / root
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """The move in shares of the span, the multipliers of the scaled problem, and the elastic variables."""
+
+    xi: Array
+    multipliers: Array
+    elastic: Array
+
+
+@dataclass(frozen=True, eq=False)
+class Dual:
+    """The concave dual of a subproblem, with the sizes that make its tolerances relative.
+
+    Attributes
+    ----------
+    problem : Subproblem
+        The subproblem.
+    size : array, shape (m,)
+        How large each constraint can become.
+    steep : float
+        How much the scaled objective can change.
+    """
+
+    problem: Subproblem
+    size: Array
+    steep: float
+
+    @classmethod
+    def of(cls, problem: Subproblem) -> Dual:
+        """Measure a subproblem."""
+        size = np.abs(problem.constraints) + problem.magnitude @ problem.span
+        size[size == 0.0] = 1.0
+        return cls(problem, size, max(float(np.abs(problem.gradient) @ problem.span), 1e-10))
+
+    def closed(self, multipliers: Array, mu: float) -> Solution | None:
+        """Return the closed form for given multipliers if it is as good as a solution has to be."""
+        left = self.problem.response(multipliers)[0] - self.problem.elastic(multipliers, mu)[0]
+        work = max(self.steep, float(multipliers @ self.size))
+        good = np.all(left <= TOLERANCE * self.size) and np.all(-left * multipliers <= TOLERANCE * work)
+        return self.solution(multipliers, mu) if good else None
+
+    def ended(self, mu: float, multipliers: Array) -> bool:
+        """Tell whether the barrier is small enough beside the multipliers."""
+        return mu <= max(1e-14 * self.steep, TOLERANCE * float(multipliers @ self.size) / multipliers.size)
+
+    def solution(self, multipliers: Array, mu: float) -> Solution:
+        """Return the closed form for given multipliers."""
+        y = self.problem.elastic(multipliers, mu)[0]
+        violation = np.maximum(y - mu / multipliers, 0.0)
+        return Solution(self.problem.minimiser(multipliers), multipliers, violation)
+
+    def climbed(self, start: Array) -> Solution | None:
+        """Maximise by Newton's method on the barrier function; None if its patience ends.
+
+        The barrier ``mu log(multiplier)`` falls superlinearly. A step costs one pass over the variables,
+        O(n m^2).
+        """
+        mu = 1e-2 * self.steep / self.size.size
+        if start.size:
+            mu *= 1e-2
+            multipliers = np.maximum(start, mu / self.size)
+        else:
+            multipliers = 0.1 * self.steep / self.size
+        slack = mu / multipliers
+        values, stiffness = self.problem.response(multipliers)
+        for _ in range(PATIENCE):
+            while True:
+                y, softening = self.problem.elastic(multipliers, mu)
+                residual = values - y + mu / multipliers
+                ended = self.ended(mu, multipliers)
+                if ended and float(np.max(np.abs(residual) / self.size)) <= TOLERANCE:
+                    return self.solution(multipliers, mu)
+                if ended or np.max(np.abs(residual) * multipliers) > 10.0 * mu:
+                    break
+                mu *= min(0.1, (mu / self.steep) ** 0.5)
+            direction = solved(stiffness + np.diag(softening + slack / multipliers), residual)
+            change = mu / multipliers - slack - slack / multipliers * direction
+            slack = slack + reach(slack, change) * change
+            multipliers, values, stiffness = self.searched(multipliers, direction, residual, mu)
+            slack = np.clip(slack, 1e-8 * mu / multipliers, 1e8 * mu / multipliers)
+        return None
+
+    def searched(
+        self, multipliers: Array, direction: Array, residual: Array, mu: float
+    ) -> tuple[Array, Array, Array]:
+        """Walk uphill on the barrier function until its slope has fallen, but not far below zero."""
+        rise = float(residual @ direction)
+        step = reach(multipliers, direction)
+        for _ in range(5):
+            trial = multipliers + step * direction
+            values, stiffness = self.problem.response(trial)
+            left = values - self.problem.elastic(trial, mu)[0] + mu / trial
+            slope = float(left @ direction)
+            if slope >= -0.5 * rise or np.max(np.abs(left) / self.size) <= TOLERANCE:
+                break
+            step *= min(0.7, max(0.05, rise / (rise - slope)))
+        return trial, values, stiffness
+
+
+def solved(matrix: Array, residual: Array) -> Array:
+    """Solve a Newton system after scaling its diagonal to 1; multipliers may differ by many decades."""
+    scale = 1.0 / np.sqrt(np.diag(matrix))
+    solution: Array = scale * np.linalg.solve(matrix * scale * scale[:, None], scale * residual)
+    return solution
+
+
+def reach(values: Array, change: Array) -> float:
+    """Return the largest step, at most 1, that keeps one per cent of every positive value."""
+    shrink = float(np.max(-change / values, initial=0.0))
+    return min(1.0, 0.99 / shrink) if shrink > 0.0 else 1.0

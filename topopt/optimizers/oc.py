@@ -1,0 +1,167 @@
+"""The optimality criteria: one constraint, met exactly at the physical field after every step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from topopt.errors import InputError
+from topopt.evaluation import Evaluation
+from topopt.optimizers.oc_update import TINY, Update, found
+from topopt.optimizers.protocol import Share, check_bounds, check_evaluation
+from topopt.parameters import Array, Positive, checked
+
+__all__ = ["OC", "OCState"]
+
+
+@dataclass(frozen=True, eq=False)
+class OCState:
+    """The memory of OC.
+
+    Attributes
+    ----------
+    lower, upper : array, shape (n,)
+        Bounds.
+    multipliers : array, shape (1,)
+        Of ``f + multipliers . constraints`` in the user's units; 0 where the constraint does not bind.
+    steps : int
+        Steps taken.
+    rechecks : int
+        Re-evaluations of the constraint in the last step.
+    """
+
+    lower: Array
+    upper: Array
+    multipliers: Array
+    steps: int
+    rechecks: int
+
+
+@dataclass(frozen=True)
+class OC:
+    """Optimality criteria: ``x_new = clip(x * (-df/dx / (lambda dg/dx)) ** damping)``.
+
+    Parameters
+    ----------
+    move : float
+        Largest change of a variable in a step, as a share of its range.
+    damping : float
+        The exponent; 0.5 for compliance.
+    tolerance : float
+        Largest violation or reserve of the constraint at the new design.
+
+    Notes
+    -----
+    The multiplier makes the constraint zero as evaluated anew at the new design, filter and projection
+    included. The linearised constraint proposes it, the secant method corrects it, a bracket guards it.
+
+    * Positive objective derivatives count as 0, as in the 99- and 88-line codes.
+    * If no multiplier meets the constraint within the move limits, the step goes to the end that violates it
+      least; if even the most generous end has reserves, it goes there with a multiplier of 0.
+    * A variable without any sensitivity, of objective and constraint, stays. If no objective derivative is
+      left at all, a design that meets its constraint stays, another is scaled uniformly until it does.
+    * A projection that jumps may admit no exact root; of the designs tried, the one nearest to it is taken.
+
+    References
+    ----------
+    Bendsoe 1995, doi:10.1007/978-3-662-03115-5; Sigmund 2001, doi:10.1007/s001580050176;
+    Andreassen et al. 2011, doi:10.1007/s00158-010-0594-7.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from topopt.evaluation import Evaluation
+    >>> oc, x = OC(), np.array([0.5, 0.5])
+    >>> state = oc.init(x, np.zeros(2), np.ones(2))
+    >>> def volume(x):
+    ...     return np.array([x.mean() / 0.5 - 1])
+    >>> for _ in range(30):  # two bars in series with flexibilities 1 / x and 4 / x
+    ...     f, df = float(1 / x[0] + 4 / x[1]), np.array([-1 / x[0] ** 2, -4 / x[1] ** 2])
+    ...     x, state = oc.step(x, Evaluation(f, df, volume(x), np.ones((1, 2)), recheck=volume), state)
+    >>> print(x.round(4), state.multipliers.round(4))
+    [0.3333 0.6667] [9.]
+    """
+
+    move: Share = 0.2
+    damping: Share = 0.5
+    tolerance: Positive = 1e-10
+
+    def __post_init__(self) -> None:
+        """Check that numbers lie in their bounds."""
+        checked(self)
+
+    def init(self, x: Array, lower: Array, upper: Array) -> OCState:
+        """Return the memory to start with.
+
+        Parameters
+        ----------
+        x : array, shape (n,)
+            The start design; a variable at zero can never grow.
+        lower, upper : array, shape (n,)
+            Finite bounds, not negative.
+
+        Raises
+        ------
+        InputError
+            If shapes differ, bounds cross, are infinite or negative, or `x` lies outside them.
+        """
+        x, lower, upper = (np.array(values, dtype=np.float64) for values in (x, lower, upper))
+        check_bounds(x, lower, upper)
+        if x.size and lower.min() < 0.0:
+            j = int(np.argmin(lower))
+            raise InputError(f"variable {j}: OC needs lower bounds >= 0, got {lower[j]:g}; use MMA")
+        return OCState(lower, upper, multipliers=np.zeros(1), steps=0, rechecks=0)
+
+    def step(self, x: Array, evaluation: Evaluation, state: OCState) -> tuple[Array, OCState]:
+        """Return the next design and the new memory.
+
+        Parameters
+        ----------
+        x : array, shape (n,)
+            The design that was evaluated.
+        evaluation : Evaluation
+            Objective, the constraint, their derivatives at `x`, and `recheck`.
+        state : OCState
+            The memory that came with `x`.
+
+        Raises
+        ------
+        InputError
+            If there is not exactly one constraint, if it has no `recheck` or falls where a variable grows, if
+            shapes are wrong or numbers are not finite.
+        """
+        recheck = self._checked(x, evaluation, state)
+        gain, cost, reserve = -evaluation.gradient, evaluation.jacobian[0], float(evaluation.constraints[0])
+        steps = state.steps + 1
+        if np.all(np.abs(gain) < TINY):
+            if reserve <= self.tolerance:
+                return x.copy(), OCState(state.lower, state.upper, np.zeros(1), steps, 0)
+            gain = cost
+        reach = self.move * (state.upper - state.lower)
+        limits = np.maximum(state.lower, x - reach), np.minimum(state.upper, x + reach)
+        update = Update.of(x, gain, cost, limits, self.damping)
+        last = float(state.multipliers[0])
+        guess = math.log(last) - update.center if last > 0.0 else 0.0
+        result = found(update, recheck, reserve, guess, self.tolerance)
+        multipliers = np.array([result.multiplier])
+        return result.design, OCState(state.lower, state.upper, multipliers, steps, result.count)
+
+    def _checked(self, x: Array, evaluation: Evaluation, state: OCState) -> Callable[[Array], Array]:
+        """Refuse an evaluation that OC cannot work with; return its recheck."""
+        m = np.size(evaluation.constraints)
+        if m != 1:
+            raise InputError(f"OC needs exactly one constraint, got {m}; use MMA")
+        if evaluation.recheck is None:
+            raise InputError("OC needs a constraint without a state solve; use MMA")
+        check_evaluation(x, evaluation, state)
+        row = evaluation.jacobian[0]
+        if row.size and row.min() < -1e-6 * max(float(row.max()), TINY):
+            j = int(np.argmin(row))
+            raise InputError(
+                f"jacobian: variable {j} lowers the constraint ({row[j]:.3g}); OC needs a constraint that "
+                "grows with every variable; use MMA"
+            )
+        return evaluation.recheck

@@ -1,0 +1,218 @@
+"""The update of the optimality criteria along its multiplier, and the search for the multiplier."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from topopt.parameters import Array
+
+__all__ = ["Found", "Update", "found"]
+
+TINY = float(np.finfo(np.float64).tiny)
+"""Sensitivities below the smallest normal number carry no digits and count as zero."""
+WIDEST = 300.0
+"""Update factors further than e**300 from their median are at a move limit whatever the multiplier."""
+FIRST_REACH = 0.3
+"""How far the second trial may go from the first, in log(multiplier); four times as far each time after."""
+PATIENCE = 60
+"""Most re-evaluations of the constraint in a step; 1 to 6 are usual."""
+
+
+@dataclass(frozen=True, eq=False)
+class Update:
+    """The new design as a function of one number, the logarithm t of the multiplier over a typical one.
+
+    Attributes
+    ----------
+    x : array, shape (n,)
+        The old design.
+    factor : array, shape (n,)
+        The new design at the typical multiplier, before it is clipped.
+    low, high : array, shape (n,)
+        Bounds and move limits together.
+    row : array, shape (n,)
+        Derivatives of the constraint.
+    damping : float
+        The exponent of the update.
+    center : float
+        Logarithm of the typical multiplier.
+    ends : tuple of float
+        The t between which the design changes at all.
+    """
+
+    x: Array
+    factor: Array
+    low: Array
+    high: Array
+    row: Array
+    damping: float
+    center: float
+    ends: tuple[float, float]
+
+    @classmethod
+    def of(cls, x: Array, gain: Array, cost: Array, limits: tuple[Array, Array], damping: float) -> Update:
+        """Prepare the update around `x` from minus the objective's and the constraint's derivatives."""
+        low, high = limits
+        gain, cost = (np.where(values < TINY, 0.0, values) for values in (gain, cost))
+        dead = (gain == 0.0) & (cost == 0.0)
+        low, high = np.where(dead, x, low), np.where(dead, x, high)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            merit = np.log(gain) - np.log(cost)
+        merit[dead] = 0.0
+        finite = merit[np.isfinite(merit) & ~dead]
+        center = float(np.median(finite)) if finite.size else 0.0
+        merit -= center
+        with np.errstate(under="ignore"):
+            factor = x * np.exp(np.clip(merit * damping, -WIDEST, WIDEST))
+        factor[np.isneginf(merit)] = 0.0
+        moving = (factor > 0.0) & (high > low)
+        if not moving.any():
+            return cls(x, factor, low, high, cost, damping, center, (0.0, 0.0))
+        start = np.log(np.min(factor[moving] / high[moving])) / damping
+        stop = np.log(np.max(factor[moving] / np.maximum(low[moving], 1e-9 * high[moving]))) / damping
+        return cls(x, factor, low, high, cost, damping, center, (float(start), float(stop)))
+
+    def raw(self, t: float) -> Array:
+        """Return the design for the multiplier exp(center + t) before it is clipped."""
+        with np.errstate(over="ignore", under="ignore"):
+            return self.factor * math.exp(min(-self.damping * t, 700.0))
+
+    def at(self, t: float) -> Array:
+        """Return the design for the multiplier exp(center + t)."""
+        return np.clip(self.raw(t), self.low, self.high)
+
+    def multiplier(self, t: float) -> float:
+        """Return exp(center + t), kept finite."""
+        return math.exp(min(self.center + t, 700.0))
+
+    def linear(self, t: float) -> tuple[float, float]:
+        """Return the linearised change of the constraint and its derivative with respect to t."""
+        raw = self.raw(t)
+        new = np.clip(raw, self.low, self.high)
+        slope = -self.damping * float(self.row @ np.where(raw == new, raw, 0.0))
+        return float(self.row @ (new - self.x)), slope
+
+    def solved(self, target: float, low: float, high: float, guess: float) -> float:
+        """Return the t in [low, high] at which the linearised change is nearest to `target`."""
+        t = min(max(guess, low), high)
+        for _ in range(100):
+            value, slope = self.linear(t)
+            miss = value - target
+            if miss > 0.0:
+                low = t
+            else:
+                high = t
+            newton = t - miss / slope if slope < 0.0 else math.inf
+            last, t = t, newton if low < newton < high else 0.5 * (low + high)
+            if abs(t - last) <= 1e-15 * max(1.0, abs(t)) or miss == 0.0:
+                break
+        return t
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Where the search ended: a design, its multiplier, and the re-evaluations that it took."""
+
+    design: Array
+    multiplier: float
+    count: int
+
+
+def found(
+    update: Update, recheck: Callable[[Array], Array], reserve: float, guess: float, tolerance: float
+) -> Found:
+    """Find the multiplier that makes the re-evaluated constraint zero.
+
+    The linearised constraint proposes, and corrected by what was seen it proposes again until the root is
+    bracketed; from then on inverse quadratic interpolation closes in, and bisection where that stalls.
+
+    Parameters
+    ----------
+    update : Update
+        The design along the multiplier.
+    recheck : callable
+        The constraint at a design.
+    reserve : float
+        The constraint at the old design.
+    guess : float
+        The t to start from.
+    tolerance : float
+        Largest violation or reserve.
+    """
+    low, high = update.ends
+    tried: list[_Trial] = []
+    widths: list[float] = []
+    t = update.solved(-reserve, low, high, guess)
+    while True:
+        value = float(recheck(update.at(t))[0])
+        if value < -tolerance and _met(t, update.ends[0]):
+            return Found(update.at(t), 0.0, len(tried) + 1)
+        tried.append(_Trial(t, value, update.linear(t)[0]))
+        low, high = (t, high) if value > 0.0 else (low, t)
+        stuck = _met(low, high) or (value > 0.0 and _met(t, update.ends[1]))
+        if abs(value) <= tolerance or stuck or len(tried) == PATIENCE:
+            break
+        widths.append(high - low)
+        t = _proposal(update, tried, low, high)
+        stalled = len(widths) > 2 and widths[-1] > 0.5 * widths[-3]
+        if not low < t < high or (stalled and _bracketed(tried)):
+            t = 0.5 * (low + high) if _bracketed(tried) else _end(update, value)
+    best = min(tried, key=lambda trial: abs(trial.value))
+    return Found(update.at(best.t), update.multiplier(best.t), len(tried))
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """A multiplier's logarithm, the constraint there, and its linearised change."""
+
+    t: float
+    value: float
+    linear: float
+
+
+def _met(one: float, other: float) -> bool:
+    """Tell whether two logarithms agree to rounding."""
+    return abs(one - other) <= 1e-14 * max(1.0, abs(one))
+
+
+def _end(update: Update, value: float) -> float:
+    """Return the end of the range that lies in the direction of the root."""
+    return update.ends[1] if value > 0.0 else update.ends[0]
+
+
+def _bracketed(tried: list[_Trial]) -> bool:
+    """Tell whether both signs were seen."""
+    return min(trial.value for trial in tried) <= 0.0 < max(trial.value for trial in tried)
+
+
+def _proposal(update: Update, tried: list[_Trial], low: float, high: float) -> float:
+    """Return the next t to try; it may lie outside the bracket, which then is for the caller to mend."""
+    last = tried[-1]
+    if not _bracketed(tried):
+        slope = 1.0
+        if len(tried) > 1 and tried[-2].linear != last.linear:
+            slope = (last.value - tried[-2].value) / (last.linear - tried[-2].linear)
+        target = last.linear - last.value / slope if slope > 0.0 else -math.copysign(math.inf, last.value)
+        farthest = FIRST_REACH * 4.0 ** (len(tried) - 1)
+        aim = update.solved(target, low, high, last.t)
+        return min(max(aim, last.t - farthest), last.t + farthest)
+    ends = {trial.t: trial for trial in tried}
+    a, b = ends[low], ends[high]
+    others = [trial for trial in tried if trial.t not in (low, high)]
+    if others and others[-1].value not in (a.value, b.value):
+        t = _interpolated(a, b, others[-1])
+        if low < t < high:
+            return t
+    return a.t + (b.t - a.t) * a.value / (a.value - b.value)
+
+
+def _interpolated(a: _Trial, b: _Trial, c: _Trial) -> float:
+    """Return the zero of the quadratic that gives t as a function of the constraint."""
+    ab, ac, bc = a.value - b.value, a.value - c.value, b.value - c.value
+    first = a.t * b.value * c.value / (ab * ac)
+    second = -b.t * a.value * c.value / (ab * bc)
+    return first + second + c.t * a.value * b.value / (ac * bc)
