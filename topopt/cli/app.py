@@ -1,0 +1,127 @@
+"""The commands with their options; each imports its work when it is called, so that `--help` is quick."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    name="topopt",
+    help="Topology optimisation by continuation: sharpen a design without killing its sensitivities.",
+    epilog="Exit codes: 0 done; 2 the input is wrong; 3 done, but a limit is violated; 4 the computation "
+    "failed; 5 too large for this machine; 130 interrupted, resume it.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+File = Annotated[Path, typer.Argument(help="A problem file (YAML).", show_default=False)]
+Run = Annotated[Path, typer.Argument(help="A run folder, such as results/bridge.", show_default=False)]
+Set = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Override a value, such as --set grid.cells=[600,200]; repeatable."),
+]
+Results = Annotated[Path, typer.Option("--results", help="Where run folders go.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the run folder.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per iteration, for scripts.")]
+Figures = Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures at the end.")]
+
+
+@app.command()
+def run(
+    file: File,
+    overrides: Set = None,
+    results: Results = Path("results"),
+    name: Annotated[
+        str | None, typer.Option(help="Name of the run folder; the problem's if left out.")
+    ] = None,
+    overwrite: Annotated[bool, typer.Option(help="Replace an earlier run of that name.")] = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    figures: Figures = True,
+) -> None:
+    """Optimise the design of a problem file and leave everything in a run folder."""
+    from topopt.cli.running import run_file
+
+    _leave(run_file(file, overrides or [], results, name, overwrite, _mode(quiet, json), figures))
+
+
+@app.command()
+def resume(
+    run: Run,
+    iterations: Annotated[int | None, typer.Option(help="A new budget of iterations in all.")] = None,
+    quiet: Quiet = False,
+    json: Json = False,
+    figures: Figures = True,
+) -> None:
+    """Go on with a run that was interrupted or killed; the result is that of the unbroken run."""
+    from topopt.cli.running import resume_folder
+
+    _leave(resume_folder(run, iterations, _mode(quiet, json), figures))
+
+
+@app.command()
+def check(
+    file: File,
+    overrides: Set = None,
+    results: Results = Path("results"),
+    taylor: Annotated[bool, typer.Option(help="Test the chain's gradients.")] = True,
+) -> None:
+    """Read a problem file, estimate its cost, test its gradients and draw its supports, loads and regions."""
+    from topopt.cli.checking import check_file
+
+    _leave(check_file(file, overrides or [], results, taylor))
+
+
+@app.command()
+def plot(run: Run) -> None:
+    """Draw the figures of a run again, from its folder alone."""
+    from topopt.cli.plotting import plot_folder
+
+    _leave(plot_folder(run))
+
+
+@app.command()
+def new(
+    file: Annotated[Path, typer.Argument(help="The problem file to write.")] = Path("problem.yaml"),
+    dimensions: Annotated[int, typer.Option("--dimensions", "-d", min=2, max=3, help="2 or 3.")] = 2,
+) -> None:
+    """Write a commented problem file to start from."""
+    from topopt.cli.starting import new_file
+
+    _leave(new_file(file, dimensions))
+
+
+@app.callback(invoke_without_command=True)
+def version(
+    show: Annotated[
+        bool, typer.Option("--version", help="Print the version and leave.", is_eager=True)
+    ] = False,
+) -> None:
+    """Take the options that come before a command."""
+    if show:
+        from topopt import __version__
+
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
+
+
+def _mode(quiet: bool, json: bool) -> str:
+    """Return how the run reports: live, quiet or json."""
+    if quiet and json:
+        raise typer.BadParameter("--quiet and --json exclude each other")
+    return "quiet" if quiet else "json" if json else "live"
+
+
+def _leave(code: int) -> None:
+    """Leave with an exit code."""
+    raise typer.Exit(code)

@@ -1,0 +1,100 @@
+"""`topopt plot`: the figures of a run, from its folder alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from topopt.cli.reporting import console, guarded
+from topopt.design import Design
+from topopt.errors import MissingDependencyError, RunFolderError
+from topopt.files import Job, parse, read_about, read_frames, read_history, read_problem
+from topopt.history import History
+
+__all__ = ["draw", "plot_folder"]
+
+
+@guarded
+def plot_folder(path: Path) -> int:
+    """Draw the figures of a run again."""
+    resolved = read_problem(path, read_about(path))
+    if resolved is None:
+        raise RunFolderError(f"{path} was made in Python and holds no problem file: draw with topopt.figures")
+    job = parse(resolved, source=str(path / "problem.yaml"), folder=path)
+    history = read_history(path)
+    if not len(history):
+        raise RunFolderError(f"{path}: no iteration is on record yet; there is nothing to draw")
+    draw(job, path, history, _latest(path, job), path.joinpath, _print)
+    return 0
+
+
+def draw(
+    job: Job,
+    folder: Path,
+    history: History,
+    picture: object,
+    file: Callable[[str], Path],
+    say: Callable[[str], None],
+) -> None:
+    """Draw every figure that a run has material for.
+
+    Parameters
+    ----------
+    job : Job
+        The problem.
+    folder : Path
+        The run folder, for its frames.
+    history : History
+        The log.
+    picture : Design or None
+        The last design.
+    file : callable
+        From a figure's name to its path.
+    say : callable
+        Gets a sentence for each figure that cannot be drawn.
+    """
+    from topopt import figures
+
+    grid = job.problem.grid
+    frames = list(read_frames(folder / "frames"))
+    figure_of: dict[str, Callable[[], Any]] = {
+        "convergence.png": lambda: figures.convergence(history),
+        "vanishing.png": lambda: figures.vanishing(history),
+    }
+    if job.structure is not None:
+        structure = job.structure
+        figure_of["problem.png"] = lambda: figures.sketch(structure, job.problem.domain)
+    if isinstance(picture, Design):
+        figure_of["design.png"] = lambda: figures.design(grid, picture.density)
+    if len(frames) > 1:
+        figure_of["densities.png"] = lambda: figures.densities(_flat(frames))
+    for name, build in figure_of.items():
+        try:
+            figures.save(build(), file(name))
+        except MissingDependencyError as error:
+            say(f"{name} not drawn: {error}")
+    if len(frames) > 1:
+        figures.animate(grid, _flat(frames), file("design.gif"), history)
+
+
+def _latest(path: Path, job: Job) -> Design | None:
+    """Return the last design that the folder holds: the finished one, or the last frame."""
+    grid, finished = job.problem.grid, path / "design.npz"
+    if finished.is_file():
+        with np.load(finished, allow_pickle=False) as arrays:
+            return Design(grid, arrays["density"].ravel())
+    frames = list(read_frames(path / "frames"))
+    return Design(grid, frames[-1][1].ravel() / 255.0) if frames else None
+
+
+def _flat(frames: Sequence[tuple[int, Any]]) -> list[tuple[int, Any]]:
+    """Return frames with flat fields."""
+    return [(number, values.ravel()) for number, values in frames]
+
+
+def _print(sentence: str) -> None:
+    """Print a sentence."""
+    console.print(sentence, markup=False)
