@@ -102,7 +102,7 @@ class Chain:
         links: list[Link] = []
         known = [self.source]
         for entry in self.links:
-            link = entry if isinstance(entry, Link) else Link(*entry)
+            link = entry if isinstance(entry, Link) else _linked(entry)
             if not isinstance(link.stage, Stage):
                 raise ChainError(
                     f"link '{link.name}': expected a Stage, got {link.stage!r}; subclass topopt.Stage"
@@ -271,7 +271,7 @@ class Tape:
             total[name] = np.asarray(seed, dtype=np.float64)
         for link in reversed(self.chain.links):
             if link.name in total:
-                for name, part in zip(link.reads, self.pullbacks[link.name](total[link.name]), strict=True):
+                for name, part in self._parts(link, total[link.name]):
                     total[name] = _added(total.get(name), part)
         return {name: total[name] for name in self.chain.names if name in total}
 
@@ -296,10 +296,29 @@ class Tape:
             if link.name in skipped:
                 total[link.reads[0]] = _added(total.get(link.reads[0]), total[link.name])
                 continue
-            for name, part in zip(link.reads, self.pullbacks[link.name](total[link.name]), strict=True):
+            for name, part in self._parts(link, total[link.name]):
                 if name in before:
                     total[name] = _added(total.get(name), part)
         return {name: total[name] for name in self.chain.names if name in total}
+
+    def _parts(self, link: Link, cotangent: Array) -> list[tuple[str, Array]]:
+        """Return the cotangents that a link's pullback gives to the names it reads."""
+        parts = self.pullbacks[link.name](cotangent)
+        shapes = [np.shape(part) for part in parts] if isinstance(parts, tuple) else type(parts).__name__
+        wanted = [self.values[name].shape for name in link.reads]
+        if shapes != wanted:
+            raise ChainError(
+                f"link '{link.name}': the pullback of {type(link.stage).__name__} must return a tuple of one "
+                f"cotangent per input, of shapes {wanted}; it returned {shapes}"
+            )
+        return list(zip(link.reads, parts, strict=True))
+
+
+def _linked(entry: Any) -> Link:
+    """Return a tuple as a link."""
+    if not isinstance(entry, tuple | list) or len(entry) not in (2, 3):
+        raise ChainError(f"chain: expected links as (name, stage) or (name, stage, reads), got {entry!r}")
+    return Link(*entry)
 
 
 def _added(known: Array | None, part: Array) -> Array:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -46,6 +47,8 @@ class Grid:
 
     def __post_init__(self) -> None:
         """Normalise to tuples and refuse what is no grid."""
+        if not isinstance(self.cells, Iterable) or not isinstance(self.size, Iterable):
+            raise InputError(f"grid: expected one number of cells and one length per axis, got {self}")
         cells = tuple(self.cells)
         if len(cells) not in (2, 3):
             raise InputError(f"grid.cells: expected 2 or 3 numbers of cells, got {cells}")
@@ -226,6 +229,11 @@ def _cell_nodes(grid: Grid) -> Indices:
 def _selected(region: Region, grid: Grid, what: str) -> Flags:
     """Return the points of a grid that a region picks."""
     points = grid.centres if what == "cells" else grid.nodes
-    flags = region.contains(points, grid.size, grid.spacing)
+    flags = np.asarray(region.contains(points, grid.size, grid.spacing))
+    if flags.shape != (len(points),) or flags.dtype != bool:
+        raise InputError(
+            f"{type(region).__name__}.contains: expected booleans of shape ({len(points)},), "
+            f"got {flags.dtype} of shape {flags.shape}"
+        )
     flags.flags.writeable = False
     return flags

@@ -121,4 +121,7 @@ def replaced(instance: T, changes: dict[str, float], owner: str) -> T:
         if name not in valid:
             hint = suggestion(f"{owner}.{name}", [f"{owner}.{field}" for field in valid])
             raise ParameterError(f"'{owner}.{name}' is not a parameter: {hint}")
-    return typing.cast(T, dataclasses.replace(typing.cast(Any, instance), **changes))
+    try:
+        return typing.cast(T, dataclasses.replace(typing.cast(Any, instance), **changes))
+    except ParameterError as error:
+        raise ParameterError(f"'{owner}': {error}") from error
