@@ -1,0 +1,155 @@
+"""The ground of a sketch: the box with its passive cells, in the plane or in space."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from topopt.figures.camera import View
+from topopt.figures.outlines import boundary, faces, runs
+from topopt.figures.scene import Scene
+from topopt.figures.style import GREY, INK
+from topopt.grid import Flags
+from topopt.parameters import Array
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+__all__ = ["draw_body", "draw_plane", "measured"]
+
+ACTIVE, SOLID, VOID = "#E9E4D8", "#5B5B5B", "#FFFFFF"
+
+
+def draw_plane(axes: Axes, shown: Scene) -> list[Any]:
+    """Draw the box and the passive cells of a 2-D problem; return legend entries."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.patches import Patch, PathPatch, Rectangle
+
+    grid = shown.grid
+    axes.add_patch(Rectangle((0, 0), *grid.size, facecolor=ACTIVE, edgecolor="none", zorder=1))
+    handles: list[Any] = [Patch(facecolor=ACTIVE, edgecolor=GREY, linewidth=0.8, label="to be designed")]
+    looks: tuple[tuple[Flags, dict[str, Any], str], ...] = (
+        (shown.solid, {"facecolor": SOLID, "edgecolor": SOLID}, "stays solid"),
+        (shown.void, {"facecolor": VOID, "edgecolor": "#BBBBBB", "hatch": "..."}, "stays void"),
+    )
+    for flags, look, label in looks:
+        if flags.any():
+            axes.add_patch(PathPatch(_path(runs(grid, flags)), linewidth=0, zorder=2, **look))
+            handles.append(Patch(linewidth=0.0, label=label, **look))
+    outline = np.concatenate([boundary(grid, ~shown.void), boundary(grid, shown.solid)])
+    axes.add_collection(LineCollection(list(outline), colors=INK, linewidths=1.0, zorder=3, capstyle="round"))
+    measured(axes, grid.size)
+    return handles
+
+
+def measured(axes: Axes, size: tuple[float, ...]) -> None:
+    """Let the axes measure the box and nothing beyond it."""
+    from matplotlib.ticker import MaxNLocator
+
+    for name, axis, length in (("left", axes.yaxis, size[1]), ("bottom", axes.xaxis, size[0])):
+        axes.spines[name].set_bounds(0.0, length)
+        count = int(np.clip(8 * length / max(size), 1, 8))
+        ticks = MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(0.0, length)
+        axis.set_ticks([tick for tick in ticks if -1e-9 * length <= tick <= length * (1 + 1e-9)])
+    axes.set(xlabel="$x$", ylabel="$y$")
+
+
+def _path(rectangles: Array) -> Any:
+    """Return rectangles as one path, so that a hatch runs through them."""
+    from matplotlib.path import Path
+
+    x, y, w, h = rectangles.T
+    corners = np.array([[x, y], [x + w, y], [x + w, y + h], [x, y + h], [x, y]]).transpose(2, 0, 1)
+    codes = [Path.MOVETO, Path.LINETO, Path.LINETO, Path.LINETO, Path.CLOSEPOLY]
+    return Path(corners.reshape(-1, 2), np.tile(codes, len(rectangles)))
+
+
+def draw_body(axes: Axes, shown: Scene, eye: View) -> list[Any]:
+    """Draw the box and the passive cells of a 3-D problem; return legend entries."""
+    from matplotlib.patches import Patch
+
+    axes.set_axis_off()
+    size = np.array(shown.grid.size)
+    handles: list[Any] = []
+    for start, end, hidden in _edges(size, eye):
+        line = {"linestyle": (0, (3, 3)), "color": "#AAAAAA"} if hidden else {"color": INK}
+        axes.plot(*eye.project(np.array([start, end])).T, linewidth=0.9, zorder=1 if hidden else 3, **line)
+    looks = (
+        (shown.solid, (0.36, 0.36, 0.36), 1.0, "stays solid"),
+        (shown.void, (0.55, 0.75, 0.88), 0.35, "stays void"),
+    )
+    for flags, colour, alpha, label in looks:
+        if flags.any():
+            _draw_cells(axes, shown, flags, eye, colour, alpha)
+            handles.append(Patch(facecolor=colour, alpha=alpha, label=label))
+    _name_edges(axes, size, eye)
+    return handles
+
+
+def _edges(size: Array, eye: View) -> list[tuple[Array, Array, bool]]:
+    """Return the box's edges: start, end, and whether the box hides it."""
+    corners = [np.array(corner) * size for corner in itertools.product((0, 1), repeat=3)]
+    toward = eye.frame()[2]
+    hidden_corner = np.where(toward > 1e-9, 0.0, size)
+    if np.any(np.abs(toward) < 1e-9):
+        hidden_corner = np.full(3, np.nan)
+    pairs = itertools.combinations(corners, 2)
+    return [
+        (a, b, bool(np.all(a == hidden_corner) or np.all(b == hidden_corner)))
+        for a, b in pairs
+        if np.count_nonzero(a != b) == 1
+    ]
+
+
+def _draw_cells(
+    axes: Axes, shown: Scene, flags: Flags, eye: View, colour: tuple[float, float, float], alpha: float
+) -> None:
+    """Draw the faces of cells that look at the eye, back to front, each side in its own shade."""
+    from matplotlib.collections import PolyCollection
+
+    toward = eye.frame()[2]
+    visible, shades = [], []
+    for number, corners in enumerate(faces(shown.grid, flags)):
+        axis, sign = number // 2, 1 if number % 2 else -1
+        if sign * toward[axis] > 1e-9:
+            visible.append(corners)
+            shades += [0.75 + 0.5 * abs(toward[axis])] * len(corners)
+    corners = np.concatenate(visible)
+    order = np.argsort(eye.depth(corners.mean(axis=1)))
+    rgb = np.clip(np.outer(np.array(shades)[order], colour), 0.0, 1.0)
+    axes.add_collection(
+        PolyCollection(
+            list(eye.project(corners[order])), facecolors=np.column_stack([rgb, np.full(len(rgb), alpha)]),
+            edgecolors="face" if alpha == 1.0 else "none", linewidths=0.4, antialiaseds=alpha == 1.0,
+            zorder=2,
+        )
+    )  # fmt: skip
+
+
+def _name_edges(axes: Axes, size: Array, eye: View) -> None:
+    """Write the name and length of each axis beside the edge of it that is lowest or most to the side."""
+    from matplotlib.patheffects import Normal, Stroke
+
+    halo = [Stroke(linewidth=3.0, foreground="white"), Normal()]
+    centre = eye.project(size / 2)
+    for axis, name in enumerate("xyz"):
+        others = [other for other in range(3) if other != axis]
+        best, text_at = -np.inf, centre
+        for sides in itertools.product((0.0, 1.0), repeat=2):
+            middle = 0.5 * size
+            middle[others] = np.array(sides) * size[others]
+            away = eye.project(middle) - centre
+            score = float(-away[1] + 0.3 * away[0]) if axis != 1 else float(-away[0] - 0.1 * away[1])
+            if score > best:
+                best, text_at = score, eye.project(middle)
+        if np.linalg.norm(eye.project(np.eye(3)[axis])) < 0.1:
+            continue
+        away = text_at - centre
+        away = away / max(float(np.linalg.norm(away)), 1e-12)
+        place = text_at + (0.05, 0.05, 0.12)[axis] * float(size.max()) * away
+        axes.text(
+            float(place[0]), float(place[1]), f"${name}$: {size[axis]:g}",
+            zorder=8, ha=("center", "right", "left")[axis], va="center", color=INK, path_effects=halo,
+        )  # fmt: skip

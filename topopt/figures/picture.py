@@ -1,0 +1,97 @@
+"""The design itself: grey cells in the plane, a lit surface in space."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from topopt.errors import InputError
+from topopt.figures.body import frame, render
+from topopt.figures.box import measured
+from topopt.figures.camera import view
+from topopt.figures.data import as_density
+from topopt.figures.style import GREY, WIDTH, canvas, styled
+from topopt.grid import Grid
+from topopt.parameters import Array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["design"]
+
+
+@styled
+def design(grid: Grid, density: ArrayLike, views: Sequence[str] = ("corner",)) -> Figure:
+    """Draw a design: in 2-D its cells in grey, without interpolation; in 3-D the surface of density 1/2.
+
+    Parameters
+    ----------
+    grid : Grid
+        The cells.
+    density : array, shape (n_cells,)
+        Floats from 0 to 1, or bytes from 0 to 255.
+    views : sequence of str
+        In 3-D: names from `topopt.figures.VIEWS`, a panel each.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        To be saved by `topopt.figures.save`.
+
+    Raises
+    ------
+    InputError
+        If the density does not fit the grid, or a view is unknown.
+    MissingDependencyError
+        In 3-D, if pyvista or OpenGL is absent.
+    """
+    field = as_density(density)
+    if field.shape != (grid.n_cells,):
+        raise InputError(f"design: expected one density per cell, shape ({grid.n_cells},), got {field.shape}")
+    return _plane(grid, field) if grid.ndim == 2 else _body(grid, field, views)
+
+
+def _plane(grid: Grid, field: Array) -> Figure:
+    """Draw cells in grey, solid black."""
+    ratio = grid.size[1] / grid.size[0]
+    width = min(WIDTH, 6.5 / ratio + 0.8)
+    figure = canvas(height=ratio * (width - 0.8) + 0.7, width=max(width, 3.0))
+    axes = figure.subplots()
+    axes.imshow(
+        grid.shaped(field).T, cmap="gray_r", vmin=0.0, vmax=1.0, origin="lower", interpolation="nearest",
+        extent=(0.0, grid.size[0], 0.0, grid.size[1]), aspect="equal",
+    )  # fmt: skip
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(True)
+    measured(axes, (grid.size[0], grid.size[1]))
+    return figure
+
+
+def _body(grid: Grid, field: Array, views: Sequence[str]) -> Figure:
+    """Draw the surface from one or more sides at one scale, two in a row."""
+    if isinstance(views, str) or not len(views):
+        raise InputError(
+            f"design.views: expected a sequence of names such as ('corner', 'top'), got {views!r}"
+        )
+    columns = min(2, len(views))
+    n_rows = -(-len(views) // columns)
+    sizes = np.zeros((n_rows * columns, 2))
+    sizes[: len(views)] = [np.subtract(*frame(grid, view(name))[::-1]) for name in views]
+    table = sizes.reshape(n_rows, columns, 2)
+    widths, heights = table[..., 0].max(axis=0), table[..., 1].max(axis=1)
+    inches = min(WIDTH / widths.sum(), 9.0 / heights.sum())
+    titles = 0.28 * n_rows * (len(views) > 1)
+    figure = canvas(height=inches * heights.sum() + titles, width=max(inches * widths.sum(), 3.0))
+    panels = figure.subplots(n_rows, columns, squeeze=False, width_ratios=widths, height_ratios=heights)
+    for axes in panels.ravel():
+        axes.set_axis_off()
+    for axes, name, (width, height) in zip(panels.ravel(), views, sizes, strict=False):
+        # Twice as many pixels as the figure has dots, so that edges come out smooth.
+        picture = render(grid, field, view(name), round(200 * inches * width))
+        axes.imshow(picture, extent=(0.0, width, 0.0, height), interpolation="antialiased")
+        if len(views) > 1:
+            axes.set_title(name, color=GREY)
+    return figure
