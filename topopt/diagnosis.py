@@ -1,4 +1,4 @@
-"""The diagnosis in words: what died, at which iteration and parameter, and which schedule would have kept it alive."""
+"""The diagnosis in words: what died, when and at which parameters, and what would have kept it alive."""
 
 from __future__ import annotations
 
@@ -62,8 +62,7 @@ def diagnose(history: History, reason: str | None = None) -> str:
         return "Nothing has been run yet."
     lines = [_ending(history, reason), _feasibility(history[-1]), _signal(history)]
     found = findings(history)
-    for finding in found:
-        lines.append(_sentence(finding, history))
+    lines += [_sentence(finding, history) for finding in found]
     if not found:
         lines.append("No alarm rang: the sensitivities stayed alive.")
     lines += _advice(found, history)
@@ -74,7 +73,7 @@ def _ending(history: History, reason: str | None) -> str:
     """Say where the run ended."""
     last = history[-1]
     discreteness = last.measures.get("discreteness")
-    shade = "" if discreteness is None else f", {100 * discreteness:.2g} % grey (M_nd)"
+    shade = "" if discreteness is None else f", {100 * discreteness:.3g} % grey (M_nd)"
     why = f" ({reason})" if reason else ""
     return f"After {last.number} iterations{why}: objective {last.objective:.6g}{shade}."
 
@@ -84,7 +83,7 @@ def _feasibility(last: Iteration) -> str:
     if math.isinf(last.violation):
         return ""
     if last.violation > 1e-3:
-        return f"A limit is VIOLATED by {100 * last.violation:.2g} %: this design does not meet the problem."
+        return f"A limit is VIOLATED by {100 * last.violation:.3g} %: this design does not meet the problem."
     return f"All limits hold (largest normalised value {last.violation:.1e})."
 
 
@@ -93,17 +92,16 @@ def _signal(history: History) -> str:
     if "attenuation" not in history[-1].vanishing:
         return "The model gave no signals, so nothing is known of its sensitivities."
     attenuation = history.column("vanishing:attenuation")
-    worst = int(np.argmin(attenuation))
-    gates = [stage for stage, metrics in history[worst].stages.items() if "slope_mean" in metrics]
+    worst = history[int(np.nanargmin(attenuation))]
+    gates = _gates(worst)
     if not gates:
         return "There is no projection in this chain, so nothing can close."
-    tightest = min(gates, key=lambda stage: history[worst].stages[stage]["slope_mean"])
-    dead = history[worst].vanishing["dead3"]
+    tightest = min(gates, key=lambda stage: worst.stages[stage]["slope_mean"])
     return (
-        f"The sensitivity was weakest at iteration {history[worst].number}{_where(history[worst])}: "
-        f"{_share(attenuation[worst])} of its reference norm reached the design, {100 * dead:.0f} % of the variables "
-        f"were dead; the stage '{tightest}' takes it (mean slope "
-        f"{history[worst].stages[tightest]['slope_mean']:.2g})."
+        f"The sensitivity was weakest at iteration {worst.number}{_where(worst)}: "
+        f"{_share(worst.vanishing['attenuation'])} of its reference norm reached the design, "
+        f"{100 * worst.vanishing['dead3']:.0f} % of the variables were dead; the stage '{tightest}' takes it "
+        f"(mean slope {worst.stages[tightest]['slope_mean']:.2g})."
     )
 
 
@@ -112,9 +110,10 @@ def _sentence(finding: Finding, history: History) -> str:
     first = history[finding.first - history[0].number]
     ended = finding.last == history[-1].number
     until = "to the end" if ended else f"last in iteration {finding.last}"
+    times = "once" if finding.count == 1 else f"{finding.count} times"
     return (
         f"Alarm '{finding.alarm}' from iteration {finding.first}{_where(first)}, {until} "
-        f"({finding.count} times): {ALARMS.get(finding.alarm, 'an alarm of the user')}."
+        f"({times}): {ALARMS.get(finding.alarm, 'an alarm of the user')}."
     )
 
 
@@ -122,10 +121,11 @@ def _advice(found: list[Finding], history: History) -> list[str]:
     """Say which schedule would have kept the sensitivities alive."""
     names = {finding.alarm for finding in found}
     driven = [name for name in history[-1].parameters if name.endswith(".beta")]
-    parameter = driven[0] if driven else "<projection>.beta"
-    top = max((v for v in history.values(parameter) if math.isfinite(v)), default=64.0) if driven else 64.0
+    fixed = [f"{gate}.beta" for gate in _gates(history[-1])]
+    parameter = next(iter([*driven, *fixed]), "<projection>.beta")
     advice = []
     if names & {"freeze", "concentration", "masked"}:
+        top = max((v for v in history.values(parameter) if math.isfinite(v)), default=64.0)
         length = max(100, int(25 * math.log2(max(top, 2.0))))
         advice.append(
             "Start soft and sharpen as the design settles, for example:\n"
@@ -133,15 +133,33 @@ def _advice(found: list[Finding], history: History) -> list[str]:
             f"    {parameter}: {{type: geometric, start: 1, final: {top:g}, over: {length}}}"
         )
     if "blow-up" in names:
-        advice.append("Grow in smaller steps (at most 3 % an iteration), and lower the optimiser's move limit.")
-    if "unresolved" in names:
-        width = min(it.measures.get("interface", math.inf) for it in history)
-        cap = top * width / UNRESOLVED
         advice.append(
-            f"The grid resolves {parameter} up to about {cap:.2g} with this filter radius: stop there, refine the "
-            "grid, or take a larger radius."
+            "Grow in smaller steps (at most 3 % an iteration), and lower the optimiser's move limit."
+        )
+    if "unresolved" in names:
+        cap = _resolved(history, parameter)
+        upto = f" up to about {cap:.3g}" if cap else " only so far"
+        advice.append(
+            f"The grid resolves {parameter}{upto} with this filter radius: stop there, refine the grid, "
+            "or take a larger radius."
         )
     return advice
+
+
+def _resolved(history: History, parameter: str) -> float | None:
+    """Return how far a sharpness may grow until the interface is too thin; None if the log cannot tell."""
+    caps = [
+        it.parameters[parameter] * it.measures["interface"] / UNRESOLVED
+        for it in history
+        if math.isfinite(it.parameters.get(parameter, math.inf))
+        and 0 < it.measures.get("interface", math.inf) < math.inf
+    ]
+    return caps[-1] if caps else None
+
+
+def _gates(iteration: Iteration) -> list[str]:
+    """Return the names of the sharp stages of an iteration."""
+    return [stage for stage, metrics in iteration.stages.items() if "slope_mean" in metrics]
 
 
 def _where(iteration: Iteration) -> str:
@@ -153,4 +171,6 @@ def _where(iteration: Iteration) -> str:
 
 def _share(log10: float) -> str:
     """Write a power of ten for people."""
+    if log10 == -math.inf:
+        return "nothing"
     return f"{100 * 10**log10:.3g} %" if log10 > -4 else f"10^{log10:.1f}"

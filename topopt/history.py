@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import overload
+from typing import Any, overload
 
 import numpy as np
 
@@ -88,16 +88,20 @@ class Iteration:
             group, colon, name = column.partition(":")
             if colon and text != "":
                 groups[group][name] = float(text)
+        values: dict[str, Any] = {name: float(cells[name]) for name in _NUMBERS} | groups
         return cls(
             number=int(cells["number"]),
             solves=int(cells["solves"]),
             alarms=tuple(cells["alarms"].split()),
             stages={
-                row["stage"]: {k: float(v) for k, v in row.items() if k not in ("number", "stage") and v != ""}
+                row["stage"]: {
+                    name: float(text)
+                    for name, text in row.items()
+                    if name not in ("number", "stage") and text != ""
+                }
                 for row in stages
             },
-            **{name: float(cells[name]) for name in _NUMBERS},
-            **groups,  # type: ignore[arg-type]
+            **values,
         )
 
 
@@ -166,7 +170,8 @@ class History(Sequence[Iteration]):
             return np.array([float(getattr(it, name)) for it in self])
         group, _, key = name.partition(":")
         if group not in _GROUPS or (len(self) and not any(key in getattr(it, group) for it in self)):
-            valid = [*_NUMBERS, "solves", *(c for c in self[-1].row() if ":" in c)] if len(self) else _NUMBERS
+            logged = (f"{known}:{key}" for it in self for known in _GROUPS for key in getattr(it, known))
+            valid = dict.fromkeys([*_NUMBERS, "solves", *logged])
             raise InputError(f"no column '{name}' in the history: {suggestion(name, valid)}")
         return np.array([float(getattr(it, group).get(key, np.nan)) for it in self])
 

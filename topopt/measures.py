@@ -30,8 +30,8 @@ def discreteness(density: Array) -> float:
 def interface(grid: Grid, before: Array, after: Array, slope: float) -> float:
     """Return how many cells a projection's interface is wide, the median over the design's edges.
 
-    The interface of a projection whose slope is s in its middle is 1 / (2 s |grad t|) wide; below about 0.45 cells it
-    starts to fall between the cells' centres, below 0.07 what sensitivity survives is a lottery.
+    The interface of a projection whose slope is s in its middle is 1 / (2 s |grad t|) wide; below about 0.45
+    cells it starts to fall between the cells' centres, below 0.07 what sensitivity survives is a lottery.
 
     Parameters
     ----------

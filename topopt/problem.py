@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import numbers
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import cast
@@ -66,7 +67,8 @@ class Problem:
     Raises
     ------
     InputError
-        If a name is not in the chain, a response is no scalar, or the start is out of bounds.
+        If a name is not in the chain, a mean density is limited to what always or never holds, or the start
+        is out of bounds; at the first evaluation, if a response is no scalar.
     """
 
     chain: Chain
@@ -80,16 +82,19 @@ class Problem:
         """Normalise and refuse names that are not in the chain."""
         if isinstance(self.domain, Grid):
             object.__setattr__(self, "domain", Domain(self.domain))
+        if not isinstance(self.domain, Domain):
+            raise InputError(f"domain: expected a Domain or a Grid, got {self.domain!r}")
         if not isinstance(self.chain, Chain):
             object.__setattr__(self, "chain", Chain(self.chain))
-        limits = {name: v if isinstance(v, Limit) else Limit(upper=float(v)) for name, v in self.limits.items()}
-        object.__setattr__(self, "limits", limits)
-        for role, name in [("minimise", self.minimise), ("density", self.density)]:
-            if name not in self.chain.names:
-                raise InputError(f"{role}: no '{name}' in the chain: {suggestion(name, self.chain.names)}")
-        for name in limits:
-            if name not in self.chain.names:
-                raise InputError(f"limits: no '{name}' in the chain: {suggestion(name, self.chain.names)}")
+        object.__setattr__(self, "limits", {name: _limit(name, value) for name, value in self.limits.items()})
+        self._require_response("minimise", self.minimise)
+        for name, limit in self._limits():
+            self._require_response("limits", name)
+            if self._is_mean_density(name):
+                _require_share(name, limit)
+        if self.density not in self.chain.names:
+            hint = suggestion(self.density, self.chain.names)
+            raise InputError(f"density: no '{self.density}' in the chain: {hint}")
         object.__setattr__(self, "start", self._start())
 
     @property
@@ -160,12 +165,27 @@ class Problem:
         """Return the field to start from."""
         start = self.start
         if start is None:
-            uppers = [limit.upper for name, limit in self._limits() if isinstance(self.chain[name].stage, Mean)]
+            uppers = [limit.upper for name, limit in self._limits() if self._is_mean_density(name)]
             start = next((bound for bound in uppers if bound is not None), 0.5)
         values = self.grid.field(start, "start")
         if values.min() < 0 or values.max() > 1:
-            raise InputError(f"start: densities lie between 0 and 1, got {values.min():g} to {values.max():g}")
+            found = f"{values.min():g} to {values.max():g}"
+            raise InputError(f"start: densities lie between 0 and 1, got {found}")
         return values
+
+    def _require_response(self, role: str, name: str) -> None:
+        """Refuse a response that no link gives."""
+        names = self.chain.names[1:]
+        if name not in names:
+            raise InputError(f"{role}: no '{name}' in the chain: {suggestion(name, names)}")
+
+    def _is_mean_density(self, name: str) -> bool:
+        """Return whether a response is the mean of the density, or of what becomes the density."""
+        link = self.chain[name]
+        before = {self.chain.source}
+        if self.density != self.chain.source:
+            before |= self.chain.ancestors(self.density)
+        return isinstance(link.stage, Mean) and link.reads[0] in before
 
     def _limits(self) -> list[tuple[str, Limit]]:
         """Return the limits by response; `__post_init__` saw to it that they are Limits."""
@@ -177,13 +197,15 @@ class Problem:
 
     def _constraints(self, tape: Tape) -> Array:
         """Return the constraints' values, each relative to its bound."""
-        return np.array([side.factor * (float(tape[side.response].item()) - side.bound) for side in self._sides()])
+        values = [side.factor * (tape[side.response].item() - side.bound) for side in self._sides()]
+        return np.array(values, dtype=np.float64)
 
     def _constraint_sensitivities(self, tape: Tape) -> list[dict[str, Array]]:
         """Return the sensitivities of each constraint by name."""
         pulled = {name: tape.sensitivities(name) for name in self.limits}
         return [
-            {name: side.factor * value for name, value in pulled[side.response].items()} for side in self._sides()
+            {name: side.factor * value for name, value in pulled[side.response].items()}
+            for side in self._sides()
         ]
 
     def _recheck(self, chain: Chain) -> Callable[[Array], Array] | None:
@@ -203,6 +225,22 @@ class Problem:
             if (slope := link.stage.edge_slope()) is not None
         ]
         return {"interface": min(widths)} if widths else {}
+
+
+def _limit(name: str, value: object) -> Limit:
+    """Return what stands for a limit as one."""
+    if isinstance(value, Limit):
+        return value
+    if isinstance(value, numbers.Real) and not isinstance(value, bool):
+        return Limit(upper=float(value))
+    raise InputError(f"limits: '{name}': expected a number or a Limit, got {value!r}")
+
+
+def _require_share(name: str, limit: Limit) -> None:
+    """Refuse a limit on a mean density that every density meets, or none."""
+    given = [bound for bound in (limit.lower, limit.upper) if bound is not None]
+    if not all(0 < bound < 1 for bound in given):
+        raise InputError(f"limits: '{name}' is a mean density: expected a value between 0 and 1, got {given}")
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ import annotated_types as at
 import numpy as np
 
 from topopt.continuation import Continuation
+from topopt.errors import InputError
 from topopt.evaluation import Bounds, Evaluation, Model
 from topopt.history import History, Iteration
 from topopt.optimizers import MMA, Optimizer
@@ -52,11 +53,11 @@ class Stop:
     def __call__(self, history: History, settled: bool) -> str | None:
         """Return the reason to stop, or None to go on."""
         last = history[-self.window :]
-        if settled and len(last) == self.window and last[0].parameters == last[-1].parameters:
-            if max(it.change for it in last) <= self.change:
+        if settled and len(last) == self.window and all(it.parameters == last[-1].parameters for it in last):
+            if self.change > 0 and all(it.change <= self.change for it in last):
                 return f"settled: no variable moves by more than {self.change:g}"
-            if max(it.progress for it in last) <= self.progress:
-                return f"settled: the output changes by less than {self.progress:g} (root mean square)"
+            if self.progress > 0 and all(it.progress <= self.progress for it in last):
+                return f"settled: the output changes by no more than {self.progress:g} (root mean square)"
         if len(history) >= self.iterations:
             state = "" if settled else ", before the continuation had settled"
             return f"budget: {self.iterations} iterations spent{state}"
@@ -248,12 +249,19 @@ def _written_down(
         predicted=float(evaluation.gradient @ move),
         parameters=parameters,
         responses=evaluation.responses,
-        multipliers=dict(zip(evaluation.constraint_names, multipliers.tolist(), strict=True)),
+        multipliers=dict(zip(_constraint_names(evaluation), multipliers.tolist(), strict=True)),
         measures=evaluation.measures,
         vanishing=reading.total,
-        seconds=clock.marks,
+        seconds={**evaluation.seconds, **clock.marks},
         stages=reading.stages,
         alarms=ringing,
         solves=(history[-1].solves if history else 0) + evaluation.solves,
     )
 
+
+def _constraint_names(evaluation: Evaluation) -> tuple[str, ...]:
+    """Return one name a constraint, numbers where the model gives none."""
+    names, count = evaluation.constraint_names, len(evaluation.constraints)
+    if names and len(names) != count:
+        raise InputError(f"constraint_names: expected {count} names, one a constraint, got {names}")
+    return names or tuple(f"constraint {number}" for number in range(1, count + 1))

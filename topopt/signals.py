@@ -25,6 +25,8 @@ def signals(
 ) -> Signals:
     """Return cotangents, references and gates of one run of a chain; no state is solved.
 
+    A gate that only a constraint reads is a gate like the others, with no slope of the objective.
+
     Parameters
     ----------
     tape : Tape
@@ -39,7 +41,8 @@ def signals(
         Restricts a field to the cells that are designed.
     """
     source, scheduled = tape.chain.source, list(scheduled)
-    sharp = [link for link in tape.chain if link.stage.sharp and link.name in objective]
+    reached = set(objective).union(*constraints)
+    sharp = [link for link in tape.chain if link.stage.sharp and link.name in reached]
     references = _bypassed(tape, sharp, objective)
     cotangents = {name: cut(value) for name, value in objective.items()}
     return Signals(
@@ -79,14 +82,15 @@ def _gate(
         if tilt is not None:
             tilts[parameter] = cut(tilt)
     shown = cut(output)
+
+    def arrived(sensitivities: Mapping[str, Array]) -> Array:
+        return cut(sensitivities[link.name]) if link.name in sensitivities else np.zeros(shown.shape)
+
     return Gate(
         output=shown,
         slope=cut(tape.pullbacks[link.name](np.ones(output.shape))[0]),
-        objective=cut(objective[link.name]),
-        constraints=_stacked(
-            [cut(rows[link.name]) if link.name in rows else np.zeros(shown.shape) for rows in constraints],
-            shown.size,
-        ),
+        objective=arrived(objective),
+        constraints=_stacked([arrived(rows) for rows in constraints], shown.size),
         tilts=tilts,
     )
 

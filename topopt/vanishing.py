@@ -74,7 +74,7 @@ def read(x: Array, evaluation: Evaluation, multipliers: Array, bounds: Bounds) -
         "latent_residual": _ratio(bounds.inward(x, latent), r),
     }
     for name, gate in signals.gates.items():
-        stages[name] |= _gate_metrics(gate, multipliers)
+        stages[name] = stages.get(name, {}) | _gate_metrics(gate, multipliers)
         slope = gate.objective + multipliers @ gate.constraints
         total |= {f"homotopy:{parameter}": float(slope @ tilt) for parameter, tilt in gate.tilts.items()}
     total["blocked"] = max((stages[name]["blocked"] for name in signals.gates), default=0.0)
@@ -124,7 +124,7 @@ def _stage_metrics(signals: Signals) -> dict[str, dict[str, float]]:
         cotangent, reference = signals.cotangents[name], signals.references[name]
         magnitude = np.abs(cotangent)
         reference_norm = norms[name] if reference is cotangent else _log_norm(reference)
-        rms = 10.0 ** (reference_norm - 0.5 * math.log10(reference.size))
+        rms = 10.0 ** min(reference_norm - 0.5 * math.log10(reference.size), 308.0)
         stages[name] = {
             "norm": norms[name],
             "gain": _difference(norms[name], norms[below]) if below else 0.0,
@@ -176,8 +176,11 @@ def _participation(magnitude: Array) -> float:
 
 
 def _ratio(part: Array, whole: Array) -> float:
-    """Return ||part|| / ||whole||, 0 where the whole has vanished."""
-    difference = _difference(_log_norm(part), _log_norm(whole))
+    """Return ||part|| / ||whole||: 0 if there is no part, inf if only the whole has vanished."""
+    part_norm = _log_norm(part)
+    if part_norm == -math.inf:
+        return 0.0
+    difference = part_norm - _log_norm(whole)
     return float(10.0**difference) if difference < 300 else math.inf
 
 
@@ -186,4 +189,5 @@ def _typical_gain(s: Array, r: Array) -> float:
     if s is r:
         return 1.0
     alive = r != 0
-    return float(np.median(np.abs(s[alive] / r[alive]))) if alive.any() else 0.0
+    with np.errstate(over="ignore"):  # a reference of 1e-320 is nothing to divide by
+        return float(np.median(np.abs(s[alive] / r[alive]))) if alive.any() else 0.0

@@ -2,30 +2,32 @@
 
 from __future__ import annotations
 
+import itertools
+import math
+import numbers
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, cast
 
 import annotated_types as at
 
 from topopt.errors import InputError
 from topopt.history import History
-from topopt.parameters import NonNegative, Positive, checked
+from topopt.parameters import Positive, checked
 
 __all__ = [
     "Constant",
+    "Count",
     "Geometric",
     "Linear",
-    "Petsc",
     "Schedule",
-    "Settling",
-    "Staircase",
     "Steps",
-    "Top99neo",
+    "require_finite",
 ]
 
 Count = Annotated[int, at.Ge(1)]
+"""A number of iterations."""
 
 
 class Schedule(ABC):
@@ -82,6 +84,11 @@ class Linear(Schedule):
     final: float
     over: Count = 100
 
+    def __post_init__(self) -> None:
+        """Refuse a ramp to infinity."""
+        super().__post_init__()
+        require_finite(self, self.start, self.final)
+
     def __call__(self, past: Sequence[float], history: History) -> float:
         """Return the ramp after ``len(past)`` iterations."""
         if len(past) >= self.over:
@@ -97,120 +104,18 @@ class Geometric(Schedule):
     final: Positive
     over: Count = 100
 
+    def __post_init__(self) -> None:
+        """Refuse a ramp to infinity."""
+        super().__post_init__()
+        require_finite(self, self.start, self.final)
+
     def __call__(self, past: Sequence[float], history: History) -> float:
         """Return the ramp after ``len(past)`` iterations."""
         if len(past) >= self.over:
             return self.final
-        return float(self.start * (self.final / self.start) ** (len(past) / self.over))
-
-
-@dataclass(frozen=True)
-class Staircase(Schedule):
-    """A step every so many iterations: ``p <- p factor + step`` after each `every`, until `final`.
-
-    The classical doubling is ``Staircase(start=1, final=64, factor=2, every=50)``.
-    """
-
-    start: float = 1.0
-    final: float = 64.0
-    factor: Positive = 2.0
-    step: float = 0.0
-    every: Count = 50
-
-    def __post_init__(self) -> None:
-        """Refuse a staircase that never arrives."""
-        super().__post_init__()
-        _require_progress(self.start, self.final, self.factor, self.step)
-
-    def __call__(self, past: Sequence[float], history: History) -> float:
-        """Step up after each `every` iterations."""
-        if not past:
-            return self.start
-        if len(past) % self.every:
-            return past[-1]
-        return _stepped(past[-1], self.final, self.factor, self.step)
-
-
-@dataclass(frozen=True)
-class Settling(Schedule):
-    """A step when the design has settled, or after so many iterations at one value.
-
-    The rule of the 88-line code's projection variant is the default: double when the largest change of a
-    variable is at most 0.01 or after 50 iterations (Andreassen et al. 2011, doi:10.1007/s00158-010-0594-7).
-    """
-
-    start: float = 1.0
-    final: float = 512.0
-    factor: Positive = 2.0
-    step: float = 0.0
-    change: NonNegative = 0.01
-    every: Count = 50
-
-    def __post_init__(self) -> None:
-        """Refuse a staircase that never arrives."""
-        super().__post_init__()
-        _require_progress(self.start, self.final, self.factor, self.step)
-
-    def __call__(self, past: Sequence[float], history: History) -> float:
-        """Step up if the last iteration changed little or the value has stood long enough."""
-        if not past:
-            return self.start
-        if history[-1].change <= self.change or _standing(past) >= self.every:
-            return _stepped(past[-1], self.final, self.factor, self.step)
-        return past[-1]
-
-
-@dataclass(frozen=True)
-class Top99neo(Schedule):
-    """The rule of top99neo: add `step` at every iteration number divisible by `every`, from `first` on.
-
-    Ferrari & Sigmund 2020, doi:10.1007/s00158-020-02629-w.
-    """
-
-    start: float = 2.0
-    final: float = 16.0
-    step: float = 2.0
-    every: Count = 25
-    first: Count = 1
-
-    def __post_init__(self) -> None:
-        """Refuse a staircase that never arrives."""
-        super().__post_init__()
-        _require_progress(self.start, self.final, 1.0, self.step)
-
-    def __call__(self, past: Sequence[float], history: History) -> float:
-        """Step up in front of iteration ``len(past) + 1``."""
-        if not past:
-            return self.start
-        if len(past) >= self.first and len(past) % self.every == 0:
-            return _stepped(past[-1], self.final, 1.0, self.step)
-        return past[-1]
-
-
-@dataclass(frozen=True)
-class Petsc(Schedule):
-    """The rule of TopOpt_in_PETSc: +1 below 7, then times 1.2, when settled or every tenth iteration.
-
-    It waits for the constraints: they must hold to `feasible`. Aage, Andreassen & Lazarov 2015,
-    doi:10.1007/s00158-014-1157-0.
-    """
-
-    start: Positive = 1.0
-    final: Positive = 64.0
-    change: NonNegative = 0.01
-    every: Count = 10
-    feasible: NonNegative = 1e-6
-
-    def __call__(self, past: Sequence[float], history: History) -> float:
-        """Step up if the design is feasible and has settled, or it is time."""
-        if not past:
-            return self.start
-        last = history[-1]
-        due = last.change < self.change or len(past) % self.every == 0
-        if not due or last.violation > self.feasible:
-            return past[-1]
-        grown = past[-1] + 1.0 if past[-1] < 7.0 else past[-1] * 1.2
-        return min(grown, self.final)
+        value = float(self.start * (self.final / self.start) ** (len(past) / self.over))
+        # The power may round past an end that is closer than its last digit.
+        return min(max(value, min(self.start, self.final)), max(self.start, self.final))
 
 
 @dataclass(frozen=True)
@@ -230,17 +135,16 @@ class Steps(Schedule):
 
     def __post_init__(self) -> None:
         """Normalise to tuples and refuse lists that do not fit."""
-        values = tuple(float(v) for v in self.values)
-        if not values or any(v != v for v in values):
-            raise InputError(f"steps.values: expected at least one number, got {self.values}")
-        holds = self.every
-        if isinstance(holds, int):
-            holds = (holds,) * (len(values) - 1)
-        holds = tuple(holds)
-        if len(holds) not in (len(values) - 1, len(values)) or any(n < 1 for n in holds):
-            raise InputError(f"steps.every: expected an integer >= 1, or one for each value, got {self.every}")
-        object.__setattr__(self, "values", values)
-        object.__setattr__(self, "every", self.every if isinstance(self.every, int) else holds)
+        values = tuple(self.values) if isinstance(self.values, Iterable) else ()
+        if not values or not all(isinstance(v, numbers.Real) and not math.isnan(v) for v in values):
+            raise InputError(f"Steps.values: expected a list of at least one number, got {self.values!r}")
+        holds = tuple(self.every) if isinstance(self.every, Iterable) else (self.every,) * len(values)
+        if len(holds) not in (len(values) - 1, len(values)) or not all(map(_is_count, holds)):
+            raise InputError(
+                f"Steps.every: expected an integer >= 1, or one for each value, got {self.every!r}"
+            )
+        object.__setattr__(self, "values", tuple(float(v) for v in values))
+        object.__setattr__(self, "every", tuple(int(hold) for hold in holds))
 
     @property
     def final(self) -> float:  # type: ignore[override]
@@ -249,36 +153,33 @@ class Steps(Schedule):
 
     def __call__(self, past: Sequence[float], history: History) -> float:
         """Return the value whose turn it is."""
-        holds = [self.every] * len(self.values) if isinstance(self.every, int) else self.every
-        end = 0
-        for value, hold in zip(self.values[:-1], holds, strict=False):
-            end += hold
-            if len(past) < end:
-                return value
-        return self.values[-1]
+        return next((value for value, end in self._ends() if len(past) < end), self.values[-1])
+
+    def settled(self, past: Sequence[float]) -> bool:
+        """Return whether the last value has had its turn; an equal one before it does not count."""
+        return len(past) > max((end for _, end in self._ends()), default=0)
+
+    def _ends(self) -> Iterator[tuple[float, int]]:
+        """Yield each value but the last with the number of iterations after which it goes."""
+        holds = cast("tuple[int, ...]", self.every)  # `__post_init__` saw to it
+        return zip(self.values[:-1], itertools.accumulate(holds), strict=False)
 
 
-def _standing(past: Sequence[float]) -> int:
-    """Return for how many iterations the last value has stood."""
-    count = 0
-    for value in reversed(past):
-        if value != past[-1]:
-            break
-        count += 1
-    return count
+def _is_count(value: object) -> bool:
+    """Return whether a value is an integer of at least 1."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
-def _stepped(value: float, final: float, factor: float, step: float) -> float:
-    """Return the next stair, not beyond the final value."""
-    grown = value * factor + step
-    return min(grown, final) if final >= value else max(grown, final)
+def require_finite(schedule: Schedule, start: float, final: float) -> None:
+    """Refuse a start or an end that no ramp and no stairs can reach.
 
-
-def _require_progress(start: float, final: float, factor: float, step: float) -> None:
-    """Refuse stairs that lead away from the final value or nowhere."""
-    grown = start * factor + step
-    if start != final and (grown - start) * (final - start) <= 0:
+    Raises
+    ------
+    InputError
+        If one of them is infinite.
+    """
+    if not (math.isfinite(start) and math.isfinite(final)):
         raise InputError(
-            f"stairs from {start:g} by factor {factor:g} and step {step:g} never reach {final:g}; "
-            "change the sign of the step or take the reciprocal of the factor"
+            f"{type(schedule).__name__}: cannot run from {start:g} to {final:g}; "
+            "list the values in Steps, whose last may be infinite"
         )

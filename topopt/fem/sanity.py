@@ -1,4 +1,4 @@
-"""Is every body held, and does every load find material? Asked before the first factorisation."""
+"""What is asked before anything is factored: is every body held, does every load act on material."""
 
 from __future__ import annotations
 
