@@ -43,6 +43,12 @@ def test_a_body_is_shown_by_three_x_rays_side_by_side():
     assert (pixels < 255).sum() == 3
 
 
+def test_pixels_are_square_whatever_the_cells():
+    grid = Grid((2, 3), (4.0, 3.0))  # cells twice as wide as high
+    pixels = Design(grid, np.array([1.0, 0.0, 0.0, 0.0, 0.0, 1.0])).pixels()
+    assert pixels.tolist() == [[255, 255, 0, 0], [255] * 4, [0, 0, 255, 255]]
+
+
 def test_a_notebook_gets_a_png():
     design = corner(Grid((4, 3)), (0.0, 2.0), (2.0, 3.0))
     with Image.open(io.BytesIO(design._repr_png_())) as image:

@@ -33,9 +33,10 @@ class Design:
     def pixels(self) -> NDArray[np.uint8]:
         """Return grey values, row by row from the top; three X-rays side by side in 3-D.
 
-        An X-ray along an axis shows the mean density along it: seen along z, along y and along x.
+        A pixel is square and as wide as the shortest edge of a cell. An X-ray along an axis shows the mean
+        density along it: seen along z, along y and along x.
         """
-        array = self.grid.shaped(np.clip(self.density, 0.0, 1.0))
+        array = self.grid.shaped(np.clip(self.density, 0.0, 1.0))[_square(self.grid)]
         if self.grid.ndim == 2:
             return _grey(array)
         views = [array.mean(axis=2), array.mean(axis=1), array.mean(axis=0).T]
@@ -52,6 +53,12 @@ class Design:
         buffer = io.BytesIO()
         Image.fromarray(np.kron(pixels, np.ones((zoom, zoom), dtype=np.uint8))).save(buffer, format="PNG")
         return buffer.getvalue()
+
+
+def _square(grid: Grid) -> tuple[NDArray[np.intp], ...]:
+    """Return the cells that a lattice of square pixels falls on, as an open mesh."""
+    counts = np.maximum(np.round(np.array(grid.size) / grid.spacing.min()), 1).astype(int)
+    return np.ix_(*((np.arange(m) * 2 + 1) * n // (2 * m) for n, m in zip(grid.cells, counts, strict=True)))
 
 
 def _grey(array: Array) -> NDArray[np.uint8]:
