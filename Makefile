@@ -46,7 +46,7 @@ figures: $(run) ## draw the committed figures again
 	$(bin)/python docs/make_figures.py
 
 schema: $(run) ## write the JSON Schema of the problem file
-	$(bin)/python -m topopt.files.schema
+	$(bin)/python -m topopt.files.json_schema
 
 clean: ## remove caches and build products; results and .venv stay
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -116,10 +116,8 @@ def _picture(grid: Grid, field: Array, look: str, width: int) -> NDArray[np.uint
         rendered = render(grid, field, view("corner"), width).astype(np.float64)
         return np.asarray(np.round(rendered.mean(axis=2)), dtype=np.uint8)
     shown = Design(grid, field).pixels()
-    hx, hy = grid.spacing[:2]
     zoom = max(1, round(width / shown.shape[1]))
-    tall = max(1, round(zoom * float(hy / hx))) if grid.ndim == 2 else zoom
-    return np.repeat(np.repeat(shown, tall, axis=0), zoom, axis=1)
+    return np.repeat(np.repeat(shown, zoom, axis=0), zoom, axis=1)
 
 
 def _captioned(pixels: NDArray[np.uint8], text: str, share: float) -> Image:

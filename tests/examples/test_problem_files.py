@@ -1,0 +1,98 @@
+"""Every problem file is what its comment says; a new one is tested by lying there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from topopt import check, optimize
+from topopt.files import Job, parse, read
+
+FOLDER = Path(__file__).parents[2] / "problems"
+FILES = sorted(FOLDER.glob("*.yaml"))
+NAMED = {"mbb", "cantilever", "bridge", "l_bracket", "cantilever_3d", "bridge_3d"}
+
+
+def coarse(path: Path, *overrides: str) -> Job:
+    """Return the same problem on a fifth of the cells along each axis, or a half in 3-D."""
+    job = read(path)
+    share = 5 if job.problem.grid.ndim == 2 else 2
+    cells = [max(2, n // share) for n in job.problem.grid.cells]
+    radius = 2.0 * max(length / n for length, n in zip(job.problem.grid.size, cells, strict=True))
+    return read(path, [f"grid.cells={cells}", f"chain.filtered.radius={radius}", *overrides])
+
+
+@pytest.fixture(params=FILES, ids=lambda path: path.stem)
+def path(request: pytest.FixtureRequest) -> Path:
+    found = request.param
+    assert isinstance(found, Path)
+    return found
+
+
+def test_the_problems_of_the_readme_are_there() -> None:
+    assert {path.stem for path in FILES} >= NAMED
+
+
+def test_a_file_is_right_and_raises_no_eyebrows(path: Path) -> None:
+    job = read(path)
+    assert job.name == path.stem
+    assert job.warnings == ()
+    assert parse(job.resolved) == job
+
+
+def test_a_file_names_its_schema_its_source_and_what_to_expect(path: Path) -> None:
+    first, *rest = path.read_text("utf-8").splitlines()
+    schema = re.fullmatch(r"# yaml-language-server: \$schema=(\S+)", first)
+    assert schema
+    assert (path.parent / schema[1]).resolve() == FOLDER.parent / "topopt" / "files" / "problem.schema.json"
+    comment = "\n".join(line for line in rest if line.startswith("#"))
+    assert "doi:10." in comment
+    assert "To expect:" in comment
+
+
+def test_a_file_fits_direct_solvers(path: Path) -> None:
+    choice = read(path).choice
+    assert choice is not None
+    assert choice.bytes_estimated < 1e9
+
+
+@pytest.mark.parametrize("beta", [1.0, 8.0, 24.0])
+def test_gradients_are_true(path: Path, beta: float, rng: np.random.Generator) -> None:
+    problem = coarse(path).problem
+    x = problem.field(rng.uniform(0.3, 0.7, len(problem.initial())))
+    for response in (problem.minimise, *problem.limits):
+        report = check.chain(problem.chain, response, x, rng, settings=[{"physical.beta": beta}])
+        assert report.ok, str(report)
+
+
+def test_a_design_improves_and_keeps_its_limits(path: Path) -> None:
+    job = coarse(path, "stop.iterations=12")
+    steps = list(optimize(job.problem, job.optimizer, job.continuation, job.stop))
+    first, last = steps[0].iteration, steps[-1].iteration
+    assert last.objective < 0.8 * first.objective
+    assert last.violation < 0.02
+
+
+def test_the_bridge_is_loaded_symmetrically() -> None:
+    structure = read(FOLDER / "bridge.yaml").structure
+    assert structure is not None
+    forces = structure.forces.reshape(*structure.grid.nodes_shape, 2, 3)
+    assert np.allclose(forces[..., 1, :], forces[::-1, :, 1, ::-1])
+    assert np.allclose(forces[..., 1, :].sum(axis=(0, 1)), -20.0)
+
+
+def test_the_l_bracket_has_nothing_outside_the_l() -> None:
+    domain = coarse(FOLDER / "l_bracket.yaml").problem.domain
+    outside = np.zeros((20, 20), dtype=bool)
+    outside[8:, 8:] = True
+    assert np.array_equal(domain.void_cells.reshape(20, 20), outside)  # type: ignore[union-attr]
+
+
+def test_the_cantilever_stays_a_mirror_image_of_itself() -> None:
+    job = coarse(FOLDER / "cantilever.yaml", "stop.iterations=10")
+    last = list(optimize(job.problem, job.optimizer, job.continuation, job.stop))[-1]
+    shape = job.problem.grid.cells
+    assert np.allclose(last.x.reshape(shape), last.x.reshape(shape)[:, ::-1], atol=1e-6)

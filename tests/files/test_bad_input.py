@@ -1,0 +1,451 @@
+"""What a user may get wrong, and what they are told: one row each."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import topopt as to
+from topopt.errors import InputError, ProblemFileError
+from topopt.files import parse, read
+
+GOOD = """\
+name: beam
+grid: {cells: [12, 4], size: [3.0, 1.0]}
+regions:
+  left: {plane: {x: 0.0}}
+  tip: {point: [3.0, 0.0]}
+supports:
+  - {on: left, fix: all}
+loads:
+  - {on: tip, force: [0.0, -1.0]}
+chain:
+  - {name: filtered, type: cone, radius: 0.6}
+  - {name: physical, type: tanh, eta: 0.5}
+  - {name: stiffness, type: simp, penal: 3.0}
+  - {name: displacement, type: equilibrium}
+  - {name: compliance, type: compliance}
+  - {name: volume, type: mean, reads: [physical]}
+minimise: compliance
+limits: {volume: 0.5}
+continuation:
+  physical.beta: {type: staircase, every: 10}
+optimizer: {type: mma}
+stop: {iterations: 20}
+"""
+
+
+def mistakes(old: str, new: str, overrides: Sequence[str] = ()) -> list[str]:
+    """Return what is said about the good file with one piece replaced."""
+    assert GOOD.count(old) == 1, f"{old!r} is no single piece of the good file"
+    with pytest.raises(ProblemFileError, match=":") as refusal:
+        parse(GOOD.replace(old, new), "beam.yaml", overrides)
+    return list(refusal.value.mistakes)
+
+
+def test_the_good_file_is_good() -> None:
+    job = parse(GOOD, "beam.yaml")
+    assert job.warnings == ()
+    assert job.name == "beam"
+
+
+FORM = [
+    ("cells:", "cels:", "beam.yaml:2: grid.cels: unknown key: did you mean 'cells'?"),
+    ("stop:", "stopp:", "beam.yaml:22: stopp: unknown key: did you mean 'stop'?"),
+    ("minimise: compliance\n", "", "beam.yaml:1: minimise: missing: expected text"),
+    ("name: beam", "name: ../beam",
+     "beam.yaml:1: name: expected letters, digits, '_', '-' and '.', a letter or digit first, got '../beam'"),
+    ("name: beam", "name: 12", "beam.yaml:1: name: expected text, got 12"),
+    ("[12, 4]", "[12, 4.5]", "beam.yaml:2: grid.cells.1: expected an integer, got 4.5"),
+    ("[12, 4]", "[12, true]", "beam.yaml:2: grid.cells.1: expected an integer, got true"),
+    ("[12, 4]", "12", "beam.yaml:2: grid.cells: expected a list of integers, got 12"),
+    ("[12, 4]", "[12]", "beam.yaml:2: grid.cells: expected 2 or 3 numbers of cells, got (12,)"),
+    ("[12, 4]", "[12, 0]", "beam.yaml:2: grid.cells: expected integers >= 1, got (12, 0)"),
+    ("[12, 4]", "[1, 1]", "beam.yaml:2: grid.cells: a design needs at least 2 cells along each axis, got "
+     "[1, 1]"),
+    ("[12, 4]", "[100000, 100000]", "beam.yaml:2: grid.cells: 1e+10 cells are too many; choose at most "
+     "2e+07"),
+    ("size: [3.0, 1.0]", "size: [3.0, '1.0']", "beam.yaml:2: grid.size.1: expected a number, got '1.0'"),
+    ("size: [3.0, 1.0]", "size: [3.0, .nan]", "beam.yaml:2: grid.size.1: expected a number, got nan"),
+    ("size: [3.0, 1.0]", "size: [3.0, -1.0]",
+     "beam.yaml:2: grid.size: expected positive finite lengths, got (3.0, -1.0)"),
+    ("size: [3.0, 1.0]", "size: [3.0]", "beam.yaml:2: grid.size: expected 2 lengths like grid.cells, got "
+     "(3.0,)"),
+    ("regions:", "material: {poisson: 0.5}\nregions:",
+     "beam.yaml:3: material.poisson: expected a number > -1 and < 0.5, got 0.5"),
+    ("regions:", "material: {young: .inf}\nregions:",
+     "beam.yaml:3: material: Material: young = inf and thickness = 1.0 must be finite"),
+    ("regions:", "material: {plane: strane}\nregions:",
+     "beam.yaml:3: material.plane: 'strane' is unknown; did you mean 'strain'?"),
+]  # fmt: skip
+
+REGIONS = [
+    ("{plane: {x: 0.0}}", "{plain: {x: 0.0}}", "beam.yaml:4: regions.left.plain: unknown selector: did you "
+     "mean 'plane'?"),
+    ("{plane: {x: 0.0}}", "{plane: {x: no}}", "beam.yaml:4: regions.left.plane.x: expected a number, got "
+     "'no'"),
+    ("{plane: {x: 0.0}}", "{plane: {q: 0.0}}", "beam.yaml:4: regions.left.plane.q: unknown key: valid "
+     "names: x, y, z"),
+    ("{plane: {x: 0.0}}", "{plane: {z: 0.0}}", "beam.yaml:4: regions.left: plane: a 2-D grid has no z "
+     "coordinate"),
+    ("{plane: {x: 0.0}}", "{plane: {x: 0}, point: [0, 0]}",
+     "beam.yaml:4: regions.left: expected one selector, got plane and point; combine regions with all, any "
+     "and not"),
+    ("{plane: {x: 0.0}}", "{}",
+     "beam.yaml:4: regions.left: expected one selector, got none; combine regions with all, any and not"),
+    ("{plane: {x: 0.0}}", "{all: []}", "beam.yaml:4: regions.left.all: expected a list of regions, got []"),
+    ("{plane: {x: 0.0}}", "{not: tipp}", "beam.yaml:4: regions.left.not: no region 'tipp': did you mean "
+     "'tip'?"),
+    ("{plane: {x: 0.0}}", "{any: [tip, left]}", "beam.yaml:4: regions.left: is defined by itself"),
+    ("{plane: {x: 0.0}}", "3",
+     "beam.yaml:4: regions.left: expected a region (plane, point, box, ball, cylinder, polygon, all, any, "
+     "not, image, "
+     "array, everywhere) or a name, got 3"),
+    ("{plane: {x: 0.0}}", "{box: {lower: [1, 1], upper: [0, 2]}}",
+     "beam.yaml:4: regions.left: box: the lower corner (1.0, 1.0) must lie below the upper corner (0.0, "
+     "2.0) on every axis"),
+    ("{plane: {x: 0.0}}", "{ball: {centre: [0, 0], radius: 0}}",
+     "beam.yaml:4: regions.left: ball: expected a positive radius, got 0"),
+    ("{plane: {x: 0.0}}", "{ball: {centre: [0, 9], radius: 1}}",
+     "beam.yaml:4: regions.left: no node lies in this region; the nearest node is at (0, 1); the grid spans "
+     "(0, 0) to "
+     "(3, 1) with a node every (0.25, 0.25)"),
+    ("{plane: {x: 0.0}}", "{plane: {x: 9.0}}",
+     "beam.yaml:4: regions.left: no node lies in this region; the grid spans (0, 0) to (3, 1) with a node "
+     "every "
+     "(0.25, 0.25); enlarge the region or move it"),
+    ("{plane: {x: 0.0}}", "{image: {file: wing.png}}",
+     "beam.yaml:4: regions.left: there is no file wing.png; the path is relative to the problem file"),
+    ("{plane: {x: 0.0}}", "{image: {file: wing.png, threshold: 2}}",
+     "beam.yaml:4: regions.left.image.threshold: expected a number > 0 and < 1, got 2"),
+    ("point: [3.0, 0.0]", "point: [3.0, 0.0, 1.0]",
+     "beam.yaml:5: regions.tip: point: 3 coordinates (3.0, 0.0, 1.0) on a 2-D grid"),
+    ("  tip:", "  everywhere: {point: [0, 0]}\n  tip:",
+     "beam.yaml:5: regions.everywhere: 'everywhere' is always there and cannot be given another meaning"),
+    ("limits:", "passive: {solid: lefft}\nlimits:", "beam.yaml:18: passive.solid: no region 'lefft': did "
+     "you mean 'left'?"),
+    ("limits:", "passive: {solid: everywhere}\nlimits:",
+     "beam.yaml:18: passive: 0 of 48 cells are left to design; at least 2 are needed"),
+    ("limits:", "passive: {solid: left, void: left}\nlimits:",
+     "beam.yaml:18: passive: 4 cells are both solid and void; make the regions disjoint"),
+    ("limits:", "passive: {solid: {box: {lower: [0, 0], upper: [3, .5]}}}\nlimits:",
+     "beam.yaml:19: limits.volume: the passive solid alone takes 0.5 of the volume; allow more than that"),
+    ("limits:", "passive: {solid: {box: {lower: [1, 1], upper: [2, 1]}}}\nlimits:",
+     "beam.yaml:18: passive.solid: no cell centre lies in this region; the grid spans (0, 0) to (3, 1) with "
+     "a node "
+     "every (0.25, 0.25); enlarge the region or move it"),
+]  # fmt: skip
+
+MECHANICS = [
+    ("on: left", "on: lfet", "beam.yaml:7: supports.0.on: no region 'lfet': did you mean 'left'?"),
+    ("fix: all", "fix: [x, z]", "beam.yaml:7: supports.0: fix names 'z', but a 2-D grid has the components "
+     "x, y"),
+    ("fix: all", "fix: [x, x]",
+     "beam.yaml:7: supports.0: fix = ('x', 'x') is not a choice of components; name some of 'x', 'y' (and "
+     "'z' in 3-D), "
+     "each once, or 'all'"),
+    ("fix: all", "fix: 3", "beam.yaml:7: supports.0.fix: expected a list of texts or text, got 3"),
+    ("fix: all", "spring: -1.0",
+     "beam.yaml:7: supports.0: expected a positive spring stiffness, got -1.0; leave spring out to fix the "
+     "components"),
+    ("fix: all", "fix: [y]",
+     "beam.yaml:6: supports: nothing stops it from moving in x and from turning about z; add a support"),
+    ("  - {on: left, fix: all}\n", "",
+     "beam.yaml:6: supports: expected a list of values, got nothing"),
+    ("supports:\n  - {on: left, fix: all}\n", "",
+     "beam.yaml:1: supports: missing: link 'displacement' (equilibrium) needs a structure that is held"),
+    ("loads:\n  - {on: tip, force: [0.0, -1.0]}\n", "",
+     "beam.yaml:1: loads: missing: link 'displacement' (equilibrium) needs loads, or cases of loads"),
+    ("force:", "forse:", "beam.yaml:9: loads.0.forse: unknown key: did you mean 'force'?"),
+    ("force: [0.0, -1.0]", "force: [0.0, -1.0], traction: [0.0, 1.0]",
+     "beam.yaml:9: loads.0: expected one of force, force_per_length, traction, force_per_volume, got force "
+     "and traction"),
+    ("force: [0.0, -1.0]", "force: -1.0", "beam.yaml:9: loads.0.force: expected a list of numbers, got -1.0"),
+    ("force: [0.0, -1.0]", "force: [0.0, 0.0]", "beam.yaml:9: loads.0: the load is zero; nothing would be "
+     "deformed"),
+    ("force: [0.0, -1.0]", "force: [0.0, .nan]", "beam.yaml:9: loads.0.force.1: expected a number, got nan"),
+    ("force: [0.0, -1.0]", "force: [0.0, -.inf]",
+     "beam.yaml:9: loads.0.force: expected finite numbers, got (0.0, -inf)"),
+    ("force: [0.0, -1.0]", "force: [0.0, -1.0, 0.0]",
+     "beam.yaml:9: loads.0.force: 3 components (0.0, -1.0, 0.0) on a 2-D grid; give one for each of x, y"),
+    ("on: tip, force:", "on: tip, traction:",
+     "beam.yaml:9: loads.0: 1 nodes lie in this region, but no edge with all its nodes; widen the region, "
+     "or use a PointLoad"),
+    ("on: tip", "on: left",
+     "beam.yaml:8: loads: load case 'load': all forces act on fixed components and go straight into the "
+     "supports; move "
+     "the load or free these components"),
+    ("loads:\n", "cases: [{name: a, loads: [{on: tip, force: [1, 0]}]}]\nloads:\n",
+     "beam.yaml:8: cases: give loads or cases, not both; loads are one case"),
+    ("loads:\n  - {on: tip, force: [0.0, -1.0]}", "cases: [{name: a, weight: -1, loads: [{on: tip, force: "
+     "[1, 0]}]}]",
+     "beam.yaml:8: cases.a.weight: expected a number >= 0, got -1"),
+    ("loads:\n  - {on: tip, force: [0.0, -1.0]}",
+     "cases: [{name: a, loads: [{on: tip, force: [1, 0]}]}, {name: a, loads: [{on: tip, force: [0, 1]}]}]",
+     "beam.yaml:8: cases: structure.loads: 2 cases, but the name 'a' is given twice"),
+    ("limits:", "passive: {void: {box: {lower: [2, 0], upper: [3, 1]}}}\nlimits:",
+     "beam.yaml:9: loads.0.on: 1 of 1 loaded nodes touch only passive void cells, the first at (3, 0); move "
+     "the load or the void"),
+    ("limits:", "passive: {void: {box: {lower: [1, 0], upper: [2, 1]}}}\nlimits:",
+     "beam.yaml:6: supports: nothing stops the body of 16 cells between (2, 0) and (3, 1) from moving in x "
+     "and from "
+     "moving in y and from turning about z; add a support"),
+]  # fmt: skip
+
+CHAIN = [
+    ("type: cone", "type: kone",
+     "beam.yaml:11: chain.filtered.type: no stage 'kone': did you mean 'cone'?; your own is named "
+     "package.module:Class"),
+    ("type: cone, ", "", "beam.yaml:11: chain.filtered.type: missing: name a stage"),
+    ("type: cone", "type: 3", "beam.yaml:11: chain.filtered.type: expected the name of a stage, got 3"),
+    ("type: cone", "type: nowhere.at_all:Cone",
+     "beam.yaml:11: chain.filtered.type: 'nowhere.at_all:Cone': there is no module 'nowhere'; it must be "
+     "installed, or "
+     "lie beside the problem file or in the working directory"),
+    ("type: cone", "type: topopt.stages:Kone",
+     "beam.yaml:11: chain.filtered.type: module 'topopt.stages' has no 'Kone': there are none"),
+    ("type: cone", "type: topopt.grid:Grid",
+     "beam.yaml:11: chain.filtered.type: 'topopt.grid:Grid' is no stage: derive it from topopt.Stage"),
+    ("type: cone", "type: os.path:join", "beam.yaml:11: chain.filtered.type: 'os.path:join' is no class"),
+    ("type: cone", "type: 'a b:c'",
+     "beam.yaml:11: chain.filtered.type: 'a b:c' is no dotted path; write it like package.module:Class"),
+    ("radius: 0.6", "raduis: 0.6", "beam.yaml:11: chain.filtered.raduis: unknown key: did you mean "
+     "'radius'?"),
+    ("radius: 0.6", "radius: true", "beam.yaml:11: chain.filtered.radius: expected a number > 0, got true"),
+    (", radius: 0.6", "", "beam.yaml:11: chain.filtered.radius: missing: give a number here, or a schedule "
+     "as "
+     'continuation."filtered.radius"'),
+    ("radius: 0.6", "radius: 0.2",
+     "beam.yaml:11: chain.filtered.radius: 0.2 is too small for cells of 0.25 x 0.25; give more than 0.25, "
+     "or leave the "
+     "filter out"),
+    ("radius: 0.6", "radius: 60",
+     "beam.yaml:11: chain.filtered.radius: 60 is larger than the whole grid of 3 x 1 (cells of 0.25 x "
+     "0.25); the radius "
+     "is a length in the grid's unit, not a number of cells"),
+    ("eta: 0.5", "eta: 1.5", "beam.yaml:12: chain.physical.eta: expected a number >= 0 and <= 1, got 1.5"),
+    ("penal: 3.0", "penal: '3'", "beam.yaml:13: chain.stiffness.penal: expected a number >= 1 and < inf, "
+     "got '3'"),
+    ("type: equilibrium", "type: equilibrium, solver: colmod",
+     "beam.yaml:14: chain.displacement.solver: solver 'colmod' is unknown; did you mean 'cholmod'?"),
+    ("name: stiffness", "name: filtered",
+     "beam.yaml:13: chain.filtered.name: the name 'filtered' is taken: an earlier link has it"),
+    ("name: stiffness", "name: design",
+     "beam.yaml:13: chain.design.name: the name 'design' is taken: the chain's input is called so"),
+    ("name: stiffness", "name: a.b",
+     "beam.yaml:13: chain.\"a.b\".name: 'a.b' cannot name a link: a name is not empty, has no dot and is "
+     "not 'optimizer'"),
+    ("reads: [physical]", "reads: [fysical]",
+     "beam.yaml:16: chain.volume.reads.0: no earlier link gives 'fysical': did you mean 'physical'?"),
+    ("penal: 3.0", "reads: [compliance]",
+     "beam.yaml:13: chain.stiffness.reads.0: no earlier link gives 'compliance' (it comes later): valid "
+     "names: design, "
+     "filtered, physical"),
+    ("reads: [physical]", "reads: [displacement]",
+     "beam.yaml:16: chain.volume: Mean: expected an input of shape (48,), got (130, 1)"),
+    ("reads: [physical]", "reads: [physical, filtered]",
+     "beam.yaml:16: chain.volume: mean cannot read physical, filtered: too many values to unpack (expected "
+     "1)"),
+    ("minimise: compliance", "minimise: complience",
+     "beam.yaml:17: minimise: no 'complience' in the chain: did you mean 'compliance'?"),
+    ("minimise: compliance", "minimise: displacement",
+     "beam.yaml:17: minimise: 'displacement' is a field of 130 values, not a number; name a response"),
+    ("minimise: compliance", "minimise: compliance\ndensity: displacement",
+     "beam.yaml:18: density: 'displacement' has shape (130, 1); the design has one density per cell"),
+    ("- {name: displacement, type: equilibrium}", "- {type: equilibrium}",
+     "beam.yaml:14: chain.3.name: missing: expected text"),
+]  # fmt: skip
+
+RUN = [
+    ("volume: 0.5", "volumen: 0.5", "beam.yaml:18: limits.volumen: no 'volumen' in the chain: did you mean "
+     "'volume'?"),
+    ("volume: 0.5", "volume: 0", "beam.yaml:18: limits.volume: expected a share between 0 and 1, both "
+     "excluded, got 0"),
+    ("volume: 0.5", "volume: 1.5", "beam.yaml:18: limits.volume: expected a share between 0 and 1, both "
+     "excluded, got 1.5"),
+    ("volume: 0.5", "volume: {uper: 0.5}", "beam.yaml:18: limits.volume.uper: unknown key: did you mean "
+     "'upper'?"),
+    ("volume: 0.5", "volume: {lower: 0.5, upper: 0.4}",
+     "beam.yaml:18: limits.volume: expected finite lower <= upper, at least one of them, got "
+     "Limit(upper=0.4, lower=0.5)"),
+    ("volume: 0.5", "volume: half",
+     "beam.yaml:18: limits.volume: expected a number (an upper limit), or a mapping with upper, lower, got "
+     "'half'"),
+    ("limits:", "start: 1.5\nlimits:", "beam.yaml:18: start: expected a density between 0 and 1, got 1.5"),
+    ("limits:", "start: solid\nlimits:",
+     "beam.yaml:18: start: expected a number, or a mapping with density, noise, seed, or file, got 'solid'"),
+    ("limits:", "start: {noise: 0.1, sead: 3}\nlimits:", "beam.yaml:18: start.sead: unknown key: did you "
+     "mean 'seed'?"),
+    ("limits:", "start: {file: old.npz, noise: 0.1}\nlimits:", "beam.yaml:18: start: give a file or noise, "
+     "not both"),
+    ("limits:", "start: {file: old.npz}\nlimits:",
+     "beam.yaml:18: start: there is no file old.npz; the path is relative to the problem file"),
+    ("every: 10", "every: ten",
+     'beam.yaml:20: continuation."physical.beta".every: expected an integer >= 1, got \'ten\''),
+    ("every: 10", "every: 0", 'beam.yaml:20: continuation."physical.beta".every: expected an integer >= 1, '
+     'got 0'),
+    ("every: 10", "final: .inf",
+     'beam.yaml:20: continuation."physical.beta".final: expected a finite number, got .inf'),
+    ("every: 10", "factor: 0.5",
+     'beam.yaml:20: continuation."physical.beta": Staircase: stairs from 1 by factor 0.5 and step 0 never '
+     'reach 64; '
+     "change the sign of the step or take the reciprocal of the factor"),
+    ("type: staircase", "type: stairs",
+     "beam.yaml:20: continuation.\"physical.beta\".type: no schedule 'stairs': did you mean 'staircase'?; "
+     "your own is "
+     "named package.module:Class"),
+    ("{type: staircase, every: 10}", "soft",
+     'beam.yaml:20: continuation."physical.beta": expected a number, or a mapping with the type of a '
+     'schedule, got '
+     "'soft'"),
+    ("{type: staircase, every: 10}", "{type: steps, values: []}",
+     'beam.yaml:20: continuation."physical.beta".values: expected a list of at least one number, got ()'),
+    ("{type: staircase, every: 10}", "-1",
+     'beam.yaml:20: continuation."physical.beta": begins at -1: expected a value >= 0, got -1'),
+    ("{type: staircase, every: 10}", "8\n  physical.eta: {type: linear, start: 0.5, final: 1.5}",
+     'beam.yaml:21: continuation."physical.eta": reaches 1.5: expected a value <= 1, got 1.5'),
+    ("{type: staircase, every: 10}", ".inf",
+     "beam.yaml:12: chain.physical: frozen at the start: the steepest slope of the projection is 0.0e+00, "
+     "so no "
+     "sensitivity reaches the design; begin less sharp, or nearer to the threshold"),
+    ("{type: staircase, every: 10}", "8\n  optimizer.moove: 0.1",
+     'beam.yaml:21: continuation."optimizer.moove": is not a parameter that can be scheduled: did you mean '
+     "'optimizer.move'?"),
+    ("type: mma", "type: mna",
+     "beam.yaml:21: optimizer.type: no optimizer 'mna': did you mean 'mma'?; your own is named "
+     "package.module:Class"),
+    ("type: mma", "type: mma, move: 0", "beam.yaml:21: optimizer.move: expected a number > 0 and <= 1, got "
+     "0"),
+    ("type: mma", "type: topopt.optimizers.mma:MMAState",
+     "beam.yaml:21: optimizer.type: 'topopt.optimizers.mma:MMAState' is no optimizer: it lacks init and "
+     "step"),
+    ("{volume: 0.5}\n", "{volume: 0.5, compliance: 9}\n", "--set optimizer.type=oc: optimizer.type: oc "
+     "needs exactly one limit, got 2; use mma"),
+    ("{volume: 0.5}\n", "{volume: {lower: 0.5}}\n",
+     "--set optimizer.type=oc: optimizer.type: oc needs an upper limit, got a lower one on volume; use mma"),
+    ("{volume: 0.5}\n", "{compliance: 9}\n",
+     "--set optimizer.type=oc: optimizer.type: oc cannot keep a limit on compliance, which needs a state "
+     "solve "
+     "(displacement); use mma"),
+    ("iterations: 20", "iterations: 1e3", "beam.yaml:22: stop.iterations: expected an integer >= 1, got "
+     "1000.0"),
+    ("stop: {iterations: 20}", "stop: {iterations: 20}\noutput: {frames_every: -1}",
+     "beam.yaml:23: output.frames_every: expected an integer >= 0, got -1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("old", "new", "sentence"), FORM + REGIONS + MECHANICS + CHAIN + RUN)
+def test_a_mistake_in_a_file_is_told(old: str, new: str, sentence: str) -> None:
+    overrides = ["optimizer.type=oc"] if sentence.startswith("--set") else []
+    assert mistakes(old, new, overrides) == [sentence]
+
+
+def test_every_row_of_the_table_is_distinct() -> None:
+    rows = FORM + REGIONS + MECHANICS + CHAIN + RUN
+    assert len({sentence for *_, sentence in rows}) == len(rows) > 100
+
+
+def test_all_mistakes_of_form_and_reference_come_at_once() -> None:
+    text = GOOD.replace("cells:", "cels:").replace("on: tip", "on: tipp").replace("every: 10", "every: ten")
+    text = text.replace("minimise: compliance", "minimise: complience").replace("radius: 0.6", "radius: -1")
+    with pytest.raises(ProblemFileError, match="cels") as refusal:
+        parse(text, "beam.yaml", ["stop.window=0"])
+    assert refusal.value.mistakes == (
+        "beam.yaml:2: grid.cels: unknown key: did you mean 'cells'?",
+        "beam.yaml:9: loads.0.on: no region 'tipp': did you mean 'tip'?",
+        "beam.yaml:11: chain.filtered.radius: expected a number > 0, got -1",
+        "beam.yaml:17: minimise: no 'complience' in the chain: did you mean 'compliance'?",
+        "beam.yaml:20: continuation.\"physical.beta\".every: expected an integer >= 1, got 'ten'",
+        "--set stop.window=0: stop.window: expected an integer >= 1, got 0",
+    )
+
+
+def test_all_mistakes_of_geometry_come_at_once() -> None:
+    text = (
+        GOOD.replace("[3.0, 0.0]", "[9.0, 0.0]").replace("radius: 0.6", "radius: 60").replace("all}", "[z]}")
+    )
+    text = text.replace("every: 10", "factor: 0.5")
+    with pytest.raises(ProblemFileError, match="tip") as refusal:
+        parse(text, "beam.yaml")
+    places = [sentence.split(": ")[1] for sentence in refusal.value.mistakes]
+    assert places == ["regions.tip", "supports.0", "chain.filtered.radius", 'continuation."physical.beta"']
+
+
+def test_what_is_made_of_a_refused_region_is_not_refused_too() -> None:
+    found = mistakes(
+        "{plane: {x: 0.0}}", "{plane: {x: 9.0}}\n  right: {all: [left, tip]}\n  more: {not: right}"
+    )
+    assert [sentence.split(": ")[1] for sentence in found] == ["regions.left"]
+
+
+def test_the_file_of_another_name_is_suggested(tmp_path: Path) -> None:
+    (tmp_path / "bridge.yaml").write_text(GOOD)
+    with pytest.raises(ProblemFileError, match=r"there is no such file; did you mean '.*bridge\.yaml'"):
+        read(tmp_path / "brigde.yaml")
+    with pytest.raises(ProblemFileError, match="there is no such file; `topopt new` writes one"):
+        read(tmp_path / "nothing" / "like.yaml")
+
+
+def test_a_file_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_bytes(b"name: a\n# B\xf6gen\n")
+    with pytest.raises(ProblemFileError, match=r"a\.yaml:2: not UTF-8 text; save the file as UTF-8"):
+        read(tmp_path / "a.yaml")
+
+
+GRID = to.Grid((4, 2))
+WALL, TIP = to.Plane(x=0.0), to.Point((4.0, 0.0))
+HELD, PULLED = (to.Support(WALL),), (to.PointLoad(TIP, (0.0, -1.0)),)
+
+
+def beam(supports: tuple[to.Support, ...] = HELD, loads: tuple[object, ...] = PULLED) -> to.Structure:
+    return to.Structure(GRID, supports, loads)  # type: ignore[arg-type]
+
+
+def problem(**changes: object) -> to.Problem:
+    chain = to.Chain((to.Link("physical", to.Tanh(1.0)), to.Link("volume", to.Mean(GRID))))
+    return to.Problem(**({"chain": chain, "domain": GRID, "minimise": "volume"} | changes))  # type: ignore[arg-type]
+
+
+API = [
+    (lambda: to.Grid((4,)), "grid.cells: expected 2 or 3 numbers of cells, got (4,)"),
+    (lambda: to.Grid((4, 2), (1.0, math.inf)), "grid.size: expected positive finite lengths, got (1.0, inf)"),
+    (lambda: to.PointLoad(TIP, (0.0, math.nan)), "PointLoad.force: expected finite numbers, got (0.0, nan)"),
+    (lambda: beam(loads=(to.PointLoad(TIP, (0.0, 0.0)),)), "load case 'load': the forces are zero; nothing "
+     "would be deformed"),
+    (lambda: beam(loads=()), "structure.loads: no loads; add a PointLoad, LineLoad, SurfaceLoad or BodyLoad"),
+    (lambda: beam(supports=()), "structure: no supports; add a Support, or it floats"),
+    (lambda: to.Cone(to.Domain(GRID), 9.0),
+     "Cone.radius: 9 is larger than the whole grid of 4 x 2 (cells of 1 x 1); the radius is a length in the "
+     "grid's unit, "
+     "not a number of cells"),
+    (lambda: to.Tanh(-1.0), "Tanh.beta: expected a value >= 0, got -1"),
+    (lambda: to.Tanh("8"), "Tanh.beta: expected a number, got '8'"),  # type: ignore[arg-type]
+    (lambda: to.Simp(penal=math.nan), "Simp.penal: expected a number, got nan"),
+    (lambda: to.Domain(GRID, to.Everywhere()), "passive: 0 of 8 cells are left to design; at least 2 are "
+     "needed"),
+    (lambda: problem(minimise="volumes"), "minimise: no 'volumes' in the chain: did you mean 'volume'?"),
+    (lambda: problem(density="fysical"), "density: no 'fysical' in the chain: did you mean 'physical'?"),
+    (lambda: problem(start=2.0), "start: densities lie between 0 and 1, got 2 to 2"),
+    (lambda: problem(start=np.zeros(3)), "start: expected one value per cell, shape (4, 2) or (8,), got "
+     "(3,)"),
+    (lambda: to.Limit(), "limit: expected finite lower <= upper, at least one of them, got "
+     "Limit(upper=None, lower=None)"),
+    (lambda: to.Chain((to.Link("a", to.Tanh(1.0), "b"),)),
+     "link 'a' reads 'b', which no earlier link gives: valid names: design"),
+    (lambda: problem().chain.at({"physical.betta": 1.0}),
+     "'physical.betta' is not a parameter: did you mean 'physical.beta'?"),
+    (lambda: to.Continuation({"physical.beta": 8.0}), "continuation of 'physical.beta': expected a "
+     "Schedule, got 8.0"),  # type: ignore[dict-item]
+    (lambda: to.Stop(iterations=0), "Stop.iterations: expected a value >= 1, got 0"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("call", "sentence"), API)
+def test_a_mistake_in_a_call_is_told(call: Callable[[], object], sentence: str) -> None:
+    with pytest.raises(InputError, match=r".") as refusal:
+        call()
+    assert str(refusal.value) == sentence

@@ -1,0 +1,276 @@
+"""From what a file says to the objects that it means; a refusal is booked where the file says it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path as FilePath
+from typing import Any
+
+import numpy as np
+
+from topopt.chain import Chain, Link, Stage
+from topopt.continuation import Continuation, Schedule
+from topopt.errors import InputError
+from topopt.fem import LoadCase, Material, Structure
+from topopt.fem.material import elasticity
+from topopt.fem.picking import cells_of, nodes_of
+from topopt.fem.supports import fixed_flags
+from topopt.files.fields import form
+from topopt.files.located import Mistake, Path
+from topopt.files.mistakes import blamed
+from topopt.files.selectors import built, names_in
+from topopt.files.spec import Item, Spec
+from topopt.files.start import begun
+from topopt.grid import Domain, Grid
+from topopt.history import History
+from topopt.problem import Limit, Problem
+from topopt.regions import Nowhere, Region
+from topopt.run import Stop
+
+__all__ = ["Parts", "assembled"]
+
+MOST_CELLS = 20_000_000
+"""More cells than this fit no direct solver, and building them would be the first thing to fail."""
+
+
+@dataclass
+class Parts:
+    """The objects as far as they could be built; None stands for what was refused, or waits for it."""
+
+    grid: Grid | None = None
+    regions: dict[str, Region] = field(default_factory=dict)
+    domain: Domain | None = None
+    material: Material | None = None
+    structure: Structure | None = None
+    schedules: dict[str, Schedule] = field(default_factory=dict)
+    stages: dict[str, Stage] = field(default_factory=dict)
+    optimizer: Any = None
+    stop: Stop | None = None
+    continuation: Continuation | None = None
+    problem: Problem | None = None
+
+
+def assembled(spec: Spec, folder: FilePath) -> Parts:
+    """Build everything that a file describes; mistakes are added to the spec.
+
+    Parameters
+    ----------
+    spec : Spec
+        Without mistakes of form or reference.
+    folder : Path
+        What files are relative to.
+    """
+    parts = Parts()
+    parts.stop = _made(spec, spec.stop)
+    parts.optimizer = _made(spec, spec.optimizer)
+    parts.material = _made(spec, spec.material)
+    for name, item in spec.continuation.items():
+        schedule = _made(spec, item)
+        if schedule is not None:
+            parts.schedules[name] = schedule
+    parts.grid = _grid(spec)
+    if parts.grid is None:
+        return parts
+    _regions(spec, parts, folder)
+    parts.domain = _domain(spec, parts, folder)
+    parts.structure = _structure(spec, parts, folder)
+    _stages(spec, parts, folder)
+    if not spec.mistakes:
+        _problem(spec, parts, folder)
+    return parts
+
+
+@contextmanager
+def booked(spec: Spec, path: Path, fields: Iterable[str] = ()) -> Iterator[None]:
+    """Book what is refused inside as a mistake at a path."""
+    try:
+        yield
+    except ValueError as error:
+        spec.mistakes.append(blamed(error, path, fields))
+
+
+def _made(spec: Spec, item: Item | None, **context: Any) -> Any:
+    """Construct what an item describes, or book why not."""
+    if item is None:
+        return None
+    values = {name: _tupled(value) for name, value in item.values.items()}
+    with booked(spec, item.path, item.values):
+        return item.cls(**context, **values)
+    return None
+
+
+def _grid(spec: Spec) -> Grid | None:
+    """Build the grid; a design needs room."""
+    grid = _made(spec, spec.grid)
+    if grid is None:
+        return None
+    if min(grid.cells) < 2:
+        text = f"a design needs at least 2 cells along each axis, got {list(grid.cells)}"
+        spec.mistakes.append(Mistake(("grid", "cells"), text))
+        return None
+    if grid.n_cells > MOST_CELLS:
+        text = f"{grid.n_cells:.3g} cells are too many; choose at most {MOST_CELLS:.3g}"
+        spec.mistakes.append(Mistake(("grid", "cells"), text))
+        return None
+    return grid  # type: ignore[no-any-return]
+
+
+def _regions(spec: Spec, parts: Parts, folder: FilePath) -> None:
+    """Build the named regions, those first that others are made of, and refuse empty ones."""
+    raw = spec.top["regions"]
+    grid = parts.grid
+    assert grid is not None
+
+    def build(name: str) -> None:
+        if name in parts.regions or name not in raw or name in refused:
+            return
+        for other in names_in(raw[name]):
+            build(other)
+        refused.add(name)
+        if any(other in refused for other in names_in(raw[name])):
+            return
+        path = ("regions", name)
+        with booked(spec, path):
+            region = built(raw[name], parts.regions, folder)
+            if not grid.cells_in(region).any():
+                nodes_of(region, grid, "region")
+            parts.regions[name] = region
+            refused.discard(name)
+
+    refused: set[str] = set()
+    for name in raw:
+        build(name)
+
+
+def region(spec: Spec, parts: Parts, value: Any, folder: FilePath) -> Region | None:
+    """Build a region, or return None if a part of it was refused."""
+    if any(name in spec.top["regions"] and name not in parts.regions for name in names_in(value)):
+        return None
+    return built(value, parts.regions, folder)
+
+
+def _domain(spec: Spec, parts: Parts, folder: FilePath) -> Domain | None:
+    """Build the grid with its passive parts."""
+    assert parts.grid is not None
+    passive = dict(spec.top["passive"])
+    chosen: dict[str, Region] = {}
+    for role in ("solid", "void"):
+        if passive[role] is None:
+            chosen[role] = Nowhere()
+            continue
+        with booked(spec, ("passive", role)):
+            found = region(spec, parts, passive[role], folder)
+            if found is not None:
+                cells_of(found, parts.grid, "passive")
+                chosen[role] = found
+    if len(chosen) == 2:
+        with booked(spec, ("passive",)):
+            return Domain(parts.grid, **chosen)
+    return None
+
+
+def _structure(spec: Spec, parts: Parts, folder: FilePath) -> Structure | None:
+    """Build supports and loads, each by itself, and then the structure."""
+    grid, material = parts.grid, parts.material
+    before = len(spec.mistakes)
+    if not spec.supports or not spec.cases or material is None or grid is None:
+        return None
+    with booked(spec, ("material",)):
+        elasticity(material, grid.ndim)
+    supports = [_placed(spec, parts, item, folder) for item in spec.supports]
+    for item, support in zip(spec.supports, supports, strict=True):
+        if support is not None:
+            with booked(spec, item.path, item.values):
+                fixed_flags(grid, (support,))
+    cases = []
+    for path, name, weight, items in spec.cases:
+        loads = [_placed(spec, parts, item, folder) for item in items]
+        for item, load in zip(items, loads, strict=True):
+            if load is not None:
+                with booked(spec, item.path, item.values):
+                    if not np.any(load.nodal_forces(grid, material.thickness if grid.ndim == 2 else 1.0)):
+                        raise InputError("the load is zero; nothing would be deformed")
+        if None not in loads:
+            with booked(spec, path):
+                cases.append(LoadCase(name, tuple(loads), weight))
+    if None in supports or len(spec.mistakes) > before or len(cases) < len(spec.cases):
+        return None
+    with booked(spec, ("cases",) if "cases" in spec.located.data else ("loads",)):
+        return Structure(grid, tuple(supports), tuple(cases), material)
+    return None
+
+
+def _placed(spec: Spec, parts: Parts, item: Item, folder: FilePath, **context: Any) -> Any:
+    """Construct something that lies in regions; None if it or its region was refused."""
+    values = dict(item.values)
+    for name in form(item.cls).regions:
+        if values.get(name) is None:
+            continue
+        chosen = None
+        with booked(spec, (*item.path, name)):
+            chosen = region(spec, parts, values[name], folder)
+        if chosen is None:
+            return None
+        values[name] = chosen
+    return _made(spec, Item(item.path, item.cls, values), **context)
+
+
+def _stages(spec: Spec, parts: Parts, folder: FilePath) -> None:
+    """Build the stages of the chain whose surroundings are there."""
+    surroundings = {Grid: parts.grid, Domain: parts.domain, Structure: parts.structure}
+    for item in spec.chain:
+        context = {name: surroundings[kind] for name, kind in form(item.cls).context.items()}
+        values = dict(item.values)
+        scheduled = {
+            name: float(parts.schedules[f"{item.name}.{name}"]([], History()))
+            for name in form(item.cls).floats
+            if values[name] is None and f"{item.name}.{name}" in parts.schedules
+        }
+        values |= scheduled
+        open_fields = [
+            name
+            for name, (_, default) in form(item.cls).fields.items()
+            if default is ... and values[name] is None
+        ]
+        if open_fields or any(value is None for value in context.values()):
+            continue
+        stage = _placed(spec, parts, Item(item.path, item.cls, values), folder, **context)
+        if stage is not None:
+            parts.stages[item.name] = stage
+        _moved(spec, item, scheduled)
+
+
+def _moved(spec: Spec, item: Item, scheduled: dict[str, float]) -> None:
+    """Locate mistakes in a number that a schedule gave at the schedule."""
+    for index, mistake in enumerate(spec.mistakes):
+        for name, value in scheduled.items():
+            if mistake.path == (*item.path, name):
+                path = ("continuation", f"{item.name}.{name}")
+                spec.mistakes[index] = Mistake(path, f"begins at {value:g}: {mistake.text}")
+
+
+def _problem(spec: Spec, parts: Parts, folder: FilePath) -> None:
+    """Put chain, start, limits and continuation together."""
+    assert parts.domain is not None
+    with booked(spec, ("chain",)):
+        chain = Chain(tuple(Link(item.name, parts.stages[item.name], item.reads) for item in spec.chain))
+        limits: dict[str, float | Limit] = {}
+        for name, bound in spec.limits.items():
+            with booked(spec, ("limits", name)):
+                limits[name] = Limit(**bound) if isinstance(bound, dict) else Limit(upper=bound)
+        start = None
+        with booked(spec, ("start",)):
+            start = begun(spec.start, parts.domain, chain, limits, folder)
+        parts.continuation = Continuation(parts.schedules)
+        if not spec.mistakes:
+            with booked(spec, ("start",)):
+                parts.problem = Problem(
+                    chain, parts.domain, spec.top["minimise"], limits, start, spec.top["density"]
+                )
+
+
+def _tupled(value: Any) -> Any:
+    """Return lists as tuples."""
+    return tuple(_tupled(entry) for entry in value) if isinstance(value, list) else value

@@ -1,0 +1,162 @@
+"""The one file that a run goes on from: the next design and the optimiser's memory, bit for bit."""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from topopt.errors import InputError, RunFolderError
+from topopt.files.atomic import write_bytes
+from topopt.history import History
+from topopt.optimizers import Optimizer, packed, unpacked
+from topopt.parameters import Array
+from topopt.run import Snapshot, Step
+
+__all__ = ["FORMAT", "Checkpoint"]
+
+FORMAT = 1
+"""Version of the run folder; a folder of another version is refused."""
+
+
+@dataclass(frozen=True, eq=False)
+class Checkpoint:
+    """A snapshot without its history, which stands in the tables.
+
+    Attributes
+    ----------
+    number : int
+        Iterations done.
+    x : array, shape (n,)
+        The design that comes next.
+    memory : str
+        Class of the optimiser's state.
+    state : mapping
+        Its fields as arrays.
+    output : array, optional
+        The model's last output.
+    evaluated : array, shape (n,), optional
+        The design of the last iteration, kept once the run has ended.
+    """
+
+    number: int
+    x: Array
+    memory: str
+    state: Mapping[str, NDArray[Any]]
+    output: Array | None = None
+    evaluated: Array | None = None
+
+    @classmethod
+    def of(cls, step: Step) -> Checkpoint:
+        """Return the checkpoint behind a step."""
+        now = step.snapshot
+        state = packed(now.state)
+        for name, array in state.items():
+            if array.dtype.hasobject:
+                raise RunFolderError(
+                    f"checkpoint: field '{name}' of {_name(now.state)} is no number and no array; "
+                    f"an optimiser's state must be made of these to be resumed"
+                )
+        evaluated = step.x if step.reason else None
+        return cls(step.iteration.number, now.x, _name(now.state), state, now.output, evaluated)
+
+    def save(self, path: Path, durable: bool = False) -> None:
+        """Write it whole or not at all."""
+        arrays: dict[str, NDArray[Any]] = {
+            "format": np.array(FORMAT),
+            "number": np.array(self.number),
+            "memory": np.array(self.memory),
+            "x": self.x,
+        }
+        optional = {"output": self.output, "evaluated": self.evaluated}
+        arrays |= {name: array for name, array in optional.items() if array is not None}
+        arrays |= {f"state.{name}": array for name, array in self.state.items()}
+        # Into memory first: one large write takes half the time of many small ones.
+        buffer = io.BytesIO()
+        np.savez(buffer, **_shrunk(arrays))  # type: ignore[arg-type]
+        write_bytes(path, buffer.getbuffer(), durable)
+
+    @classmethod
+    def load(cls, path: Path) -> Checkpoint | None:
+        """Read it back; None if there is none yet.
+
+        Raises
+        ------
+        RunFolderError
+            If the file is damaged, or of another version.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = _grown({name: file[name] for name in file.files})
+            found = int(arrays["format"])
+            if found != FORMAT:
+                raise RunFolderError(
+                    f"{path}: written in format {found}, this topopt reads format {FORMAT}; "
+                    f"resume it with the version that wrote it"
+                )
+            return cls(
+                int(arrays["number"]),
+                arrays["x"],
+                str(arrays["memory"]),
+                {name[6:]: array for name, array in arrays.items() if name.startswith("state.")},
+                arrays.get("output"),
+                arrays.get("evaluated"),
+            )
+        except FileNotFoundError:
+            return None
+        except RunFolderError:
+            raise
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise RunFolderError(
+                f"{path}: damaged ({error}); remove it to start again from the first iteration"
+            ) from error
+
+    def snapshot(self, history: History, optimizer: Optimizer) -> Snapshot:
+        """Return what `topopt.optimize` goes on from.
+
+        Raises
+        ------
+        RunFolderError
+            If another optimiser wrote the state.
+        """
+        # The bounds do not matter for the class of the state, and any design lies between itself and itself.
+        cls = type(optimizer.init(self.x, self.x, self.x))
+        if f"{cls.__module__}.{cls.__qualname__}" != self.memory:
+            raise RunFolderError(
+                f"checkpoint: written with the state {self.memory}, but {type(optimizer).__name__} keeps a "
+                f"{cls.__module__}.{cls.__qualname__}; resume with the optimiser that began the run"
+            )
+        try:
+            state = unpacked(cls, self.state)
+        except InputError as error:
+            raise RunFolderError(f"checkpoint: written by another version of topopt: {error}") from error
+        return Snapshot(history, self.x, state, self.output)
+
+
+def _shrunk(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Replace vectors of one and the same number, such as bounds, by the number and a length."""
+    out = dict(arrays)
+    for name, array in arrays.items():
+        if array.dtype == np.float64 and array.ndim == 1 and array.size > 1:
+            bits = np.ascontiguousarray(array).view(np.int64)  # so that 0.0 is not -0.0
+            if bits[0] == bits[-1] and np.all(bits == bits[0]):
+                out |= {name: array[:1], f"{name}:length": np.array(array.size)}
+    return out
+
+
+def _grown(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+    """Undo `_shrunk`."""
+    lengths = {name.removesuffix(":length"): int(v) for name, v in arrays.items() if name.endswith(":length")}
+    plain = {name: v for name, v in arrays.items() if not name.endswith(":length")}
+    return plain | {name: np.full(n, plain[name][0]) for name, n in lengths.items()}
+
+
+def _name(state: object) -> str:
+    """Return the dotted name of a state's class."""
+    return f"{type(state).__module__}.{type(state).__qualname__}"

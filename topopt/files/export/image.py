@@ -1,0 +1,80 @@
+"""Fields on the grid as VTK image data, for ParaView."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from topopt.errors import InputError
+from topopt.files.atomic import replacing
+from topopt.files.export.surface import require_vtk
+from topopt.grid import Grid
+from topopt.parameters import Array
+
+__all__ = ["write_vti"]
+
+
+def write_vti(path: Path, grid: Grid, cell_fields: Mapping[str, Array], vectors: Mapping[str, Array]) -> None:
+    """Write fields as VTK image data (``.vti``).
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    grid : Grid
+        The cells; a plane grid becomes one layer of pixels in the plane z = 0.
+    cell_fields : mapping
+        Fields by name, shape (n_cells,).
+    vectors : mapping
+        Vectors at the nodes by name, shape (n_nodes * ndim,), component fastest.
+
+    Raises
+    ------
+    InputError
+        If a shape does not fit the grid.
+    MissingDependencyError
+        If VTK is absent.
+    """
+    require_vtk()
+    from vtkmodules.util.numpy_support import numpy_to_vtk
+    from vtkmodules.vtkCommonDataModel import vtkImageData
+    from vtkmodules.vtkIOXML import vtkXMLImageDataWriter
+
+    flat = (0,) * (3 - grid.ndim)
+    image = vtkImageData()
+    image.SetDimensions(*grid.nodes_shape, *(1 for _ in flat))
+    image.SetSpacing(*grid.spacing.tolist(), *(1.0 for _ in flat))
+    for data, fields in (
+        (image.GetCellData(), {name: _cellwise(grid, name, v) for name, v in cell_fields.items()}),
+        (image.GetPointData(), {name: _nodewise(grid, name, v) for name, v in vectors.items()}),
+    ):
+        for name, values in fields.items():
+            array = numpy_to_vtk(values, deep=True)
+            array.SetName(name)
+            data.AddArray(array)
+    if cell_fields:
+        image.GetCellData().SetActiveScalars(next(iter(cell_fields)))
+    with replacing(path) as draft:
+        writer = vtkXMLImageDataWriter()
+        writer.SetFileName(str(draft))
+        writer.SetInputData(image)
+        if not writer.Write():
+            raise OSError("VTK could not write it")
+
+
+def _cellwise(grid: Grid, name: str, values: Array) -> Array:
+    """Return a field in VTK's order, x fastest."""
+    return np.ascontiguousarray(grid.shaped(grid.field(values, name)).ravel(order="F"))
+
+
+def _nodewise(grid: Grid, name: str, values: Array) -> Array:
+    """Return vectors in VTK's order, shape (n_nodes, 3)."""
+    if values.shape != (grid.n_nodes * grid.ndim,):
+        raise InputError(f"{name}: expected shape ({grid.n_nodes * grid.ndim},), got {values.shape}")
+    vectors = np.zeros((grid.n_nodes, 3))
+    for axis in range(grid.ndim):
+        component = values.reshape(-1, grid.ndim)[:, axis]
+        vectors[:, axis] = component.reshape(grid.nodes_shape).ravel(order="F")
+    return vectors

@@ -1,0 +1,171 @@
+"""A problem file goes in, and everything that a run needs comes out, or all mistakes at once."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from topopt.continuation import Continuation
+from topopt.errors import ProblemFileError
+from topopt.fem import Structure
+from topopt.files.build import assembled
+from topopt.files.located import located
+from topopt.files.overrides import overridden
+from topopt.files.references import dangling
+from topopt.files.registry import importable
+from topopt.files.resolved import resolved
+from topopt.files.sanity import examined
+from topopt.files.spec import Spec, shaped
+from topopt.optimizers import Optimizer
+from topopt.problem import Problem
+from topopt.regions import Region
+from topopt.run import Stop
+from topopt.solvers import Choice
+
+__all__ = ["Job", "parse", "read"]
+
+
+@dataclass(frozen=True)
+class Job:
+    """All that a problem file describes; two are equal if the same run follows from them.
+
+    Attributes
+    ----------
+    name : str
+        Names the run folder.
+    description : str
+        For the reader.
+    problem : Problem
+        The model.
+    structure : Structure or None
+        Supports, loads and material, if a stage needs them.
+    optimizer, continuation, stop
+        What `topopt.optimize` takes beside the model.
+    seed : int or None
+        Of the start's noise.
+    choice : Choice or None
+        The solver, why, and what it will take; None if nothing is solved.
+    regions : mapping
+        The named regions.
+    frames_every : int
+        Keep the design of every n-th iteration; 0 for none.
+    warnings : tuple of str
+        Located sentences on what does not stop the run.
+    resolved : str
+        The file as it was understood, every default written out.
+    source : str
+        Where it came from.
+    """
+
+    name: str
+    problem: Problem = field(compare=False)
+    structure: Structure | None
+    optimizer: Optimizer
+    continuation: Continuation
+    stop: Stop
+    description: str = ""
+    seed: int | None = None
+    frames_every: int = 5
+    resolved: str = ""
+    regions: Mapping[str, Region] = field(default_factory=dict)
+    choice: Choice | None = field(default=None, compare=False)
+    warnings: tuple[str, ...] = field(default=(), compare=False)
+    source: str = field(default="", compare=False)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+def read(path: str | Path, overrides: Iterable[str] = ()) -> Job:
+    """Read a problem file.
+
+    Parameters
+    ----------
+    path : str or Path
+        A YAML file; what it names is looked for in its folder.
+    overrides : iterable of str
+        ``path=value``, such as ``grid.cells=[600,200]`` or ``chain.physical.eta=0.4``.
+
+    Returns
+    -------
+    Job
+        Ready to run.
+
+    Raises
+    ------
+    ProblemFileError
+        With every mistake: ``file:line: path: sentence``.
+    """
+    path = Path(path)
+    if not path.is_file():
+        folder = path.parent
+        others = sorted(p.name for p in folder.glob("*.yaml")) if folder.is_dir() else []
+        close = difflib.get_close_matches(path.name, others, n=1) or difflib.get_close_matches(
+            f"{path.name}.yaml", others, n=1
+        )
+        hint = f"did you mean '{folder / close[0]}'?" if close else "`topopt new` writes one to start from"
+        raise ProblemFileError([f"{path}: there is no such file; {hint}"])
+    try:
+        text = path.read_text("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = path.read_bytes().count(b"\n", 0, error.start) + 1
+        raise ProblemFileError([f"{path}:{line}: not UTF-8 text; save the file as UTF-8"]) from error
+    return parse(text, str(path), overrides, path.parent)
+
+
+def parse(text: str, source: str = "<text>", overrides: Iterable[str] = (), folder: str | Path = ".") -> Job:
+    """Read a problem from text; see `read`.
+
+    Parameters
+    ----------
+    text : str
+        YAML 1.2.
+    source : str
+        Name for messages.
+    overrides : iterable of str
+        ``path=value``.
+    folder : str or Path
+        Where files and modules that it names are looked for.
+
+    Raises
+    ------
+    ProblemFileError
+        With every mistake: form and names first; if these are right, geometry and mechanics.
+    """
+    said = overridden(located(text, source), overrides)
+    named = said.data.get("folder")
+    base = Path(folder) / named if isinstance(named, str) else Path(folder)
+    with importable(base):
+        spec = shaped(said)
+        spec.mistakes += dangling(spec)
+        _refuse(spec)
+        parts = assembled(spec, base)
+        findings = examined(spec, parts)
+    spec.mistakes += findings.mistakes
+    _refuse(spec)
+    assert parts.problem is not None
+    assert parts.continuation is not None
+    assert parts.stop is not None
+    return Job(
+        name=spec.top["name"],
+        problem=parts.problem,
+        structure=parts.structure,
+        optimizer=parts.optimizer,
+        continuation=parts.continuation,
+        stop=parts.stop,
+        description=spec.top["description"],
+        seed=spec.start["seed"] if isinstance(spec.start, dict) and spec.start["file"] is None else None,
+        frames_every=spec.top["output"].frames_every,
+        resolved=resolved(spec, parts, base),
+        regions=parts.regions,
+        choice=findings.choice,
+        warnings=tuple(said.sentence(warning) for warning in findings.warnings),
+        source=source,
+    )
+
+
+def _refuse(spec: Spec) -> None:
+    """Raise if there are mistakes."""
+    if spec.mistakes:
+        raise spec.located.refusal(spec.mistakes)

@@ -1,0 +1,155 @@
+"""The JSON Schema of the problem file, so that editors complete and check it; run this module to write it."""
+
+from __future__ import annotations
+
+import functools
+import json
+import operator
+from pathlib import Path
+from typing import Annotated, Any
+
+from annotated_types import MinLen
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from topopt.fem import Material, Support
+from topopt.files.fields import REGION, Entry, model
+from topopt.files.registry import known
+from topopt.files.sections import LOADS, Case, Sections, Start
+from topopt.files.selectors import COMBINED, DRAWN, EVERYWHERE, GEOMETRIC
+from topopt.grid import Grid
+from topopt.problem import Limit
+from topopt.run import Stop
+
+__all__ = ["PATH", "schema", "text"]
+
+PATH = Path(__file__).with_name("problem.schema.json")
+_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+
+
+class Own(BaseModel):
+    """A class of your own by its dotted path, with its fields."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+
+
+class OwnLink(Own):
+    """A stage of your own by its dotted path, with its fields."""
+
+    name: str
+
+
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of a problem file.
+
+    Examples
+    --------
+    >>> schema()["required"]
+    ['name', 'grid', 'chain', 'minimise']
+    """
+    raw = _whole().model_json_schema()
+    found = _tidied(raw)
+    assert isinstance(found, dict)
+    found["$defs"] |= {"Region": _region(), **_region_parts()}
+    return {"$schema": _DIALECT, "title": "Problem file of topopt"} | {
+        key: found[key] for key in ("description", "type", "properties", "required", "additionalProperties")
+    } | {"$defs": dict(sorted(found["$defs"].items()))}  # fmt: skip
+
+
+def text() -> str:
+    """Return the schema as it is committed."""
+    return json.dumps(schema(), indent=1, ensure_ascii=False) + "\n"
+
+
+def _whole() -> type[BaseModel]:
+    """Return one model that knows every class of ours."""
+    links = [model(cls, "link", name, True, f"{cls.__name__}Link") for name, cls in known("stage").items()]
+    schedules = [model(cls, "typed", name) for name, cls in known("schedule").items()]
+    optimizers = [model(cls, "typed", name) for name, cls in known("optimizer").items()]
+    loads = _any([model(cls) for cls in LOADS.values()])
+    several: dict[str, Any] = {"loads": (Annotated[_list(loads), MinLen(1)], ...)}
+    case = create_model("Case", __base__=Case, __doc__=Case.__doc__, **several)
+    kinds: dict[str, Any] = {
+        "grid": model(Grid),
+        "material": model(Material),
+        "supports": _list(model(Support)),
+        "loads": _list(loads),
+        "cases": _list(case),
+        "chain": Annotated[_list(_any([*links, OwnLink])), MinLen(1)],
+        "limits": _dict(_any([float, model(Limit)])),
+        "start": _any([float, Start]),
+        "continuation": _dict(_any([float, *schedules, Own])),
+        "optimizer": _any([*optimizers, Own]),
+        "stop": model(Stop),
+    }
+    fields: dict[str, Any] = {}
+    for name, kind in kinds.items():
+        said = Sections.model_fields[name]
+        about = Field(default=... if said.is_required() else None, description=said.description)
+        fields[name] = (kind, about)
+    return create_model("ProblemFile", __base__=Sections, __doc__=Sections.__doc__, **fields)
+
+
+def _any(kinds: list[Any]) -> Any:
+    """Return a union."""
+    return functools.reduce(operator.or_, kinds)
+
+
+def _list(kind: Any) -> Any:
+    """Return a list of a type that is known at run time only."""
+    return list[kind]
+
+
+def _dict(kind: Any) -> Any:
+    """Return a mapping from text to a type that is known at run time only."""
+    return dict[str, kind]
+
+
+def _tidied(value: Any) -> Any:
+    """Put references where regions stand, and drop titles and defaults that only repeat."""
+    if isinstance(value, list):
+        return [_tidied(entry) for entry in value]
+    if not isinstance(value, dict):
+        return value
+    if REGION in value:
+        about = {"description": value["description"]} if "description" in value else {}
+        return {"$ref": "#/$defs/Region"} | about
+    dropped = {"title"} if isinstance(value.get("title"), str) else set()
+    if value.get("default", 0) in (None, {"solid": None, "void": None}):
+        dropped.add("default")
+    return {key: _tidied(entry) for key, entry in value.items() if key not in dropped}
+
+
+def _region() -> dict[str, Any]:
+    """Return the schema of a region."""
+    here = {"$ref": "#/$defs/Region"}
+    several = {"type": "array", "items": here, "minItems": 1}
+    selectors: dict[str, Any] = {
+        name: {"$ref": f"#/$defs/{name}"} for name in (*GEOMETRIC, *DRAWN) if name != "point"
+    }
+    selectors["point"] = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 3}
+    selectors |= {name: here if name == "not" else several for name in COMBINED}
+    selectors[EVERYWHERE] = {"description": "Every point."}
+    one = {
+        "type": "object",
+        "properties": selectors,
+        "additionalProperties": False,
+        "minProperties": 1,
+        "maxProperties": 1,
+    }
+    return {
+        "description": "A region: a name, a selector, or a list of regions, which means their union.",
+        "anyOf": [{"type": "string"}, several, one],
+    }
+
+
+def _region_parts() -> dict[str, Any]:
+    """Return the schemas of the selectors."""
+    parts: dict[str, type[Entry] | type[BaseModel]] = dict(DRAWN)
+    parts |= {name: model(cls) for name, cls in GEOMETRIC.items() if name != "point"}
+    return {name: _tidied(part.model_json_schema()) for name, part in parts.items()}
+
+
+if __name__ == "__main__":
+    PATH.write_text(text(), "utf-8")

@@ -1,0 +1,193 @@
+"""Names that must exist: regions, links, responses, parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+from topopt.chain import Chain
+from topopt.errors import suggestion
+from topopt.fem import Structure
+from topopt.files.fields import form
+from topopt.files.limits import unkept
+from topopt.files.located import Mistake, Path
+from topopt.files.selectors import EVERYWHERE, mistakes_in, names_in
+from topopt.files.spec import Item, Spec
+from topopt.problem import Problem
+
+__all__ = ["dangling"]
+
+SOURCE, DENSITY = Chain.source, Problem.density
+
+
+def dangling(spec: Spec) -> list[Mistake]:
+    """Return a mistake for every name that does not exist, and for what is missing though asked for.
+
+    Parameters
+    ----------
+    spec : Spec
+        A file whose form is known; pieces that were refused are taken as existing.
+    """
+    return [
+        *_regions(spec),
+        *_links(spec),
+        *_responses(spec),
+        *_parameters(spec),
+        *_numbers(spec),
+        *_needs(spec),
+        *unkept(spec),
+    ]
+
+
+def link_names(spec: Spec) -> list[str]:
+    """Return the names of all links, of refused ones too."""
+    return [e["name"] for e in _chain(spec) if isinstance(e, dict) and isinstance(e.get("name"), str)]
+
+
+def _chain(spec: Spec) -> list[Any]:
+    """Return the entries of the chain, or none if it is no list."""
+    chain = spec.top.get("chain")
+    return chain if isinstance(chain, list) else []
+
+
+def _section(spec: Spec, name: str) -> dict[str, Any]:
+    """Return a section, or nothing if it is no mapping."""
+    value = spec.top.get(name)
+    return value if isinstance(value, dict) else {}
+
+
+def _regions(spec: Spec) -> Iterator[Mistake]:
+    """Look at every region, named or not."""
+    named = _section(spec, "regions")
+    for name, value in named.items():
+        path: Path = ("regions", name)
+        if name == EVERYWHERE:
+            yield Mistake(path, f"'{EVERYWHERE}' is always there and cannot be given another meaning")
+        yield from mistakes_in(value, path, named)
+    yield from (Mistake(("regions", name), text) for name, text in _circles(named))
+    passive = spec.located.data.get("passive")
+    if isinstance(passive, dict):
+        for role in ("solid", "void"):
+            if passive.get(role) is not None:
+                yield from mistakes_in(passive[role], ("passive", role), named)
+    for item in _all_items(spec):
+        for field in form(item.cls).regions:
+            if item.values.get(field) is not None:
+                yield from mistakes_in(item.values[field], (*item.path, field), named)
+
+
+def _circles(named: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Name regions that are defined by themselves."""
+    for name in named:
+        trail, waiting = set[str](), list(names_in(named[name]))
+        while waiting:
+            other = waiting.pop()
+            if other == name:
+                yield name, "is defined by itself"
+                break
+            if other in named and other not in trail:
+                trail.add(other)
+                waiting += names_in(named[other])
+
+
+def _all_items(spec: Spec) -> Iterator[Item]:
+    """Walk everything that may name a region."""
+    yield from spec.supports
+    for *_, loads in spec.cases:
+        yield from loads
+    yield from spec.chain
+
+
+def _links(spec: Spec) -> Iterator[Mistake]:
+    """Look at the names of links and at what they read."""
+    known = [SOURCE]
+    items = {item.path: item for item in spec.chain}
+    for index, entry in enumerate(_chain(spec)):
+        item = items.get(("chain", index))
+        if item is not None:
+            for position, read in enumerate(item.reads):
+                if read not in known:
+                    later = " (it comes later)" if read in link_names(spec) else ""
+                    where = (*item.path, "reads", position)
+                    yield Mistake(where, f"no earlier link gives '{read}'{later}: {suggestion(read, known)}")
+        name = entry.get("name") if isinstance(entry, dict) else None
+        if not isinstance(name, str):
+            continue
+        path: Path = ("chain", index, "name")
+        if name in known:
+            taken = "the chain's input is called so" if name == SOURCE else "an earlier link has it"
+            yield Mistake(path, f"the name '{name}' is taken: {taken}")
+        if not name or "." in name or name == "optimizer":
+            yield Mistake(
+                path, f"'{name}' cannot name a link: a name is not empty, has no dot and is not 'optimizer'"
+            )
+        known.append(name)
+
+
+def _responses(spec: Spec) -> Iterator[Mistake]:
+    """Look at minimise, limits and density."""
+    names = link_names(spec)
+    if not names:
+        return
+    minimise, density = spec.top.get("minimise"), spec.top.get("density")
+    if isinstance(minimise, str) and minimise not in names:
+        yield Mistake(("minimise",), f"no '{minimise}' in the chain: {suggestion(minimise, names)}")
+    for name in _section(spec, "limits"):
+        if name not in names:
+            yield Mistake(("limits", name), f"no '{name}' in the chain: {suggestion(name, names)}")
+    if isinstance(density, str) and density not in names:
+        said = f"no '{density}' in the chain: {suggestion(density, names)}"
+        if "density" not in spec.located.data:
+            said = f"no link is called '{DENSITY}'; say which one is the design: {', '.join(names)}"
+        yield Mistake(("density",), said)
+
+
+def parameters(spec: Spec) -> list[str]:
+    """Return the names of everything that may be scheduled."""
+    links = [f"{item.name}.{field}" for item in spec.chain for field in form(item.cls).floats]
+    optimizer = form(spec.optimizer.cls).floats if spec.optimizer else ()
+    return links + [f"optimizer.{field}" for field in optimizer]
+
+
+def _parameters(spec: Spec) -> Iterator[Mistake]:
+    """Look at the names of scheduled parameters."""
+    valid = parameters(spec)
+    refused = set(link_names(spec)) - {item.name for item in spec.chain}
+    if spec.optimizer is None:
+        refused.add("optimizer")
+    for name in _section(spec, "continuation"):
+        if name not in valid and name.partition(".")[0] not in refused:
+            text = f"is not a parameter that can be scheduled: {suggestion(name, valid)}"
+            yield Mistake(("continuation", name), text)
+
+
+def _numbers(spec: Spec) -> Iterator[Mistake]:
+    """Look for numbers that neither the link nor a schedule gives."""
+    scheduled = _section(spec, "continuation")
+    for item in spec.chain:
+        for field, (_, default) in form(item.cls).fields.items():
+            parameter = f"{item.name}.{field}"
+            if default is ... and item.values[field] is None and parameter not in scheduled:
+                text = f'missing: give a number here, or a schedule as continuation."{parameter}"'
+                yield Mistake((*item.path, field), text)
+
+
+def _needs(spec: Spec) -> Iterator[Mistake]:
+    """Look for supports and loads that a stage needs."""
+    data = spec.located.data
+    asking = _asking(spec.chain)
+    if asking is None:
+        return
+    if data.get("supports", []) == []:
+        yield Mistake(
+            ("supports",), f"missing: link '{asking.name}' ({asking.type}) needs a structure that is held"
+        )
+    if data.get("loads", []) == [] and data.get("cases", []) == []:
+        yield Mistake(
+            ("loads",), f"missing: link '{asking.name}' ({asking.type}) needs loads, or cases of loads"
+        )
+
+
+def _asking(chain: Iterable[Item]) -> Item | None:
+    """Return the first link that needs a structure."""
+    return next((item for item in chain if Structure in form(item.cls).context.values()), None)

@@ -1,0 +1,239 @@
+"""What a file says, in typed pieces, with every mistake of form."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from topopt.continuation import Constant
+from topopt.errors import InputError, suggestion
+from topopt.fem import Material, Support
+from topopt.files.fields import form, model
+from topopt.files.located import Located, Mistake, Path, shown
+from topopt.files.mistakes import fitted
+from topopt.files.registry import looked_up
+from topopt.files.sections import LOADS, Case, Sections, Start
+from topopt.grid import Grid
+from topopt.problem import Limit
+from topopt.run import Stop
+
+__all__ = ["Item", "Spec", "shaped"]
+
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+
+
+@dataclass(frozen=True)
+class Item:
+    """A class and what the file says of its fields; a link of the chain also has a name and reads."""
+
+    path: Path
+    cls: type
+    values: dict[str, Any]
+    type: str = ""
+    name: str = ""
+    reads: tuple[str, ...] = ()
+
+
+@dataclass
+class Spec:
+    """A file whose form is right; what was refused is missing, and there is a mistake for it."""
+
+    located: Located
+    top: dict[str, Any] = field(default_factory=dict)
+    grid: Item | None = None
+    material: Item | None = None
+    supports: list[Item] = field(default_factory=list)
+    cases: list[tuple[Path, str, float, list[Item]]] = field(default_factory=list)
+    chain: list[Item] = field(default_factory=list)
+    limits: dict[str, float | dict[str, float]] = field(default_factory=dict)
+    start: float | dict[str, Any] | None = None
+    continuation: dict[str, Item] = field(default_factory=dict)
+    optimizer: Item | None = None
+    stop: Item | None = None
+    mistakes: list[Mistake] = field(default_factory=list)
+
+
+def shaped(located: Located) -> Spec:
+    """Return what a file says in typed pieces, with all mistakes of form.
+
+    Parameters
+    ----------
+    located : Located
+        The file; its folder must be importable while this runs (`registry.importable`).
+    """
+    spec, data = Spec(located), located.data
+    top, found = fitted(Sections, data, ())
+    spec.mistakes += found
+    top = top or {key: value for key, value in data.items() if key in Sections.model_fields}
+    spec.top = {
+        name: f.get_default(call_default_factory=True)
+        for name, f in Sections.model_fields.items()
+        if not f.is_required()
+    } | top
+    if isinstance(data.get("name"), str) and not _NAME.fullmatch(data["name"]):
+        text = (
+            f"expected letters, digits, '_', '-' and '.', a letter or digit first, got {shown(data['name'])}"
+        )
+        spec.mistakes.append(Mistake(("name",), text))
+    spec.grid = _plain(spec, Grid, "grid") if "grid" in data else None
+    spec.material = _plain(spec, Material, "material")
+    spec.stop = _plain(spec, Stop, "stop")
+    spec.supports = [item for path, e in _list(data, "supports") if (item := _fit(spec, Support, e, path))]
+    _cases(spec)
+    spec.chain = [
+        item for path, entry in _list(data, "chain") if (item := _typed(spec, "stage", entry, path))
+    ]
+    _limits(spec)
+    _start(spec)
+    for name, entry in _dict(data, "continuation").items():
+        item = _schedule(spec, entry, ("continuation", name))
+        if item:
+            spec.continuation[name] = item
+    if isinstance(spec.top["optimizer"], dict):
+        spec.optimizer = _typed(spec, "optimizer", spec.top["optimizer"], ("optimizer",))
+    return spec
+
+
+def _fit(spec: Spec, cls: type, data: Any, path: Path) -> Item | None:
+    """Fit a value into a class that the file does not name."""
+    values, found = fitted(model(cls), data, path)
+    spec.mistakes += found
+    return None if values is None else Item(path, cls, values)
+
+
+def _plain(spec: Spec, cls: type, section: str) -> Item | None:
+    """Fit a section, left out or not."""
+    data = spec.located.data.get(section, {})
+    return _fit(spec, cls, data, (section,)) if isinstance(data, dict) else None
+
+
+def _typed(spec: Spec, kind: str, data: Any, path: Path) -> Item | None:
+    """Fit an entry whose type the file names."""
+    if not isinstance(data, dict):
+        spec.mistakes.append(Mistake(path, f"expected a mapping with a type, got {shown(data)}"))
+        return None
+    name = data.get("type")
+    if not isinstance(name, str):
+        got = (
+            f"expected the name of a {kind}, got {shown(name)}"
+            if "type" in data
+            else f"missing: name a {kind}"
+        )
+        spec.mistakes.append(Mistake((*path, "type"), got))
+        return None
+    try:
+        cls = looked_up(name, kind)
+    except InputError as error:
+        spec.mistakes.append(Mistake((*path, "type"), str(error)))
+        return None
+    shape = model(cls, "link" if kind == "stage" else "typed", lenient=kind == "stage")
+    values, found = fitted(shape, data, path)
+    spec.mistakes += found
+    if values is None:
+        return None
+    fields = {key: values[key] for key in form(cls).fields}
+    return Item(path, cls, fields, name, values.get("name", ""), tuple(values.get("reads") or ()))
+
+
+def _schedule(spec: Spec, data: Any, path: Path) -> Item | None:
+    """Fit a schedule; a bare number is constant."""
+    if isinstance(data, int | float) and not isinstance(data, bool):
+        return Item(path, Constant, {"value": float(data)}, "constant")
+    if isinstance(data, dict):
+        return _typed(spec, "schedule", data, path)
+    text = f"expected a number, or a mapping with the type of a schedule, got {shown(data)}"
+    spec.mistakes.append(Mistake(path, text))
+    return None
+
+
+def _cases(spec: Spec) -> None:
+    """Fit the loads, which are one case, or the cases."""
+    data = spec.located.data
+    if "loads" in data and "cases" in data:
+        spec.mistakes.append(Mistake(("cases",), "give loads or cases, not both; loads are one case"))
+    if data.get("loads"):
+        loads = [item for path, entry in _list(data, "loads") if (item := _load(spec, entry, path))]
+        spec.cases.append((("loads",), "load", 1.0, loads))
+    for path, case in _list(data, "cases"):
+        if isinstance(case, dict) and isinstance(case.get("loads"), list):
+            loads = [
+                item
+                for index, entry in enumerate(case["loads"])
+                if (item := _load(spec, entry, (*path, "loads", index)))
+            ]
+            values, _ = fitted(Case, case, path)
+            if values is not None:
+                spec.cases.append((path, values["name"], values["weight"], loads))
+
+
+def _load(spec: Spec, data: Any, path: Path) -> Item | None:
+    """Fit a load; what it gives says which kind it is."""
+    if not isinstance(data, dict):
+        spec.mistakes.append(Mistake(path, f"expected a mapping with on and a force, got {shown(data)}"))
+        return None
+    given = [key for key in LOADS if key in data]
+    if len(given) != 1:
+        unknown = [key for key in data if key not in LOADS and key != "on"]
+        if unknown and not given:
+            spec.mistakes += [
+                Mistake((*path, key), f"unknown key: {suggestion(key, [*LOADS, 'on'])}") for key in unknown
+            ]
+        else:
+            got = " and ".join(given) or "none"
+            spec.mistakes.append(Mistake(path, f"expected one of {', '.join(LOADS)}, got {got}"))
+        return None
+    return _fit(spec, LOADS[given[0]], data, path)
+
+
+def _limits(spec: Spec) -> None:
+    """Fit the limits: numbers, or bounds."""
+    for name, value in _dict(spec.located.data, "limits").items():
+        path = ("limits", name)
+        if isinstance(value, int | float) and not isinstance(value, bool):
+            spec.limits[name] = float(value)
+        elif isinstance(value, dict):
+            item = _fit(spec, Limit, value, path)
+            if item:
+                spec.limits[name] = {key: bound for key, bound in item.values.items() if bound is not None}
+        else:
+            text = f"expected a number (an upper limit), or a mapping with upper, lower, got {shown(value)}"
+            spec.mistakes.append(Mistake(path, text))
+
+
+def _start(spec: Spec) -> None:
+    """Fit the start: a number, a number with noise, or a file."""
+    value = spec.located.data.get("start")
+    if value is None:
+        return
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        spec.start = float(value)
+        if not 0 <= value <= 1:
+            spec.mistakes.append(
+                Mistake(("start",), f"expected a density between 0 and 1, got {shown(value)}")
+            )
+        return
+    if not isinstance(value, dict):
+        text = f"expected a number, or a mapping with density, noise, seed, or file, got {shown(value)}"
+        spec.mistakes.append(Mistake(("start",), text))
+        return
+    values, found = fitted(Start, value, ("start",))
+    spec.mistakes += found
+    if values is not None:
+        others = [key for key in value if key != "file"]
+        if "file" in value and others:
+            spec.mistakes.append(Mistake(("start",), f"give a file or {others[0]}, not both"))
+        spec.start = values
+
+
+def _list(data: Mapping[str, Any], section: str) -> list[tuple[Path, Any]]:
+    """Return the entries of a section with their paths; none if it is no list."""
+    value = data.get(section)
+    return [((section, index), entry) for index, entry in enumerate(value)] if isinstance(value, list) else []
+
+
+def _dict(data: Mapping[str, Any], section: str) -> dict[str, Any]:
+    """Return the entries of a section; none if it is no mapping."""
+    value = data.get(section)
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,81 @@
+"""The densities that a file starts from: a number, a number with noise, or the end of another run."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from topopt.chain import Chain
+from topopt.errors import InputError
+from topopt.grid import Domain
+from topopt.parameters import Array
+from topopt.problem import Limit
+from topopt.stages import Mean
+
+__all__ = ["begun"]
+
+
+def begun(
+    start: float | Mapping[str, Any] | None,
+    domain: Domain,
+    chain: Chain,
+    limits: Mapping[str, float | Limit],
+    folder: Path,
+) -> float | Array | None:
+    """Return the start as `topopt.Problem` takes it.
+
+    Parameters
+    ----------
+    start : float, mapping or None
+        A density; or density, noise and seed; or a file.
+    domain : Domain
+        The cells.
+    chain : Chain
+        Tells which limit is on a volume.
+    limits : mapping
+        Their volume is the density to start from if the file gives none.
+    folder : Path
+        What files are relative to.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read or does not fit the cells.
+    """
+    if not isinstance(start, Mapping):
+        return start
+    if start["file"] is not None:
+        return _loaded(folder / start["file"], start["file"], domain)
+    density = start["density"]
+    if density is None:
+        uppers = [
+            limit.upper
+            for name, limit in limits.items()
+            if isinstance(limit, Limit) and isinstance(chain[name].stage, Mean)
+        ]
+        density = next((upper for upper in uppers if upper is not None), 0.5)
+    noise = np.random.default_rng(start["seed"]).uniform(-1.0, 1.0, domain.grid.n_cells)
+    return np.asarray(np.clip(density + start["noise"] * noise, 0.0, 1.0))
+
+
+def _loaded(file: Path, name: str, domain: Domain) -> Array:
+    """Read a design: the variables of a run on the same domain, or else densities."""
+    if not file.is_file():
+        raise InputError(f"there is no file {name}; the path is relative to the problem file")
+    try:
+        content = np.load(file, allow_pickle=False)
+        arrays = {"density": content} if isinstance(content, np.ndarray) else dict(content)
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise InputError(f"{name} is no NPZ or NPY file: {error}") from error
+    variables = arrays.get("x")
+    if variables is not None and variables.shape == (domain.n_active,):
+        field = np.where(domain.solid_cells, 1.0, 0.0)
+        field[domain.active] = variables
+        return field
+    if "density" not in arrays:
+        raise InputError(f"{name} holds no design: no 'density' and no 'x' of {domain.n_active} variables")
+    return domain.grid.field(arrays["density"], name)
