@@ -276,7 +276,9 @@ def test_a_pullback_with_the_wrong_number_of_parts_is_refused():
             return inputs[0] + inputs[1], lambda v: (v,)
 
     tape = Chain([("a", Scale()), ("s", Short(), ("design", "a")), ("f", Total())]).run(np.ones(2))
-    with pytest.raises(ChainError, match=r"link 's': the pullback of Short must return a tuple of one cotangent"):
+    with pytest.raises(
+        ChainError, match=r"link 's': the pullback of Short must return a tuple of one cotangent"
+    ):
         tape.sensitivities("f")
 
 

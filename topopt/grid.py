@@ -196,6 +196,15 @@ class Domain:
         """Number of designed cells."""
         return int(np.count_nonzero(self.active))
 
+    def density_for(self, volume: float) -> float:
+        """Return the density of the designed cells that brings the mean of all that is not void to `volume`.
+
+        As near as densities from 0 to 1 can: passive solid alone may be more than that.
+        """
+        solid = int(np.count_nonzero(self.solid_cells))
+        wanted = (volume * (self.n_active + solid) - solid) / self.n_active
+        return min(max(wanted, 0.0), 1.0)
+
     def impose(self, field: Array) -> Array:
         """Return the field with 1 in solid and 0 in void cells."""
         out = np.where(self.solid_cells, 1.0, field)

@@ -166,7 +166,8 @@ class Problem:
         start = self.start
         if start is None:
             uppers = [limit.upper for name, limit in self._limits() if self._is_mean_density(name)]
-            start = next((bound for bound in uppers if bound is not None), 0.5)
+            volume = next((bound for bound in uppers if bound is not None), None)
+            start = 0.5 if volume is None else self._domain.density_for(volume)
         values = self.grid.field(start, "start")
         if values.min() < 0 or values.max() > 1:
             found = f"{values.min():g} to {values.max():g}"

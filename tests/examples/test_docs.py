@@ -51,7 +51,9 @@ def test_the_guide_runs_from_top_to_bottom(capsys):
 def test_every_command_of_the_guide_exists():
     from topopt.cli.app import app
 
-    named = set(re.findall(r"^\| `topopt (\w+)", (ROOT / "docs/guide.md").read_text(encoding="utf-8"), re.MULTILINE))
+    named = set(
+        re.findall(r"^\| `topopt (\w+)", (ROOT / "docs/guide.md").read_text(encoding="utf-8"), re.MULTILINE)
+    )
     assert named == {command.name or command.callback.__name__ for command in app.registered_commands}
 
 

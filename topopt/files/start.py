@@ -57,7 +57,8 @@ def begun(
             for name, limit in limits.items()
             if isinstance(limit, Limit) and isinstance(chain[name].stage, Mean)
         ]
-        density = next((upper for upper in uppers if upper is not None), 0.5)
+        volume = next((upper for upper in uppers if upper is not None), None)
+        density = 0.5 if volume is None else domain.density_for(volume)
     noise = np.random.default_rng(start["seed"]).uniform(-1.0, 1.0, domain.grid.n_cells)
     return np.asarray(np.clip(density + start["noise"] * noise, 0.0, 1.0))
 
