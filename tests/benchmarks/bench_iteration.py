@@ -2,9 +2,9 @@
 
     python tests/benchmarks/bench_iteration.py 150x50 300x100
 
-MBB half-beam, density filter of 0.04 nelx, tanh projection at beta = 8, OC and MMA. Each iteration is followed by one
-bare refactorisation and solve of the very matrix that it used, so that `ratio` (the median over the iterations) is free of the
-machine's moods. The shares are those of an iteration's wall time.
+MBB half-beam, density filter of 0.04 nelx, tanh projection at beta = 8, OC and MMA. Each iteration is followed
+by one bare refactorisation and solve of the very matrix that it used, so that `ratio` (the median over the
+iterations) is free of the machine's moods. The shares are those of an iteration's wall time.
 """
 
 from __future__ import annotations
