@@ -69,6 +69,30 @@ def test_a_factor_outlives_the_next_one(solver):
     assert not np.allclose(before, second)
 
 
+def test_the_memory_of_a_factor_that_nobody_holds_is_used_again():
+    structure = cantilever((30, 12))
+    solver = Cholmod()
+    first, second = solver.factor(operator(structure, seed=1)), solver.factor(operator(structure, seed=2))
+    before, memory = second.solve(structure.forces), id(first.substitute.__self__)
+    del first
+    third = solver.factor(operator(structure, seed=3))
+    assert id(third.substitute.__self__) == memory
+    assert np.array_equal(second.solve(structure.forces), before)
+    _analysis.cache_clear()
+    cold = solver.factor(operator(structure, seed=3))
+    assert np.array_equal(third.solve(structure.forces), cold.solve(structure.forces))
+
+
+def test_a_factorisation_that_fails_leaves_no_trace():
+    structure = cantilever((30, 12))
+    solver = Cholmod()
+    good = operator(structure, seed=1)
+    before = solver.factor(good).solve(structure.forces)
+    with pytest.raises(SingularSystemError, match="not positive definite"):
+        solver.factor(StiffnessOperator(structure, -good.moduli))
+    assert np.array_equal(solver.factor(good).solve(structure.forces), before)
+
+
 @pytest.mark.parametrize("solver", SOLVERS, ids=str)
 def test_emptying_the_caches_changes_no_digit(solver):
     structure = cantilever((30, 12))
