@@ -30,8 +30,8 @@ def test_an_interrupted_run_goes_on(
     assert result.exit_code == 0
     assert "results/broken: 2 iterations are on record" in result.stdout
     topopt("run", problem, *quick, "--name", "unbroken")
-    broken, unbroken = (np.load(f"results/{name}/design.npz")["x"] for name in ("broken", "unbroken"))
-    assert np.array_equal(broken, unbroken)
+    with np.load("results/broken/design.npz") as broken, np.load("results/unbroken/design.npz") as unbroken:
+        assert np.array_equal(broken["x"], unbroken["x"])
 
 
 def test_what_is_missing_of_a_finished_run_is_written_again(topopt: Any, finished: Path) -> None:

@@ -179,15 +179,17 @@ def test_stopped_by_a_signal_and_resumed_to_the_same_digits(
     else:
         assert child.returncode == 130
         done = status.iterations
-        expected = f"interrupted after iteration {done}; go on with:\n  topopt resume results/problem\n"
+        expected = "stopping after this iteration (again: at once)\n"
+        expected += f"interrupted after iteration {done}; go on with:\n  topopt resume results/problem\n"
         assert complaint == expected
 
     budget = str(done + 3)
     assert topopt("resume", "results/problem", "--iterations", budget, "--no-figures").exit_code == 0
     unbroken = (*ENDLESS, "--set", f"stop.iterations={budget}", "--name", "unbroken")
     assert topopt("run", problem, *unbroken).exit_code == 0
-    whole, resumed = (np.load(f"results/{name}/design.npz") for name in ("unbroken", "problem"))
-    assert all(np.array_equal(whole[key], resumed[key]) for key in ("x", "density"))
+    with np.load("results/unbroken/design.npz") as whole, np.load("results/problem/design.npz") as resumed:
+        assert np.array_equal(whole["x"], resumed["x"])
+        assert np.array_equal(whole["density"], resumed["density"])
     tables = [Path(f"results/{name}/vanishing.csv").read_bytes() for name in ("unbroken", "problem")]
     assert tables[0] == tables[1]
 

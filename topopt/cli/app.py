@@ -17,13 +17,20 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
+    # Frames around the help would take longer to import than all the rest of it.
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-File = Annotated[Path, typer.Argument(help="A problem file (YAML).", show_default=False)]
-Run = Annotated[Path, typer.Argument(help="A run folder, such as results/bridge.", show_default=False)]
+File = Annotated[Path, typer.Argument(metavar="FILE", help="A problem file (YAML).", show_default=False)]
+Run = Annotated[
+    Path, typer.Argument(metavar="RUN", help="A run folder, such as results/bridge.", show_default=False)
+]
 Set = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Override a value, such as --set grid.cells=[600,200]; repeatable."),
+    typer.Option(
+        "--set", metavar="PATH=VALUE", help="Override a value, such as grid.cells=[600,200]; repeatable."
+    ),
 ]
 Results = Annotated[Path, typer.Option("--results", help="Where run folders go.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the run folder.")]
@@ -39,29 +46,37 @@ def run(
     name: Annotated[
         str | None, typer.Option(help="Name of the run folder; the problem's if left out.")
     ] = None,
-    overwrite: Annotated[bool, typer.Option(help="Replace an earlier run of that name.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace an earlier run of that name.")
+    ] = False,
     quiet: Quiet = False,
     json: Json = False,
     figures: Figures = True,
 ) -> None:
-    """Optimise the design of a problem file and leave everything in a run folder."""
+    """Optimise a design and leave everything in a run folder."""
+    mode = _mode(quiet, json)
     from topopt.cli.running import run_file
 
-    _leave(run_file(file, overrides or [], results, name, overwrite, _mode(quiet, json), figures))
+    _leave(run_file(file, overrides or [], results, name, overwrite, mode, figures))
 
 
 @app.command()
 def resume(
     run: Run,
-    iterations: Annotated[int | None, typer.Option(help="A new budget of iterations in all.")] = None,
+    iterations: Annotated[int | None, typer.Option(min=1, help="A new budget of iterations in all.")] = None,
     quiet: Quiet = False,
     json: Json = False,
     figures: Figures = True,
 ) -> None:
-    """Go on with a run that was interrupted or killed; the result is that of the unbroken run."""
+    """Go on with an interrupted or killed run.
+
+    The result is that of the unbroken run, digit for digit. A run that has ended gets its results written
+    and its figures drawn again.
+    """
+    mode = _mode(quiet, json)
     from topopt.cli.running import resume_folder
 
-    _leave(resume_folder(run, iterations, _mode(quiet, json), figures))
+    _leave(resume_folder(run, iterations, mode, figures))
 
 
 @app.command()
@@ -71,7 +86,10 @@ def check(
     results: Results = Path("results"),
     taylor: Annotated[bool, typer.Option(help="Test the chain's gradients.")] = True,
 ) -> None:
-    """Read a problem file, estimate its cost, test its gradients and draw its supports, loads and regions."""
+    """List mistakes, estimate the cost, draw the loads, test gradients.
+
+    The sketch of supports, loads and regions goes to checks/ in the results folder.
+    """
     from topopt.cli.checking import check_file
 
     _leave(check_file(file, overrides or [], results, taylor))
@@ -87,7 +105,9 @@ def plot(run: Run) -> None:
 
 @app.command()
 def new(
-    file: Annotated[Path, typer.Argument(help="The problem file to write.")] = Path("problem.yaml"),
+    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The problem file to write.")] = Path(
+        "problem.yaml"
+    ),
     dimensions: Annotated[int, typer.Option("--dimensions", "-d", min=2, max=3, help="2 or 3.")] = 2,
 ) -> None:
     """Write a commented problem file to start from."""

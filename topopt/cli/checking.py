@@ -8,26 +8,32 @@ from pathlib import Path
 
 import numpy as np
 
-from topopt.cli.reporting import console, guarded
+from topopt.cli.progress import duration
+from topopt.cli.terminal import FAILED, guarded, require_file, say
 from topopt.errors import MissingDependencyError
 from topopt.files import Job, read
 from topopt.history import History
 
-__all__ = ["check_file"]
+__all__ = ["announced", "check_file"]
 
-FAILED = 4
+EVALUATIONS = 17
+"""What one Taylor test takes at most: the gradient, the start, three for the rounding, a dozen steps."""
+LONG = 60.0
+"""Seconds of gradient tests from which a coarser grid is proposed."""
+STEEP = 64.0
+"""What stands for a schedule's infinite end."""
 
 
 @guarded
 def check_file(file: Path, overrides: Sequence[str], results: Path, taylor: bool) -> int:
     """Check a problem file; return 0 if it can be run and its gradients are true."""
+    require_file(file)
     job = read(file, overrides)
-    say = console.print
-    say(f"{file}: no mistakes", markup=False)
+    say(f"{file}: no mistakes")
     for warning in job.warnings:
-        say(f"warning: {warning}", markup=False)
+        say(f"warning: {warning}")
     for line in _described(job):
-        say(line, markup=False)
+        say(line)
     _sketched(job, results)
     return _tested(job) if taylor else 0
 
@@ -61,9 +67,9 @@ def _sketched(job: Job, results: Path) -> None:
     try:
         figures.save(figures.sketch(job.structure, job.problem.domain), path)
     except MissingDependencyError as error:
-        console.print(f"sketch not drawn: {error}", markup=False)
+        say(f"sketch not drawn: {error}")
         return
-    console.print(f"sketch of supports, loads and regions: {path}", markup=False)
+    say(f"sketch of supports, loads and regions: {path}")
 
 
 def _tested(job: Job) -> int:
@@ -71,20 +77,39 @@ def _tested(job: Job) -> int:
     from topopt import check
 
     problem, rng = job.problem, np.random.default_rng(0)
-    x = problem.field(rng.uniform(0.3, 0.7, len(problem.initial())))
+    # Passive cells too: at 0 and 1 a step in a random direction would leave the densities' bounds.
+    x = rng.uniform(0.3, 0.7, problem.grid.n_cells)
     settings = _settings(job)
     code = 0
     for response in dict.fromkeys([problem.minimise, *problem.limits]):
+        say(announced(job, response, len(settings)))
         report = check.chain(problem.chain, response, x, rng, settings=settings)
-        console.print(str(report), markup=False)
+        say(str(report))
         code = code if report.ok else FAILED
+    if code:
+        say("A gradient is wrong: the optimiser would be led astray. Look at the stages you added.")
     return code
+
+
+def announced(job: Job, response: str, settings: int) -> str:
+    """Say which gradient is tested, and how long that may take if states are solved for it."""
+    text = f"testing the gradient of {response} ..."
+    solved = any(link.stage.costly for link in job.problem.chain.upto(response))
+    if not solved or job.choice is None:
+        return text
+    count = EVALUATIONS * settings
+    seconds = count * job.choice.seconds_estimated
+    text += f" {count} evaluations, roughly {duration(seconds)}"
+    if seconds > LONG:
+        coarse = ",".join(str(max(8, n // 4)) for n in job.problem.grid.cells)
+        text += f"; sooner on a coarser grid (--set grid.cells=[{coarse}]), skipped by --no-taylor"
+    return text
 
 
 def _settings(job: Job) -> list[dict[str, float]]:
     """Return the scheduled parameters of the chain at their start, half way (by ratio) and at their end."""
     starts = {k: v for k, v in job.continuation.at(History()).items() if not k.startswith("optimizer.")}
     finals = {name: job.continuation.schedules[name].final for name in starts}
-    ends = {name: v if math.isfinite(v) else 64.0 for name, v in finals.items()}
+    ends = {name: v if math.isfinite(v) else STEEP for name, v in finals.items()}
     middle = {k: math.sqrt(v * ends[k]) if v * ends[k] > 0 else (v + ends[k]) / 2 for k, v in starts.items()}
     return [starts, middle, ends] if starts else [{}]

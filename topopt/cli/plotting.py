@@ -8,10 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from topopt.cli.reporting import console, guarded
+from topopt.cli.terminal import guarded, require_folder, say
 from topopt.design import Design
 from topopt.errors import MissingDependencyError, RunFolderError
 from topopt.files import Job, parse, read_about, read_frames, read_history, read_problem
+from topopt.files.claim import MANIFEST, noted
 from topopt.history import History
 
 __all__ = ["draw", "plot_folder"]
@@ -20,6 +21,7 @@ __all__ = ["draw", "plot_folder"]
 @guarded
 def plot_folder(path: Path) -> int:
     """Draw the figures of a run again."""
+    require_folder(path)
     resolved = read_problem(path, read_about(path))
     if resolved is None:
         raise RunFolderError(f"{path} was made in Python and holds no problem file: draw with topopt.figures")
@@ -27,7 +29,9 @@ def plot_folder(path: Path) -> int:
     history = read_history(path)
     if not len(history):
         raise RunFolderError(f"{path}: no iteration is on record yet; there is nothing to draw")
-    draw(job, path, history, _latest(path, job), path.joinpath, _print)
+    say(f"drawing the figures of {len(history)} iterations ...")
+    draw(job, path, history, _latest(path, job), lambda name: _noted(path, name), say)
+    say(f"The figures are in {path}/")
     return 0
 
 
@@ -95,6 +99,9 @@ def _flat(frames: Sequence[tuple[int, Any]]) -> list[tuple[int, Any]]:
     return [(number, values.ravel()) for number, values in frames]
 
 
-def _print(sentence: str) -> None:
-    """Print a sentence."""
-    console.print(sentence, markup=False)
+def _noted(path: Path, name: str) -> Path:
+    """Return the path of a figure, and note it as written by the run, so that the next may replace it."""
+    manifest = path / MANIFEST
+    if not manifest.is_file() or name not in manifest.read_text("utf-8").splitlines():
+        noted(path, name)
+    return path / name

@@ -1,38 +1,27 @@
-"""What the terminal shows: a live line, JSON lines or nothing, and errors as one clear message."""
+"""What a run shows while it goes on: a live line, JSON lines, or nothing."""
 
 from __future__ import annotations
 
-import functools
 import json
 import math
 import sys
 import time
-from collections.abc import Callable
-from typing import ParamSpec, Protocol
+from typing import Protocol
 
-from rich.console import Console
 from rich.live import Live
 from rich.text import Text
 
-from topopt.errors import InputError, MissingDependencyError, RunFolderError, TooLargeError, TopoptError
+from topopt.cli.progress import progress_line
+from topopt.cli.terminal import console, errors, say
 from topopt.run import Step
+from topopt.vanishing import ALARMS
 
-__all__ = [
-    "INTERRUPTED",
-    "JsonReporter",
-    "LiveReporter",
-    "QuietReporter",
-    "Reporter",
-    "console",
-    "guarded",
-    "reporter",
-]
+__all__ = ["JsonReporter", "LiveReporter", "QuietReporter", "Reporter", "reporter"]
 
-P = ParamSpec("P")
-INTERRUPTED = 130
-
-console = Console(highlight=False, soft_wrap=True)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+REFRESH = 0.1
+"""Seconds between two states of the live line."""
+SILENCE = 30.0
+"""Seconds after which there is a line in any case, where the output is no terminal."""
 
 
 class Reporter(Protocol):
@@ -43,12 +32,15 @@ class Reporter(Protocol):
     def step(self, step: Step) -> None:
         """Show one iteration."""
 
-    def say(self, sentence: str) -> None:
-        """Show a sentence."""
+    def say(self, text: str) -> None:
+        """Show a text that stays."""
+
+    def wait(self, sentence: str) -> None:
+        """Show what is being waited for."""
 
 
-def reporter(mode: str, budget: int | None) -> Reporter:
-    """Return the reporter of a mode: live, quiet or json."""
+def reporter(mode: str, budget: int) -> Reporter:
+    """Return the reporter of a mode (live, quiet or json) for a budget of iterations."""
     if mode == "json":
         return JsonReporter()
     return QuietReporter() if mode == "quiet" else LiveReporter(budget)
@@ -66,7 +58,10 @@ class QuietReporter:
     def step(self, step: Step) -> None:
         """Show nothing."""
 
-    def say(self, sentence: str) -> None:
+    def say(self, text: str) -> None:
+        """Show nothing."""
+
+    def wait(self, sentence: str) -> None:
         """Show nothing."""
 
 
@@ -90,21 +85,29 @@ class JsonReporter(QuietReporter):
             "reason": step.reason,
         }
         clean = {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in record.items()}
-        sys.stdout.write(json.dumps(clean) + "\n")
+        sys.stdout.write(json.dumps(clean, allow_nan=False) + "\n")
         sys.stdout.flush()
 
-    def say(self, sentence: str) -> None:
+    def say(self, text: str) -> None:
+        """Print the text to the error output."""
+        errors.print(text)
+
+    def wait(self, sentence: str) -> None:
         """Print the sentence to the error output."""
-        errors.print(sentence, markup=False)
+        errors.print(sentence)
 
 
 class LiveReporter:
-    """One line that is rewritten at each iteration; a line every 10 % where the output is no terminal."""
+    """One line that is rewritten; where the output is no terminal, a line every 10 % or half a minute."""
 
-    def __init__(self, budget: int | None) -> None:
+    def __init__(self, budget: int) -> None:
         self._budget = budget
-        self._live = Live(console=console, auto_refresh=False) if console.is_terminal else None
-        self._started: tuple[float, int] | None = None
+        self._live: Live | None = None
+        if console.is_terminal and not console.is_dumb_terminal:
+            # What goes to a file must not be drawn to the terminal instead.
+            self._live = Live(console=console, auto_refresh=False, redirect_stderr=sys.stderr.isatty())
+        self._first: tuple[int, float] | None = None
+        self._shown = -math.inf
         self._alarms: set[str] = set()
 
     def __enter__(self) -> LiveReporter:
@@ -118,76 +121,50 @@ class LiveReporter:
 
     def step(self, step: Step) -> None:
         """Rewrite the line; name an alarm when it rings for the first time."""
-        it = step.iteration
-        if self._started is None:
-            self._started = (time.monotonic() - sum(it.seconds.values()), it.number - 1)
-        for alarm in set(it.alarms) - self._alarms:
-            self._alarms.add(alarm)
-            self.say(f"iteration {it.number}: alarm '{alarm}' rings")
-        line = Text(progress_line(step, self._remaining(it.number)))
-        every = max(1, (self._budget or 100) // 10)
+        it, now = step.iteration, time.monotonic()
+        for alarm in it.alarms:
+            if alarm not in self._alarms:
+                self._alarms.add(alarm)
+                self.say(f"iteration {it.number}: alarm '{alarm}': {ALARMS.get(alarm, 'it rings')}")
+        remaining = self._remaining(step, now)
+        if step.reason:
+            console.print(progress_line(step, self._budget))
+        elif self._live and now - self._shown >= REFRESH:
+            self._rewrite(progress_line(step, self._budget, remaining, console.width), keep=True)
+            self._shown = now
+        elif not self._live and self._due(it.number, now):
+            console.print(progress_line(step, self._budget, remaining))
+            self._shown = now
+
+    def say(self, text: str) -> None:
+        """Print a text above the line."""
+        say(text)
+
+    def wait(self, sentence: str) -> None:
+        """Put the sentence where the line is."""
         if self._live:
-            self._live.update(line, refresh=True)
-        elif it.number % every == 0 or it.number == 1 or step.reason:
-            console.print(line)
+            self._rewrite(sentence[: console.width], keep=False)
+        else:
+            console.print(sentence)
 
-    def say(self, sentence: str) -> None:
-        """Print a sentence above the line."""
-        console.print(sentence, markup=False)
+    def _rewrite(self, line: str, keep: bool) -> None:
+        """Replace the live line; say whether it stays when the run leaves the terminal."""
+        assert self._live is not None
+        self._live.transient = not keep
+        self._live.update(Text(line, no_wrap=True), refresh=True)
 
-    def _remaining(self, number: int) -> float | None:
-        """Return the seconds left if the whole budget is spent."""
-        if self._budget is None or self._started is None:
-            return None
-        start, first = self._started
-        return (time.monotonic() - start) / (number - first) * (self._budget - number)
+    def _due(self, number: int, now: float) -> bool:
+        """Return whether it is time for a line."""
+        return number % max(1, self._budget // 10) == 0 or now - self._shown >= SILENCE
 
+    def _remaining(self, step: Step, now: float) -> float:
+        """Return the seconds left if the whole budget is spent.
 
-def progress_line(step: Step, remaining: float | None) -> str:
-    """Return one iteration as a line of text."""
-    it = step.iteration
-    parts = [f"{it.number:4d}", f"objective {it.objective:.5g}"]
-    limited = [name for name in step.evaluation.constraint_names if name in it.responses]
-    parts += [f"{name} {it.responses[name]:.4g}" for name in limited]
-    parts += [f"{name.rpartition('.')[2]} {value:.4g}" for name, value in it.parameters.items()]
-    if "discreteness" in it.measures:
-        parts.append(f"M_nd {100 * it.measures['discreteness']:.2g} %")
-    if "attenuation" in it.vanishing:
-        parts.append(f"survival {10 ** it.vanishing['attenuation']:.2g}")
-    parts.append(f"change {it.change:.2g}")
-    if remaining is not None and step.reason is None:
-        parts.append(f"at most {_duration(remaining)} left")
-    return "  ".join(parts)
-
-
-def guarded(command: Callable[P, int]) -> Callable[P, int]:
-    """Turn errors that topopt raises on purpose into a message and an exit code."""
-
-    @functools.wraps(command)
-    def wrapper(*args: P.args, **kwargs: P.kwargs) -> int:
-        try:
-            return command(*args, **kwargs)
-        except TopoptError as error:
-            errors.print(str(error), markup=False, style="red")
-            for note in getattr(error, "__notes__", ()):
-                errors.print(f"  {note}", markup=False, style="red")
-            return exit_code(error)
-        except KeyboardInterrupt:
-            errors.print("interrupted", markup=False)
-            return INTERRUPTED
-
-    return wrapper
-
-
-def exit_code(error: TopoptError) -> int:
-    """Return 2 for wrong input, 5 for too large, 4 for a computation that failed."""
-    if isinstance(error, InputError | RunFolderError | MissingDependencyError):
-        return 2
-    return 5 if isinstance(error, TooLargeError) else 4
-
-
-def _duration(seconds: float) -> str:
-    """Write seconds for people."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
+        The first iteration builds what all others share, so it counts only until there is a second.
+        """
+        number = step.iteration.number
+        if self._first is None:
+            self._first = number, now
+            return sum(step.iteration.seconds.values()) * (self._budget - number)
+        first, then = self._first
+        return (now - then) / (number - first) * (self._budget - number)

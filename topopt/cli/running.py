@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
-from types import FrameType
 
 import numpy as np
 
+from topopt.cli.interruption import Request, at_once, handled
 from topopt.cli.plotting import draw
-from topopt.cli.reporting import INTERRUPTED, Reporter, console, guarded, reporter
+from topopt.cli.reporting import Reporter, reporter
+from topopt.cli.terminal import INTERRUPTED, console, errors, guarded, require_file, require_folder, silence
 from topopt.diagnosis import diagnose
-from topopt.errors import RunFolderError
-from topopt.files import Job, Plan, Recording, RunFolder, parse, read
+from topopt.errors import InputError, RunFolderError
+from topopt.files import Job, Plan, Recording, RunFolder, parse, read, read_about, read_history, read_problem
+from topopt.files.status import TOLERANCE
 from topopt.run import Step
 
 __all__ = ["resume_folder", "run_file"]
 
 VIOLATED = 3
-TOLERATED = 1e-3
-"""Normalised violation of a limit that still counts as met."""
 
 
 @guarded
@@ -35,6 +33,7 @@ def run_file(
     figures: bool,
 ) -> int:
     """Optimise the design of a problem file."""
+    require_file(file)
     job = read(file, overrides)
     folder = RunFolder.create(
         results,
@@ -45,60 +44,87 @@ def run_file(
         recording=Recording(frames_every=job.frames_every),
         overwrite=overwrite,
     )
-    return _carried_out(job, folder, mode, figures)
+    return _carried_out(job, folder, mode, figures, f"topopt resume {folder.path}")
 
 
 @guarded
 def resume_folder(path: Path, iterations: int | None, mode: str, figures: bool) -> int:
     """Go on with a run from its folder."""
-    folder = RunFolder.open(path)
-    if folder.resolved is None:
-        folder.close()
+    require_folder(path)
+    resolved = read_problem(path, read_about(path))
+    if resolved is None:
         raise RunFolderError(f"{path} was made in Python and holds no problem file: resume it there")
     overrides = [] if iterations is None else [f"stop.iterations={iterations}"]
-    job = parse(folder.resolved, source=str(path / "problem.yaml"), overrides=overrides, folder=path)
-    return _carried_out(job, folder, mode, figures)
+    done = len(read_history(path))
+    if iterations is not None and iterations < done:
+        raise InputError(f"--iterations {iterations}: {path} has {done} iterations already; ask for more")
+    # The folder is opened last: a mistake up to here leaves it as it was.
+    job = parse(resolved, source=str(path / "problem.yaml"), overrides=overrides, folder=path)
+    again = f"topopt resume {path}" + (f" --iterations {iterations}" if iterations is not None else "")
+    folder = RunFolder.open(path, solver=_solver(job))
+    return _carried_out(job, folder, mode, figures, again)
 
 
-def _carried_out(job: Job, folder: RunFolder, mode: str, figures: bool) -> int:
+def _carried_out(job: Job, folder: RunFolder, mode: str, figures: bool, again: str) -> int:
     """Run to the end, or to the interruption, and write everything down."""
-    shown = reporter(mode, job.stop.iterations)
-    with folder, _terminable(), shown:
-        for sentence in (*folder.notes, *job.warnings, _solver(job)):
-            shown.say(sentence)
+    with folder:
         try:
-            last = _last(folder, job, shown)
+            with handled(at_once), reporter(mode, job.stop.iterations) as shown:
+                last = _last(job, folder, shown)
+                _finished(job, folder, last, shown, figures)
+            if mode == "quiet":
+                console.print(str(folder.path))
         except KeyboardInterrupt:
-            folder.interrupt()
-            shown.say(f"interrupted after {len(folder.history)} iterations, nothing is lost; go on with:")
-            shown.say(f"  topopt resume {folder.path}")
-            return INTERRUPTED
-        _written(job, folder, last, shown, figures)
-    if mode == "quiet":
-        console.print(str(folder.path), markup=False)
-    return VIOLATED if last.iteration.violation > TOLERATED else 0
+            return _interrupted(folder, again)
+        except BrokenPipeError:
+            silence()
+            return _interrupted(folder, again)
+    return VIOLATED if last.iteration.violation > TOLERANCE else 0
 
 
-def _last(folder: RunFolder, job: Job, shown: Reporter) -> Step:
+def _last(job: Job, folder: RunFolder, shown: Reporter) -> Step:
     """Run the loop and return its last step."""
-    for step in folder.steps(job.problem, job.optimizer, job.continuation, job.stop):
-        shown.step(step)
-        last = step
+    for sentence in (*folder.notes, *job.warnings, _solver(job)):
+        shown.say(sentence)
+    before = len(folder.history)
+    if before:
+        shown.say(f"{folder.path}: {before} iterations are on record")
+    shown.wait("preparing: neighbours, sparsity pattern, ordering of the unknowns ...")
+    request = Request()
+    with handled(request):
+        for step in folder.steps(job.problem, job.optimizer, job.continuation, job.stop):
+            shown.step(step)
+            if request.made:
+                raise KeyboardInterrupt
+            last = step
+    if last.iteration.number == before:
+        shown.say("the run had ended already; its results are written again")
     return last
 
 
-def _written(job: Job, folder: RunFolder, last: Step, shown: Reporter, figures: bool) -> None:
+def _finished(job: Job, folder: RunFolder, last: Step, shown: Reporter, figures: bool) -> None:
     """Write design, diagnosis and figures."""
+    shown.wait("writing the design ...")
     text = diagnose(last.history, last.reason)
     folder.write_text("diagnosis.txt", text + "\n")
     for sentence in folder.finish(last, _plan(job, last)):
         if "not written" in sentence:
             shown.say(sentence)
+    shown.say(f"\n{text}\n")
     if figures:
+        shown.wait("drawing the figures ...")
         draw(job, folder.path, last.history, last.evaluation.picture, folder.file, shown.say)
-    shown.say("")
-    shown.say(text)
     shown.say(f"The results are in {folder.path}/")
+
+
+def _interrupted(folder: RunFolder, again: str) -> int:
+    """Say how to go on; a run whose figures alone are missing stays a finished one."""
+    if folder.status().state == "finished":
+        errors.print(f"interrupted; the run is finished, draw its figures with:\n  topopt plot {folder.path}")
+    else:
+        folder.interrupt()
+        errors.print(f"interrupted after iteration {len(folder.history)}; go on with:\n  {again}")
+    return INTERRUPTED
 
 
 def _solver(job: Job) -> str:
@@ -119,17 +145,3 @@ def _plan(job: Job, last: Step) -> Plan:
         displacements = dict(zip(structure.case_names, states[0].T, strict=True)) if states else {}
     thickness = structure.material.thickness if structure is not None else 1.0
     return Plan(fields=fields, displacements=displacements, thickness=thickness)
-
-
-@contextmanager
-def _terminable() -> Iterator[None]:
-    """Treat a polite request to end (SIGTERM) like Ctrl-C."""
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

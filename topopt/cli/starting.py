@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from importlib.resources import files
 from pathlib import Path
 
-from topopt.cli.reporting import console, guarded
+from topopt.cli.terminal import guarded, say
 from topopt.errors import InputError
 
 __all__ = ["new_file"]
@@ -21,6 +22,9 @@ def new_file(file: Path, dimensions: int) -> int:
         raise InputError(f"{file}: there is no folder {file.parent}; make it first")
     template = files("topopt.cli").joinpath("templates", f"{dimensions}d.yaml").read_text(encoding="utf-8")
     name = re.sub(r"\W+", "_", file.stem).strip("_") or "problem"
-    file.write_text(template.replace("FILE", str(file)).replace("NAME", name), encoding="utf-8")
-    console.print(f"wrote {file}; now: topopt check {file}", markup=False)
+    shown = shlex.quote(str(file))
+    blanks = {"FILE": shown, "NAME": name}
+    text = re.sub("FILE|NAME", lambda blank: blanks[blank.group()], template)
+    file.write_text(text, encoding="utf-8")
+    say(f"wrote {file}; now: topopt check {shown}")
     return 0
