@@ -1,7 +1,4 @@
-"""Runs the problems that README and guide show, and keeps their figures in docs/figures.
-
-    make figures
-"""
+"""Runs the problems that README and guide show, and keeps their figures: `make figures`."""
 
 from __future__ import annotations
 

@@ -107,11 +107,7 @@ def scalars(instance: Any) -> dict[str, float]:
     {'beta': 2.0}
     """
     cls: Any = type(instance)
-    return {
-        name: float(getattr(instance, name))
-        for name, (kind, _) in _hints(cls).items()
-        if kind is float
-    }
+    return {name: float(getattr(instance, name)) for name, (kind, _) in _hints(cls).items() if kind is float}
 
 
 def replaced(instance: T, changes: dict[str, float], owner: str) -> T:

@@ -35,10 +35,12 @@ def test_the_readme_designs_a_cantilever_in_under_twenty_lines():
     assert last._repr_png_().startswith(b"\x89PNG")
 
 
-def test_the_guide_runs_from_top_to_bottom(capsys):
+def test_the_guide_runs_from_top_to_bottom(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
     names = run_all("docs/guide.md")
     printed = capsys.readouterr().out
     assert "FAILED" not in printed
+    assert (tmp_path / "results" / "guide" / "design.stl").is_file()
     last = names["last"]
     assert last.iteration.number == 30
     assert 0 < last.iteration.responses["greyness"] < 1

@@ -105,9 +105,6 @@ def _threads() -> dict[str, str]:
     """Return the libraries that compute in threads, and how many they use."""
     from threadpoolctl import threadpool_info
 
-    return {
-        str(
-            pool["internal_api"]
-        ): f"{pool.get('version') or 'unknown version'}, {pool['num_threads']} threads"
-        for pool in threadpool_info()
-    }
+    # numpy, scipy and CHOLMOD may each bring an OpenBLAS of their own: the version belongs to the name.
+    pools = {(str(p["internal_api"]), str(p.get("version")), p["num_threads"]) for p in threadpool_info()}
+    return {f"{name} {version}": f"{threads} threads" for name, version, threads in sorted(pools)}

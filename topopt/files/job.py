@@ -144,6 +144,8 @@ def parse(text: str, source: str = "<text>", overrides: Iterable[str] = (), fold
         findings = examined(spec, parts)
     spec.mistakes += findings.mistakes
     _refuse(spec)
+    if findings.too_large is not None:
+        raise findings.too_large
     assert parts.problem is not None
     assert parts.continuation is not None
     assert parts.stop is not None

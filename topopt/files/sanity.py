@@ -39,11 +39,12 @@ LONG = 10.0
 
 @dataclass(frozen=True)
 class Findings:
-    """What stops a run, what does not, and the solver that was chosen."""
+    """What is wrong, what is only strange, the solver, and what would not fit into memory."""
 
     mistakes: tuple[Mistake, ...]
     warnings: tuple[Mistake, ...]
     choice: Choice | None = None
+    too_large: TooLargeError | None = None
 
 
 def examined(spec: Spec, parts: Parts) -> Findings:
@@ -64,8 +65,12 @@ def examined(spec: Spec, parts: Parts) -> Findings:
             (mistakes if whole else warnings).append(mistake)
     if parts.domain is not None:
         mistakes += _volumes(spec, parts.domain)
-    choice, refused = _solver(spec, parts)
-    mistakes += refused
+    choice, too_large = None, None
+    try:
+        choice, refused = _solver(spec, parts)
+        mistakes += refused
+    except TooLargeError as error:
+        too_large = error
     if parts.problem is not None:
         mistakes += _scheduled(parts, parts.problem)
         if not mistakes:
@@ -78,7 +83,7 @@ def examined(spec: Spec, parts: Parts) -> Findings:
             "an iteration are estimated for the solver"
         )
         warnings.append(Mistake(("grid", "cells"), text))
-    return Findings(tuple(mistakes), tuple(warnings), choice)
+    return Findings(tuple(mistakes), tuple(warnings), choice, too_large)
 
 
 def _loose(structure: Structure, domain: Domain) -> list[Mistake]:
@@ -126,7 +131,7 @@ def _solver(spec: Spec, parts: Parts) -> tuple[Choice | None, list[Mistake]]:
             continue
         try:
             return choose(parts.structure, item.values["solver"]), []
-        except (InputError, TooLargeError, MissingDependencyError) as error:
+        except (InputError, MissingDependencyError) as error:
             return None, [Mistake((*item.path, "solver"), str(error))]
     return None, []
 
