@@ -288,3 +288,16 @@ def test_the_defaults_of_a_stage():
     assert stage.derivative("factor", np.ones(2)) is None
     assert stage.edge_slope() is None
     assert stage(np.ones(2)).tolist() == [4.0, 4.0]
+
+
+@pytest.mark.parametrize(
+    ("links", "text"),
+    [
+        ([], "chain: no links; give at least one"),
+        ([("a",)], r"chain: expected links as \(name, stage\) or \(name, stage, reads\), got \('a',\)"),
+        ([(1, Scale())], "chain: a link's name is text, got 1"),
+    ],
+)
+def test_what_is_no_chain_is_refused(links, text):
+    with pytest.raises(ChainError, match=text):
+        Chain(links)

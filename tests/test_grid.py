@@ -141,3 +141,8 @@ def test_nodes_in_a_region():
     grid = Grid((4, 3), (2.0, 3.0))
     assert np.flatnonzero(grid.nodes_in(Plane(x=0.0))).tolist() == [0, 1, 2, 3]
     assert np.count_nonzero(grid.nodes_in(Box((0, 0), (1.0, 1.0)))) == 6
+
+
+def test_what_is_no_region_is_refused():
+    with pytest.raises(InputError, match="expected a Region such as Plane"):
+        Grid((3, 2)).nodes_in("tip")

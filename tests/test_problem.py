@@ -240,3 +240,11 @@ def test_a_response_that_is_no_number_is_refused_when_it_is_first_asked_for():
 def test_a_design_of_the_wrong_length_is_refused():
     with pytest.raises(InputError, match=r"^design: expected shape \(54,\), got \(72,\)$"):
         problem().evaluate(np.zeros(72))
+
+
+def test_stages_of_another_grid_are_refused():
+    chain = problem().chain
+    with pytest.raises(
+        InputError, match=r"link 'filtered' was made for Grid\(.*the problem's domain is Grid\("
+    ):
+        to.Problem(chain, to.Grid((7, 5)), "compliance")

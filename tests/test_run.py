@@ -319,3 +319,17 @@ def test_the_log_of_a_beam_holds_stages_alarms_and_slopes():
     assert list(it.multipliers) == ["volume"]
     assert it.parameters.keys() == BETA.schedules.keys()
     assert 0 < it.measures["discreteness"] < 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"optimizer": to.MMA}, "optimizer: expected an optimiser such as MMA(), got <class"),
+        ({"continuation": {"physical.beta": to.Constant(2.0)}}, "continuation: expected Continuation({name:"),
+        ({"stop": 5}, "stop: expected a rule such as Stop(iterations=100), got 5"),
+        ({"stop": to.Stop}, "stop: expected a rule such as Stop(iterations=100), got <class"),
+    ],
+)
+def test_what_is_handed_in_wrongly_is_refused_before_anything_runs(arguments, message):
+    with pytest.raises(InputError, match=re.escape(message)):
+        next(to.optimize(None, **arguments))

@@ -103,6 +103,8 @@ class Chain:
         known = [self.source]
         for entry in self.links:
             link = entry if isinstance(entry, Link) else _linked(entry)
+            if not isinstance(link.name, str):
+                raise ChainError(f"chain: a link's name is text, got {link.name!r}")
             if not isinstance(link.stage, Stage):
                 raise ChainError(
                     f"link '{link.name}': expected a Stage, got {link.stage!r}; subclass topopt.Stage"
@@ -120,6 +122,8 @@ class Chain:
                     )
             links.append(Link(link.name, link.stage, reads or (known[-1],)))
             known.append(link.name)
+        if not links:
+            raise ChainError("chain: no links; give at least one (name, stage)")
         object.__setattr__(self, "links", tuple(links))
 
     def __iter__(self) -> Iterator[Link]:

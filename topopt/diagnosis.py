@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from topopt.history import History, Iteration
 from topopt.vanishing import ALARMS, UNRESOLVED
 
-__all__ = ["Finding", "diagnose", "findings"]
+__all__ = ["Finding", "diagnose", "findings", "weakest"]
+
+SOFT = 2.0
+"""A projection up to this sharpness hardly changes a sensitivity."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +88,20 @@ def _feasibility(last: Iteration) -> str:
     return f"All limits hold (largest normalised value {last.violation:.1e})."
 
 
+def weakest(history: History) -> Iteration | None:
+    """Return the iteration in which the smallest share of the sensitivity reached the design.
+
+    None if the model gave no signals.
+    """
+    logged = [it for it in history if not math.isnan(it.vanishing.get("attenuation", math.nan))]
+    return min(logged, key=lambda it: it.vanishing["attenuation"], default=None)
+
+
 def _signal(history: History) -> str:
     """Say how much of the sensitivity arrived, and where most of it was lost."""
-    if "attenuation" not in history[-1].vanishing:
+    worst = weakest(history)
+    if worst is None:
         return "The model gave no signals, so nothing is known of its sensitivities."
-    attenuation = history.column("vanishing:attenuation")
-    worst = history[int(np.nanargmin(attenuation))]
     gates = _gates(worst)
     if not gates:
         return "There is no projection in this chain, so nothing can close."
@@ -120,18 +129,18 @@ def _sentence(finding: Finding, history: History) -> str:
 def _advice(found: list[Finding], history: History) -> list[str]:
     """Say which schedule would have kept the sensitivities alive."""
     names = {finding.alarm for finding in found}
-    driven = [name for name in history[-1].parameters if name.endswith(".beta")]
-    fixed = [f"{gate}.beta" for gate in _gates(history[-1])]
-    parameter = next(iter([*driven, *fixed]), "<projection>.beta")
+    parameter = _sharpness(history)
     advice = []
-    if names & {"freeze", "concentration", "masked"}:
-        top = max((v for v in history.values(parameter) if math.isfinite(v)), default=64.0)
-        length = max(100, int(25 * math.log2(max(top, 2.0))))
-        advice.append(
-            "Start soft and sharpen as the design settles, for example:\n"
-            "  continuation:\n"
-            f"    {parameter}: {{type: geometric, start: 1, final: {top:g}, over: {length}}}"
-        )
+    deaths = [finding for finding in found if finding.alarm in ("freeze", "concentration", "masked")]
+    if deaths:
+        first = history[deaths[0].first - history[0].number]
+        if first.parameters.get(parameter, math.inf) <= SOFT:
+            advice.append(
+                f"It rang while the projection was soft{_where(first)}, so sharpening is not the cause: "
+                "look for a missing limit, or for a load or support that carries the whole sensitivity."
+            )
+        else:
+            advice.append(_softer(history, parameter))
     if "blow-up" in names:
         advice.append(
             "Grow in smaller steps (at most 3 % an iteration), and lower the optimiser's move limit."
@@ -144,6 +153,25 @@ def _advice(found: list[Finding], history: History) -> list[str]:
             "or take a larger radius."
         )
     return advice
+
+
+def _sharpness(history: History) -> str:
+    """Return the name of the parameter that sharpens the projection: a scheduled one if there is one."""
+    driven = [name for name in history[-1].parameters if name.endswith(".beta")]
+    fixed = [f"{gate}.beta" for gate in _gates(history[-1])]
+    return next(iter([*driven, *fixed]), "<projection>.beta")
+
+
+def _softer(history: History, parameter: str) -> str:
+    """Return a schedule that starts soft and ends no sharper than the grid resolves."""
+    top = max((v for v in history.values(parameter) if math.isfinite(v)), default=64.0)
+    top = float(f"{min(top, _resolved(history, parameter) or math.inf):.3g}")
+    length = max(100, int(25 * math.log2(max(top, 2.0))))
+    return (
+        "Start soft and sharpen as the design settles, for example:\n"
+        "  continuation:\n"
+        f"    {parameter}: {{type: geometric, start: 1, final: {top:g}, over: {length}}}"
+    )
 
 
 def _resolved(history: History, parameter: str) -> float | None:

@@ -126,6 +126,12 @@ class Bounds:
     lower: Array
     upper: Array
 
+    @property
+    def ranges(self) -> Array:
+        """Width of the box along each variable, 1 where it has none, shape (n,)."""
+        width = self.upper - self.lower
+        return np.where(width > 0, width, 1.0)
+
     def inward(self, x: Array, direction: Array) -> Array:
         """Return the part of a descent's gradient that the box does not block at `x`.
 

@@ -237,6 +237,8 @@ def _cell_nodes(grid: Grid) -> Indices:
 @functools.lru_cache(maxsize=64)
 def _selected(region: Region, grid: Grid, what: str) -> Flags:
     """Return the points of a grid that a region picks."""
+    if not isinstance(region, Region):
+        raise InputError(f"expected a Region such as Plane(x=0.0) or Point((1.0, 2.0)), got {region!r}")
     points = grid.centres if what == "cells" else grid.nodes
     flags = np.asarray(region.contains(points, grid.size, grid.spacing))
     if flags.shape != (len(points),) or flags.dtype != bool:

@@ -15,7 +15,7 @@ from topopt.parameters import Array
 
 __all__ = ["History", "Iteration"]
 
-_NUMBERS = ("objective", "violation", "change", "progress", "predicted")
+_NUMBERS = ("objective", "violation", "change", "move", "progress", "actual", "predicted")
 _GROUPS = ("parameters", "responses", "multipliers", "measures", "vanishing", "seconds")
 
 
@@ -34,9 +34,13 @@ class Iteration:
     violation : float
         Largest normalised constraint value; positive means violated.
     change : float
-        Largest change of a design variable in the step that follows.
+        Largest change of a design variable in the step that follows, as a share of its range.
+    move : float
+        Largest such change that the optimiser allowed; inf if it knows no such limit.
     progress : float
         Root mean square change of the model's output since the iteration before; nan in the first.
+    actual : float
+        Change of the objective since the iteration before; nan in the first.
     predicted : float
         Change of the objective that the gradient predicts for the step that follows.
     responses, multipliers, measures, vanishing, seconds : mapping
@@ -53,7 +57,9 @@ class Iteration:
     objective: float
     violation: float = float("-inf")
     change: float = float("inf")
+    move: float = float("inf")
     progress: float = float("nan")
+    actual: float = float("nan")
     predicted: float = float("nan")
     parameters: Mapping[str, float] = field(default_factory=dict)
     responses: Mapping[str, float] = field(default_factory=dict)
@@ -64,6 +70,10 @@ class Iteration:
     stages: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     alarms: tuple[str, ...] = ()
     solves: int = 0
+
+    def calm(self, change: float) -> bool:
+        """Return whether the next step changes little, and not only because it may not change more."""
+        return self.change <= change and self.change < 0.99 * self.move
 
     def row(self) -> dict[str, str]:
         """Return the iteration as cells of a table; every float is written exactly."""

@@ -86,6 +86,7 @@ class Problem:
             raise InputError(f"domain: expected a Domain or a Grid, got {self.domain!r}")
         if not isinstance(self.chain, Chain):
             object.__setattr__(self, "chain", Chain(self.chain))
+        self._require_one_grid()
         object.__setattr__(self, "limits", {name: _limit(name, value) for name, value in self.limits.items()})
         self._require_response("minimise", self.minimise)
         for name, limit in self._limits():
@@ -173,6 +174,16 @@ class Problem:
             found = f"{values.min():g} to {values.max():g}"
             raise InputError(f"start: densities lie between 0 and 1, got {found}")
         return values
+
+    def _require_one_grid(self) -> None:
+        """Refuse stages that were made for another grid."""
+        for link in self.chain:
+            for part in vars(link.stage).values():
+                grid = part if isinstance(part, Grid) else getattr(part, "grid", None)
+                if isinstance(grid, Grid) and grid != self.grid:
+                    raise InputError(
+                        f"link '{link.name}' was made for {grid}, the problem's domain is {self.grid}"
+                    )
 
     def _require_response(self, role: str, name: str) -> None:
         """Refuse a response that no link gives."""

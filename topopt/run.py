@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -54,7 +55,9 @@ class Stop:
         """Return the reason to stop, or None to go on."""
         last = history[-self.window :]
         if settled and len(last) == self.window and all(it.parameters == last[-1].parameters for it in last):
-            if self.change > 0 and all(it.change <= self.change for it in last):
+            if "freeze" in last[-1].alarms and all(it.calm(self.change) for it in last):
+                return "frozen: the sensitivities are dead, so nothing moves; this is not convergence"
+            if self.change > 0 and all(it.calm(self.change) for it in last):
                 return f"settled: no variable moves by more than {self.change:g}"
             if self.progress > 0 and all(it.progress <= self.progress for it in last):
                 return f"settled: the output changes by no more than {self.progress:g} (root mean square)"
@@ -174,6 +177,7 @@ def optimize(
     optimizer = MMA() if optimizer is None else optimizer
     continuation = Continuation() if continuation is None else continuation
     stop = Stop() if stop is None else stop
+    _require_types(optimizer, continuation, stop)
     continuation.require(schedulable(model, optimizer))
     bounds = model.bounds()
     now = snapshot or _begun(model, optimizer, bounds)
@@ -186,7 +190,7 @@ def optimize(
         rule = replaced(optimizer, _owned(parameters, model=False), "optimizer")
         x, state = rule.step(now.x, evaluation, now.state)
         clock.mark("optimizer")
-        iteration = _written_down(now, parameters, evaluation, x, state.multipliers, bounds, clock)
+        iteration = _written_down(now, parameters, evaluation, x, rule, state.multipliers, bounds, clock)
         history = now.history[:]
         history.append(iteration)
         reason = stop(history, continuation.settled(history))
@@ -207,6 +211,16 @@ def solve(
     return last
 
 
+def _require_types(optimizer: object, continuation: object, stop: object) -> None:
+    """Refuse a class where an object is meant, a dict where a Continuation is, and the like."""
+    if isinstance(optimizer, type) or not dataclasses.is_dataclass(optimizer):
+        raise InputError(f"optimizer: expected an optimiser such as MMA(), got {optimizer!r}")
+    if not isinstance(continuation, Continuation):
+        raise InputError(f"continuation: expected Continuation({{name: schedule}}), got {continuation!r}")
+    if isinstance(stop, type) or not callable(stop):
+        raise InputError(f"stop: expected a rule such as Stop(iterations=100), got {stop!r}")
+
+
 def _begun(model: Model, optimizer: Optimizer, bounds: Bounds) -> Snapshot:
     """Return the snapshot in front of the first iteration."""
     x = model.initial()
@@ -225,6 +239,7 @@ def _written_down(
     parameters: Mapping[str, float],
     evaluation: Evaluation,
     x: Array,
+    rule: Optimizer,
     multipliers: Array,
     bounds: Bounds,
     clock: _Clock,
@@ -244,8 +259,10 @@ def _written_down(
         number=len(history) + 1,
         objective=evaluation.objective,
         violation=float(evaluation.constraints.max(initial=-math.inf)),
-        change=float(np.abs(move).max()),
+        change=float((np.abs(move) / bounds.ranges).max()),
+        move=scalars(rule).get("move", math.inf),
         progress=progress,
+        actual=evaluation.objective - history[-1].objective if history else math.nan,
         predicted=float(evaluation.gradient @ move),
         parameters=parameters,
         responses=evaluation.responses,

@@ -103,7 +103,7 @@ def alarms(
     if total:
         if total["dead3"] > 0.99:
             ringing.append("freeze")
-        if total["participation"] < 0.05 and total["dead3"] > 0.8:
+        if 0.0 < total["participation"] < 0.05 and total["dead3"] > 0.8:
             ringing.append("concentration")
         if total["residual"] < 0.05 and total["latent_residual"] > 0.5:
             ringing.append("masked")
@@ -128,10 +128,11 @@ def _stage_metrics(signals: Signals) -> dict[str, dict[str, float]]:
         stages[name] = {
             "norm": norms[name],
             "gain": _difference(norms[name], norms[below]) if below else 0.0,
-            "attenuation": _difference(norms[name], reference_norm),
+            "attenuation": _attenuation(norms[name], reference_norm),
             "participation": _participation(magnitude),
-            "dead3": float(np.mean(magnitude < 1e-3 * rms)),
-            "dead6": float(np.mean(magnitude < 1e-6 * rms)),
+            # <=, so that where even the reference has underflown, nothing counts as alive
+            "dead3": float(np.mean(magnitude <= 1e-3 * rms)),
+            "dead6": float(np.mean(magnitude <= 1e-6 * rms)),
         }
     return stages
 
@@ -159,6 +160,11 @@ def _log_norm(vector: Array) -> float:
         return 0.5 * math.log10(float(flat @ flat))
     scaled = vector.ravel() / largest
     return math.log10(largest) + 0.5 * math.log10(float(scaled @ scaled))
+
+
+def _attenuation(norm: float, reference: float) -> float:
+    """Return how far a norm lies below its reference: infinitely, where nothing is left of either."""
+    return -math.inf if norm == -math.inf else norm - reference
 
 
 def _difference(upper: float, lower: float) -> float:

@@ -64,7 +64,7 @@ class Settling(Schedule):
         """Step up if the last iteration changed little or the value has stood long enough."""
         if not past:
             return self.start
-        if history[-1].change <= self.change or _standing(past) >= self.every:
+        if history[-1].calm(self.change) or _standing(past) >= self.every:
             return _stepped(past[-1], self.final, self.factor, self.step)
         return past[-1]
 
@@ -122,7 +122,7 @@ class Petsc(Schedule):
         if not past:
             return self.start
         last = history[-1]
-        due = last.change < self.change or len(past) % self.every == 0
+        due = last.calm(self.change) or len(past) % self.every == 0
         if not due or last.violation > self.feasible:
             return past[-1]
         grown = past[-1] + 1.0 if past[-1] < 7.0 else past[-1] * 1.2

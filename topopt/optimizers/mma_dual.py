@@ -21,6 +21,8 @@ BLOCK = 8192
 """Variables treated at a time: all temporaries of a block stay in the cache."""
 TOLERANCE = 1e-9
 """Largest error of a constraint of the subproblem, as a share of that constraint's size."""
+SMALL = 1e-6
+"""Least size that a constraint counts with."""
 PATIENCE = 20
 """Newton steps on the dual; 4 to 12 are usual."""
 
@@ -166,7 +168,9 @@ class Dual:
     def of(cls, problem: Subproblem) -> Dual:
         """Measure a subproblem."""
         size = np.abs(problem.constraints) + problem.magnitude @ problem.span
-        size[size == 0.0] = 1.0
+        # Constraints are normalised to 1. One that is met and whose gradient has faded need not be solved to
+        # a billionth of nothing: below rounding there is no digit left to solve for.
+        size = np.maximum(size, SMALL)
         return cls(problem, size, max(float(np.abs(problem.gradient) @ problem.span), 1e-10))
 
     def closed(self, multipliers: Array, mu: float) -> Solution | None:
