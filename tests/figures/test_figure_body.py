@@ -22,8 +22,39 @@ def test_a_full_box_has_its_own_surface():
     full = body.surface(GRID, np.ones(GRID.n_cells))
     assert full.bounds == pytest.approx((0, 6, 0, 3, 0, 2))
     assert full.n_open_edges == 0
-    # Only edges and corners are cut, by half a cell.
-    assert 0.93 * 36 < full.volume < 36
+    assert full.volume == pytest.approx(36, rel=1e-4)
+
+
+def test_pictures_draw_the_surface_of_the_file(rng):
+    from topopt.files.export.surface import surface
+
+    density = np.round(rng.random(GRID.n_cells), 1)
+    drawn, written = body.surface(GRID, density), surface(GRID, density)
+    assert drawn.n_open_edges == written.open_edges() == 0
+    assert drawn.volume == pytest.approx(written.volume, rel=1e-5)
+    assert drawn.n_points == len(written.points)
+
+
+def test_light_moves_no_point_and_leaves_the_faces_of_the_box_flat():
+    deck = GRID.cells_in(Box((0, 0, 0), (6, 1, 2))).astype(float)
+    skin = body.surface(GRID, deck)
+    shown = body.lit(GRID, deck, skin)
+    np.testing.assert_allclose(shown.points, skin.points[skin.regular_faces].reshape(-1, 3), atol=1e-6)
+    normals = np.asarray(shown.point_data.active_normals)
+    np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1.0, atol=1e-6)
+    # The deck is a box: every corner of every triangle is lit along an axis, outwards.
+    np.testing.assert_allclose(np.abs(normals).max(axis=1), 1.0, atol=1e-5)
+    top = np.isclose(shown.points[:, 1], 1.0).reshape(-1, 3).all(axis=1).repeat(3)
+    np.testing.assert_allclose(normals[top], np.tile([0.0, 1.0, 0.0], (top.sum(), 1)), atol=1e-5)
+
+
+def test_one_window_takes_a_new_picture_of_every_density():
+    left, right = (GRID.cells_in(Box((x, 0, 0), (x + 2.5, 3, 2))).astype(float) for x in (0.0, 3.5))
+    with body.studio(GRID, view("front"), 200) as shoot:
+        series = [shoot(density) for density in (left, right, np.zeros(GRID.n_cells), left)]
+    for density, picture in zip((left, right, np.zeros(GRID.n_cells), left), series, strict=True):
+        np.testing.assert_array_equal(picture, body.render(GRID, density, view("front"), 200))
+    assert not np.array_equal(series[0], series[1])
 
 
 def test_the_surface_is_capped_where_the_design_meets_the_box():

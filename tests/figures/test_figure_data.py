@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from topopt.diagnosis import weakest
 from topopt.errors import InputError
 from topopt.figures import data
 from topopt.history import History, Iteration
@@ -127,21 +128,31 @@ def test_shares_are_one_where_nothing_is_lost():
     [
         (
             _vanishing(-2.0, 0.1, 0.75), 32.0,
-            "Worst at iteration 2 (β = 32): 75 % of the variables are dead; "
+            "Weakest at iteration 2 (β = 32): 75 % of the variables are dead; "
             "what arrives has 1 % of the norm of the reference.",
         ),
         (
             _vanishing(1.0, 0.1, 0.5), math.inf,
-            "Worst at iteration 2 (β = ∞): 50 % of the variables are dead; "
+            "Weakest at iteration 2 (β = ∞): 50 % of the variables are dead; "
             "what arrives has 10 times the norm of the reference.",
         ),
         (_vanishing(-0.1, 0.9, 0.005), 1.0, "At no iteration was more than 1 % of the variables dead."),
     ],
 )  # fmt: skip
 def test_the_verdict_names_iteration_slope_and_share(worst, beta, said):
-    good = {"vanishing": _vanishing(0.0, 1.0, 0.0), "parameters": {"p.beta": 1.0}}
+    good = {"vanishing": _vanishing(2.0, 1.0, 0.0), "parameters": {"p.beta": 1.0}}
     history = _log(good, {"vanishing": worst, "parameters": {"p.beta": beta}})
     assert data.verdict(history) == said
+
+
+def test_the_verdict_names_the_iteration_of_the_diagnosis():
+    weak = {"vanishing": _vanishing(-3.0, 0.1, 0.5)}
+    crowded = {"vanishing": _vanishing(-1.0, 0.1, 0.9)}
+    unknown = {"vanishing": _vanishing(math.nan, math.nan, math.nan)}
+    history = _log(unknown, crowded, weak)
+    assert weakest(history) is history[2]
+    assert "Weakest at iteration 3: 50 % of the variables are dead" in data.verdict(history)
+    assert "The model gave no signals" in data.verdict(_log(unknown))
 
 
 def test_nothing_that_arrives_is_nought_per_cent():

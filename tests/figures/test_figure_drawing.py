@@ -143,7 +143,8 @@ def test_densities_are_drawn_on_uneven_iterations(rng):
     figure = figures.densities([(k, rng.random(200)) for k in (1, 2, 3, 10, 50)])
     axes = figure.axes[0]
     assert (axes.get_xlabel(), axes.get_ylabel()) == ("iteration $k$", r"density $\bar\rho$")
-    assert axes.get_xlim() == (0.5, 70)
+    assert axes.get_xlim() == (0.5, 50.5)
+    assert axes.collections[0].norm.vmin == 1e-3
     pixels(figure)
     pixels(figures.densities([(1, np.zeros(5, dtype=np.uint8))]))
 
@@ -158,6 +159,20 @@ def test_a_design_is_drawn_in_physical_units_without_interpolation():
     np.testing.assert_array_equal(image.get_array(), grid.shaped(field).T)
     assert (axes.get_aspect(), axes.get_xlabel(), axes.get_ylabel()) == (1.0, "$x$", "$y$")
     assert len(np.unique(pixels(figure).round())) >= 12
+
+
+def test_passive_void_is_told_from_empty_design():
+    grid = Grid((8, 4), (2.0, 1.0))
+    empty = np.zeros(grid.n_cells)
+    domain = Domain(grid, void=Box((1, 0), (2, 1)))
+    plain = pixels(figures.design(grid, empty))
+    marked = pixels(figures.design(grid, empty, domain=domain))
+    middle = plain.shape[1] // 2
+    assert not np.array_equal(plain[:, middle + 20 :], marked[:, middle + 20 :])
+    assert np.array_equal(plain[:, : middle - 20], marked[:, : middle - 20])
+    np.testing.assert_array_equal(pixels(figures.design(grid, empty, domain=Domain(grid))), plain)
+    with pytest.raises(InputError, match=r"design: the density is on .*, the domain on .*; use one grid"):
+        figures.design(grid, empty, domain=Domain(Grid((4, 4))))
 
 
 def test_solid_is_black_and_y_points_up():

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image, ImageSequence
 
-from topopt.errors import InputError
-from topopt.figures import animate
-from topopt.figures.film import CAPTION, caption
+from topopt.errors import InputError, MissingDependencyError
+from topopt.figures import animate, film
+from topopt.figures.film import CAPTION, HEADING, caption
 from topopt.grid import Grid
 from topopt.history import Iteration
 
@@ -60,6 +61,33 @@ def test_a_body_can_be_filmed(tmp_path, rng, look):
     pictures = _read(tmp_path / "b.gif")
     assert len(pictures) == 2
     assert all(picture[:-CAPTION].std() > 10 for picture in pictures)
+
+
+@pytest.mark.parametrize(("width", "rows"), [(240, 8), (900, 4)])
+def test_x_rays_say_along_which_axis_they_look(tmp_path, width, rows):
+    grid = Grid((8, 4, rows))
+    animate(grid, [(1, np.zeros(grid.n_cells))], tmp_path / "x.gif", look="x-ray", width=width)
+    (picture,) = _read(tmp_path / "x.gif")
+    starts = np.array([0, 10, 20]) * (picture.shape[1] - 12) / (22 + rows)
+    for start in np.round(starts).astype(int) + 6:
+        assert picture[8 : 6 + HEADING, start + 4 : start + 40].std() > 20
+
+
+def test_without_opengl_or_on_a_large_grid_a_body_is_filmed_by_x_ray(tmp_path, rng, monkeypatch):
+    grid = Grid((8, 4, 4))
+    frames = [(1, rng.random(grid.n_cells))]
+    animate(grid, frames, tmp_path / "x.gif", look="x-ray")
+    animate(grid, frames, tmp_path / "s.gif")
+    assert (tmp_path / "s.gif").read_bytes() != (tmp_path / "x.gif").read_bytes()
+    with monkeypatch.context() as patch:
+        patch.setattr(film, "QUICK", grid.n_cells - 1)
+        animate(grid, frames, tmp_path / "large.gif")
+    assert (tmp_path / "large.gif").read_bytes() == (tmp_path / "x.gif").read_bytes()
+    monkeypatch.setitem(sys.modules, "pyvista", None)
+    animate(grid, frames, tmp_path / "absent.gif")
+    assert (tmp_path / "absent.gif").read_bytes() == (tmp_path / "x.gif").read_bytes()
+    with pytest.raises(MissingDependencyError, match="pip install pyvista"):
+        animate(grid, frames, tmp_path / "a.gif", look="surface")
 
 
 def test_captions_name_iteration_slopes_and_objective():

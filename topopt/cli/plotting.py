@@ -72,7 +72,7 @@ def draw(
         structure = job.structure
         figure_of["problem.png"] = lambda: figures.sketch(structure, job.problem.domain)
     if isinstance(picture, Design):
-        figure_of["design.png"] = lambda: figures.design(grid, picture.density)
+        figure_of["design.png"] = lambda: figures.design(grid, picture.density, domain=job.problem.domain)
     if len(frames) > 1:
         figure_of["densities.png"] = lambda: figures.densities(_flat(frames))
     for name, build in figure_of.items():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -16,13 +16,15 @@ from topopt.figures.camera import View
 from topopt.grid import Grid
 from topopt.parameters import Array
 
-__all__ = ["frame", "render", "surface"]
+__all__ = ["frame", "lit", "render", "studio", "surface"]
 
 COLOUR = "#B7CBDD"
+GAP = 1e-3
+"""No density is drawn nearer to the level than this."""
 
 
 def surface(grid: Grid, density: Array, level: float = 0.5) -> Any:
-    """Return the surface where a density takes a level, closed where it meets the box.
+    """Return the surface where a density takes a level, closed exactly on the faces of the box.
 
     Parameters
     ----------
@@ -44,17 +46,89 @@ def surface(grid: Grid, density: Array, level: float = 0.5) -> Any:
         If the grid is flat.
     MissingDependencyError
         If pyvista is not installed.
+
+    Notes
+    -----
+    Flying edges: Schroeder, Maynard and Geveci 2015, doi:10.1109/LDAV.2015.7348069.
     """
     if grid.ndim != 3:
         raise InputError("surface: a 2-D grid has no surface; use topopt.figures.design")
     pyvista = _pyvista()
-    # A layer of void cells all round closes the body: with 1 inside, the level 1/2 lies on the box itself.
-    padded = np.pad(grid.shaped(density), 1)
-    image = pyvista.ImageData(
-        dimensions=padded.shape, spacing=tuple(grid.spacing), origin=tuple(-0.5 * grid.spacing)
-    )
+    values = grid.shaped(density)
+    # A contour through a cell's centre would pinch.
+    values = np.where(values > level, np.maximum(values, level + GAP), np.minimum(values, level - GAP))
+    padded = np.pad(np.pad(values, 1, mode="edge"), 1, constant_values=0.0)
+    image = pyvista.ImageData(dimensions=padded.shape)
     image.point_data["density"] = padded.ravel(order="F")
-    return image.contour([level], scalars="density", method="flying_edges", compute_normals=False)
+    skin = image.contour([level], scalars="density", method="flying_edges", compute_normals=False)
+    if skin.n_points == 0:
+        return skin
+    skin.points = _placed(grid, np.asarray(skin.points, dtype=np.float64))
+    return skin.clean(tolerance=0.0, lines_to_points=False, polys_to_lines=False, strips_to_polys=False)
+
+
+def _placed(grid: Grid, indices: Array) -> Array:
+    """Return where points of the padded lattice lie: both outer layers are on the face, at no distance.
+
+    So a cell at the edge reaches the face and the contour closes on it, corners included.
+    """
+    places = np.empty(indices.shape)
+    for axis, (n, length) in enumerate(zip(grid.cells, grid.size, strict=True)):
+        centres = (np.arange(n) + 0.5) * (length / n)
+        knots = np.concatenate([[0.0, 0.0], centres, [length, length]])
+        places[:, axis] = np.interp(indices[:, axis], np.arange(n + 4), knots)
+    return places
+
+
+def lit(grid: Grid, density: Array, skin: Any) -> Any:
+    """Return a surface with normals to light it by; no point of it moves.
+
+    On the faces of the box the normal is the face's own. Elsewhere it is the gradient of a blurred density,
+    as the steps of half a cell that a black-and-white design has would else catch the light.
+
+    Parameters
+    ----------
+    grid : Grid
+        Of three dimensions.
+    density : array, shape (n_cells,)
+        Values from 0 to 1.
+    skin : pyvista.PolyData
+        Of `surface`, not empty.
+
+    Returns
+    -------
+    pyvista.PolyData
+        Every triangle with corners and normals of its own.
+    """
+    from scipy.ndimage import gaussian_filter, map_coordinates
+
+    corners = np.asarray(skin.points, dtype=np.float64)[skin.regular_faces]
+    flat = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    flat /= np.maximum(np.linalg.norm(flat, axis=1, keepdims=True), 1e-300)
+    points = corners.reshape(-1, 3)
+    # Numbers of cells around every cell, so that the blur sees the design go on behind a plane of symmetry.
+    soft = gaussian_filter(np.pad(grid.shaped(density), 2, mode="edge"), 1.0, mode="nearest")
+    places = (points / grid.spacing + 1.5).T
+    slopes = [
+        -map_coordinates(slope, places, order=1, mode="nearest") for slope in np.gradient(soft, *grid.spacing)
+    ]
+    normals = np.column_stack(slopes)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
+    own = np.repeat(flat, 3, axis=0)
+    # The side of a bar thinner than the blur may have its gradient the wrong way.
+    lost = np.einsum("ij,ij->i", normals, own) < 0.3
+    on_box = np.repeat(_on_box(grid, corners), 3)
+    normals[lost | on_box] = own[lost | on_box]
+    body = _pyvista().PolyData.from_regular_faces(points, np.arange(len(points)).reshape(-1, 3))
+    body.point_data.active_normals = normals
+    return body
+
+
+def _on_box(grid: Grid, corners: Array) -> NDArray[np.bool_]:
+    """Return which triangles lie in a face of the box."""
+    slack = 1e-6 * max(grid.size)
+    low, high = np.abs(corners) < slack, np.abs(corners - np.array(grid.size)) < slack
+    return np.asarray((low.all(axis=1) | high.all(axis=1)).any(axis=1))
 
 
 def render(grid: Grid, density: Array, eye: View, width: int = 900) -> NDArray[np.uint8]:
@@ -76,24 +150,48 @@ def render(grid: Grid, density: Array, eye: View, width: int = 900) -> NDArray[n
     MissingDependencyError
         If pyvista is not installed, or OpenGL cannot draw without a screen here.
     """
+    with studio(grid, eye, width) as shoot:
+        return shoot(density)
+
+
+@contextlib.contextmanager
+def studio(grid: Grid, eye: View, width: int = 900) -> Iterator[Callable[[Array], NDArray[np.uint8]]]:
+    """Open one window for many pictures of a box from one side; yield what takes a picture of a density.
+
+    Parameters
+    ----------
+    grid, eye, width
+        As for `render`.
+
+    Raises
+    ------
+    MissingDependencyError
+        If pyvista is not installed, or OpenGL cannot draw without a screen here.
+    """
     pyvista = _pyvista()
     low, high = frame(grid, eye)
     ratio = float((high - low)[1] / (high - low)[0])
-    height = max(1, round(width * ratio))
-    body = surface(grid, density)
-    with _plotter(pyvista, (width, height)) as plotter:
+    with _plotter(pyvista, (width, max(1, round(width * ratio)))) as plotter:
         box = pyvista.Box((0.0, grid.size[0], 0.0, grid.size[1], 0.0, grid.size[2])).outline()
         plotter.add_mesh(box, color="#999999", line_width=max(1.0, width / 700))
-        if body.n_points:
-            # For the eye only: steps of half a cell would catch the light.
-            smooth = body.smooth_taubin(n_iter=20, pass_band=0.15).compute_normals(feature_angle=50.0)
-            plotter.add_mesh(
-                smooth, color=COLOUR, ambient=0.18, diffuse=0.9, specular=0.1, specular_power=12.0,
-                smooth_shading=True, split_sharp_edges=True, feature_angle=50.0,
-            )  # fmt: skip
         _light(pyvista, plotter, eye)
-        _aim(plotter, eye, low, high)
-        return np.asarray(plotter.screenshot(return_img=True), dtype=np.uint8)[..., :3]
+
+        def shoot(density: Array) -> NDArray[np.uint8]:
+            """Return a picture of a density."""
+            skin = surface(grid, density)
+            if skin.n_points:
+                plotter.add_mesh(
+                    lit(grid, density, skin), name="body", color=COLOUR, ambient=0.18, diffuse=0.9,
+                    specular=0.1, specular_power=12.0, smooth_shading=True, render=False,
+                )  # fmt: skip
+            else:
+                plotter.remove_actor("body", render=False)
+            _aim(plotter, eye, low, high)
+            # A screenshot alone would show the picture before again.
+            plotter.render()
+            return np.array(plotter.screenshot(return_img=True), dtype=np.uint8)[..., :3]
+
+        yield shoot
 
 
 def frame(grid: Grid, eye: View) -> tuple[Array, Array]:

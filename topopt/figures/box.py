@@ -11,13 +11,13 @@ from topopt.figures.camera import View
 from topopt.figures.outlines import boundary, faces, runs
 from topopt.figures.scene import Scene
 from topopt.figures.style import GREY, INK
-from topopt.grid import Flags
+from topopt.grid import Domain, Flags
 from topopt.parameters import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-__all__ = ["draw_body", "draw_plane", "measured"]
+__all__ = ["draw_body", "draw_plane", "draw_void", "measured"]
 
 ACTIVE, SOLID, VOID = "#E9E4D8", "#5B5B5B", "#FFFFFF"
 
@@ -42,6 +42,20 @@ def draw_plane(axes: Axes, shown: Scene) -> list[Any]:
     axes.add_collection(LineCollection(list(outline), colors=INK, linewidths=1.0, zorder=3, capstyle="round"))
     measured(axes, grid.size)
     return handles
+
+
+def draw_void(axes: Axes, domain: Domain) -> None:
+    """Dot and outline the cells of a 2-D domain that stay void, over a picture of a design."""
+    from matplotlib.collections import LineCollection
+    from matplotlib.patches import PathPatch
+
+    flags = domain.void_cells
+    if not flags.any():
+        return
+    look = {"facecolor": "none", "edgecolor": "#BBBBBB", "hatch": ".."}
+    axes.add_patch(PathPatch(_path(runs(domain.grid, flags)), linewidth=0, zorder=2, **look))
+    lines = list(boundary(domain.grid, flags))
+    axes.add_collection(LineCollection(lines, colors="#AAAAAA", linewidths=0.9, zorder=3, capstyle="round"))
 
 
 def measured(axes: Axes, size: tuple[float, ...]) -> None:

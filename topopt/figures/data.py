@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
+from topopt.diagnosis import weakest
 from topopt.errors import InputError, suggestion
 from topopt.history import History
 from topopt.parameters import Array
@@ -232,19 +233,20 @@ def alive(history: History) -> dict[str, Array]:
 
 
 def verdict(history: History) -> str:
-    """Say in one sentence when the least variables were alive, and what was left then."""
+    """Say in one sentence when the least sensitivity arrived, and what was alive then."""
     shares = alive(history)
-    worst = int(np.nanargmin(shares["alive"]))
-    it = history[worst]
+    it = weakest(history)
+    if it is None:
+        return "The model gave no signals, so nothing is known of its sensitivities."
     beta = [value for name, value in it.parameters.items() if name.rpartition(".")[2] == "beta"]
     at = f" (β = {_number(beta[0])})" if beta else ""
-    if shares["alive"][worst] > 0.99:
+    if np.nanmin(shares["alive"]) > 0.99:
         return "At no iteration was more than 1 % of the variables dead."
-    dead = 100.0 * (1.0 - shares["alive"][worst])
-    norm = shares["arriving"][worst]
+    dead = 100.0 * it.vanishing["dead3"]
+    norm = 10.0 ** it.vanishing["attenuation"]
     arrives = f"{100.0 * norm:.2g} % of" if norm < 0.995 else f"{norm:.2g} times"
     return (
-        f"Worst at iteration {it.number}{at}: {dead:.0f} % of the variables are dead; "
+        f"Weakest at iteration {it.number}{at}: {dead:.0f} % of the variables are dead; "
         f"what arrives has {arrives} the norm of the reference."
     )
 

@@ -39,7 +39,7 @@ def densities(frames: Sequence[Frame]) -> Figure:
     axes = figure.subplots()
     image = axes.pcolormesh(
         _edges(shown.iterations), shown.edges, np.ma.masked_equal(shown.shares, 0.0), cmap=ink(),
-        norm=LogNorm(1e-4, 1.0), rasterized=True,
+        norm=LogNorm(1e-3, 1.0), rasterized=True,
     )  # fmt: skip
     axes.set(xlabel="iteration $k$", ylabel=r"density $\bar\rho$", ylim=(0, 1))
     axes.set_title("How many cells are void (bottom), grey (between) and solid (top)")
@@ -52,8 +52,6 @@ def densities(frames: Sequence[Frame]) -> Figure:
 
 
 def _edges(numbers: Array) -> Array:
-    """Return edges around iterations that need not be evenly spaced."""
+    """Return edges around iterations that need not be evenly spaced, half of one beyond the ends."""
     middle = 0.5 * (numbers[1:] + numbers[:-1])
-    first = numbers[0] - (middle[0] - numbers[0] if len(middle) else 0.5)
-    last = numbers[-1] + (numbers[-1] - middle[-1] if len(middle) else 0.5)
-    return np.concatenate([[first], middle, [last]])
+    return np.concatenate([[numbers[0] - 0.5], middle, [numbers[-1] + 0.5]])

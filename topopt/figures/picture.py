@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike
 
 from topopt.errors import InputError
 from topopt.figures.body import frame, render
-from topopt.figures.box import measured
+from topopt.figures.box import draw_void, measured
 from topopt.figures.camera import view
 from topopt.figures.data import as_density
 from topopt.figures.style import GREY, WIDTH, canvas, styled
-from topopt.grid import Grid
+from topopt.grid import Domain, Grid
 from topopt.parameters import Array
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ __all__ = ["design"]
 
 
 @styled
-def design(grid: Grid, density: ArrayLike, views: Sequence[str] = ("corner",)) -> Figure:
+def design(
+    grid: Grid, density: ArrayLike, views: Sequence[str] = ("corner",), *, domain: Domain | None = None
+) -> Figure:
     """Draw a design: in 2-D its cells in grey, without interpolation; in 3-D the surface of density 1/2.
 
     Parameters
@@ -35,6 +37,8 @@ def design(grid: Grid, density: ArrayLike, views: Sequence[str] = ("corner",)) -
         Floats from 0 to 1, or bytes from 0 to 255.
     views : sequence of str
         In 3-D: names from `topopt.figures.VIEWS`, a panel each.
+    domain : Domain, optional
+        In 2-D: whose passive void is dotted and outlined, to tell it from what the design left empty.
 
     Returns
     -------
@@ -44,17 +48,19 @@ def design(grid: Grid, density: ArrayLike, views: Sequence[str] = ("corner",)) -
     Raises
     ------
     InputError
-        If the density does not fit the grid, or a view is unknown.
+        If the density or the domain does not fit the grid, or a view is unknown.
     MissingDependencyError
         In 3-D, if pyvista or OpenGL is absent.
     """
     field = as_density(density)
     if field.shape != (grid.n_cells,):
         raise InputError(f"design: expected one density per cell, shape ({grid.n_cells},), got {field.shape}")
-    return _plane(grid, field) if grid.ndim == 2 else _body(grid, field, views)
+    if domain is not None and domain.grid != grid:
+        raise InputError(f"design: the density is on {grid}, the domain on {domain.grid}; use one grid")
+    return _plane(grid, field, domain) if grid.ndim == 2 else _body(grid, field, views)
 
 
-def _plane(grid: Grid, field: Array) -> Figure:
+def _plane(grid: Grid, field: Array, domain: Domain | None) -> Figure:
     """Draw cells in grey, solid black."""
     ratio = grid.size[1] / grid.size[0]
     width = min(WIDTH, 6.5 / ratio + 0.8)
@@ -64,6 +70,8 @@ def _plane(grid: Grid, field: Array) -> Figure:
         grid.shaped(field).T, cmap="gray_r", vmin=0.0, vmax=1.0, origin="lower", interpolation="nearest",
         extent=(0.0, grid.size[0], 0.0, grid.size[1]), aspect="equal",
     )  # fmt: skip
+    if domain is not None:
+        draw_void(axes, domain)
     for side in ("top", "right"):
         axes.spines[side].set_visible(True)
     measured(axes, (grid.size[0], grid.size[1]))

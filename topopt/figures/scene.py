@@ -62,6 +62,8 @@ class Push:
         Whether the arrows stand for a distributed load.
     pulls : array of bool, shape (k,)
         Whether the arrow starts at its point; else it ends there.
+    lane : int
+        How many loads at the same place stand before it; `topopt.figures.lanes` moves it aside.
     """
 
     case: int
@@ -69,6 +71,7 @@ class Push:
     vectors: Array
     row: bool
     pulls: Flags
+    lane: int = 0
 
 
 @dataclass(frozen=True, eq=False)

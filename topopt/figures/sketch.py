@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import numpy as np
 from topopt.fem import Structure
 from topopt.figures.box import draw_body, draw_plane
 from topopt.figures.camera import View, view
+from topopt.figures.lanes import apart
 from topopt.figures.scene import Hold, Push, Scene, scene
 from topopt.figures.style import CYCLE, GREY, INK, WIDTH, canvas, styled
 from topopt.grid import Domain, Grid
@@ -24,6 +26,8 @@ ARROW = 0.11
 """Length of an arrow as a share of the longest edge."""
 SYMBOL = 0.026
 """Height of a support's symbol as a share of the longest edge."""
+ZIGZAG = np.array([[0, 0.3, 0.45, 0.75, 1.05, 1.35, 1.65, 1.8, 2.1], [0, 0, 0.4, -0.4, 0.4, -0.4, 0.4, 0, 0]])
+"""A spring, along itself and across, in heights of a symbol."""
 WALLS: dict[str, dict[str, Any]] = {
     "fixed": {"edgecolor": "#999999", "hatch": "/////"},
     "roller": {"edgecolor": "#9BC4E0", "hatch": "---"},
@@ -50,6 +54,7 @@ def sketch(structure: Structure, domain: Domain | Grid | None = None, look: str 
         To be saved by `topopt.figures.save`.
     """
     shown = scene(structure, domain)
+    shown = replace(shown, pushes=apart(shown.pushes, shown.grid.size))
     eye = view(look)
     low, high = _extent(shown, eye)
     ratio = float((high - low)[1] / (high - low)[0])
@@ -85,7 +90,7 @@ def _extent(shown: Scene, eye: View) -> tuple[Array, Array]:
 
 def _ends(push: Push, length: float) -> tuple[Array, Array]:
     """Return tails and tips of a load's arrows."""
-    along = length * push.vectors * (0.6 if push.row else 1.0)
+    along = length * push.vectors * (0.6 if push.row else 1.0) * (1.0 + 0.3 * push.lane)
     shift = np.where(push.pulls[:, None], along, 0.0)
     return push.points - along + shift, push.points + shift
 
@@ -153,8 +158,7 @@ def _symbol(axes: Axes, kind: str, at: Array, outward: Array, size: float) -> No
     across = np.array([-outward[1], outward[0]])
     line: dict[str, Any] = {"color": INK, "linewidth": 1.1, "zorder": 5, "solid_capstyle": "round"}
     if kind == "spring":
-        steps = np.array([0, 0.3, 0.45, 0.75, 1.05, 1.35, 1.65, 1.8, 2.1]) * size
-        swing = np.array([0, 0, 1, -1, 1, -1, 1, 0, 0]) * 0.4 * size
+        steps, swing = size * ZIGZAG
         axes.plot(*(at + np.outer(steps, outward) + np.outer(swing, across)).T, **line)
         foot = at + 2.1 * size * outward
     else:
@@ -183,6 +187,7 @@ def _legend(shown: Scene) -> list[Any]:
     """Return legend entries for supports and load cases."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
+    from matplotlib.path import Path
 
     words = {"fixed": "fixed", "roller": "held in one direction, free to slide"}
     marks = {"fixed": "^", "roller": "o"}
@@ -197,7 +202,9 @@ def _legend(shown: Scene) -> list[Any]:
         elif alike:
             handles.append(Line2D([], [], marker=marks[kind], label=word, **plain))
     if any(hold.kind == "spring" for hold in shown.holds):
-        handles.append(Line2D([], [], marker=r"$\wr$", label="spring", **plain))
+        zigzag = Path(np.column_stack([ZIGZAG[1], 1.05 - ZIGZAG[0]]))
+        thin = plain | {"markersize": 15, "markerfacecolor": "none", "markeredgewidth": 1.1}
+        handles.append(Line2D([], [], marker=zigzag, label="spring", **thin))
     for number, name in enumerate(shown.cases):
         label = "load" if shown.cases == ("load",) else f"load case “{name}”"
         colour = CYCLE[number % len(CYCLE)]
