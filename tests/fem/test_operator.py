@@ -86,12 +86,23 @@ def test_energies_add_up_to_the_quadratic_form():
 
 
 def test_a_spring_against_a_hand_calculation():
-    """One cell so stiff that it only rides on its springs: two in y carry 1, none moves in x."""
+    """One cell so stiff that it only rides on its springs: two in y, 4 together, carry 1."""
     grid = Grid((1, 1))
     supports = (Support(Everywhere(), "x"), Support(Plane(y=0.0), "y", spring=4.0))
     structure = Structure(grid, supports, (PointLoad(Plane(y=1.0), (0.0, -1.0)),), Material(young=1e9))
     u = SuperLU().factor(StiffnessOperator(structure, np.ones(1))).solve(structure.forces)
-    assert u.reshape(-1, 2)[:, 1] == pytest.approx(np.full(4, -1.0 / 8.0), rel=1e-7)
+    assert u.reshape(-1, 2)[:, 1] == pytest.approx(np.full(4, -1.0 / 4.0), rel=1e-7)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_a_finer_grid_rests_on_the_same_springs(n):
+    """A rigid block sinks by force over stiffness, into however many nodes its bed is divided."""
+    supports = (Support(Everywhere(), "x"), Support(Plane(y=0.0), "y", spring=4.0))
+    load = PointLoad(Plane(y=1.0), (0.0, -1.0))
+    structure = Structure(Grid((3 * n, n), (3.0, 1.0)), supports, (load,), Material(young=1e6))
+    assert structure.springs.sum() == pytest.approx(4.0)
+    u = SuperLU().factor(StiffnessOperator(structure, np.ones(3 * n * n))).solve(structure.forces)
+    assert u.reshape(-1, 2)[:, 1] == pytest.approx(np.full(len(u) // 2, -1.0 / 4.0), rel=1e-4)
 
 
 def test_moduli_of_the_wrong_shape():

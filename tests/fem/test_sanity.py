@@ -52,6 +52,50 @@ def test_free_motions_are_named(supports, motions, cells):
         require_held(structure, moduli)
 
 
+SLENDER = [(20_000, 2), (200_000, 1)]
+
+
+@pytest.mark.parametrize("cells", SLENDER)
+@pytest.mark.parametrize("more", [(), (Support(Plane(x=0.0), spring=1e-3),)])
+def test_two_adjacent_nodes_hold_a_long_body(cells, more):
+    structure = held(Support(Box((0.0, 0.0), (0.0, 1.0))), *more, cells=cells)
+    assert mechanisms(structure, np.ones(structure.grid.n_cells)) == ()
+
+
+@pytest.mark.parametrize("cells", SLENDER)
+@pytest.mark.parametrize(
+    ("supports", "motions"),
+    [
+        ((Support(Point((0.0, 0.0))),), "turning about z"),
+        ((Support(Point((0.0, 0.0))), Support(Plane(y=0.0), "x")), "turning about z"),
+        ((Support(Plane(x=0.0), "x"),), "moving in y"),
+        ((Support(Plane(y=0.0), "y"),), "moving in x"),
+    ],
+)
+def test_a_long_mechanism_is_still_refused(cells, supports, motions):
+    structure = held(*supports, cells=cells)
+    assert mechanisms(structure, np.ones(structure.grid.n_cells)) == (
+        f"nothing stops it from {motions}; add a support",
+    )
+
+
+def test_a_long_body_in_space():
+    """Held at the corners of one end face; then at two of them, about whose line it turns."""
+    cells = (5_000, 1, 1)
+    sound = held(Support(Plane(x=0.0)), cells=cells)
+    assert mechanisms(sound, np.ones(5_000)) == ()
+    loose = held(Support(Box((0.0, 0.0, 0.0), (0.0, 1.0, 0.0))), cells=cells)
+    assert mechanisms(loose, np.ones(5_000)) == ("nothing stops it from turning about y; add a support",)
+
+
+def test_a_body_that_nothing_holds():
+    structure = held(Support(Plane(x=0.0)))
+    moduli = np.ones((6, 4))
+    moduli[0] = 0.0
+    sentence = mechanisms(structure, moduli.ravel())[-1]
+    assert "from moving in x and from moving in y and from turning about z" in sentence
+
+
 def test_an_oblique_motion_is_named_by_its_direction():
     """Turning about the line through two pinned corners of a cube's face."""
     structure = held(Support(Point((0.0, 0.0, 0.0))), Support(Point((3.0, 3.0, 0.0))), cells=(3, 3, 3))

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import sparse
 
 from topopt import check
 from topopt.errors import InputError, ParameterError
@@ -113,6 +114,67 @@ def test_rounding_never_leaves_a_negative_density():
         output = Cone(place, 5.0)(density.ravel())
         assert output.min() == 0.0
         assert np.isfinite(Simp(2.5)(output)).all()
+
+
+def vanishing_slopes(domain: Domain) -> np.ndarray:
+    """Return the slope of a tanh projection at beta = 512 over a ramp, 1e-200 to 1, its sign alternating."""
+    ramp = domain.grid.centres @ np.array([0.9, 0.1]) / domain.grid.size[0]
+    slope = np.cosh(512.0 * 0.49 * ramp) ** -2.0
+    assert slope.min() < 1e-190
+    assert slope.max() > 0.1
+    return slope * np.where(domain.grid.centres[:, 1] % 20 < 10, 1.0, -1.0)
+
+
+def sums(domain: Domain, radius: float) -> sparse.csr_array:
+    """Return the cone weights as a sparse matrix, exact in every entry."""
+    (nx, ny), reach = domain.grid.cells, int(radius)
+    number = np.arange(nx * ny).reshape(nx, ny)
+    rows, columns, weights = [], [], []
+    for dx, dy in itertools.product(range(-reach, reach + 1), repeat=2):
+        weight = radius - float(np.hypot(dx, dy))
+        if weight > 0:
+            here = number[max(0, -dx) : nx - max(0, dx), max(0, -dy) : ny - max(0, dy)]
+            there = number[max(0, dx) : nx + min(0, dx), max(0, dy) : ny + min(0, dy)]
+            rows.append(here.ravel())
+            columns.append(there.ravel())
+            weights.append(np.full(here.size, weight))
+    entries = (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns)))
+    return sparse.csr_array(entries, shape=(nx * ny,) * 2)
+
+
+def assert_honest(output: np.ndarray, exact: np.ndarray, floor: float) -> None:
+    """Demand that every entry is exactly 0 or true to its size, and that only what vanishes is 0."""
+    kept = output != 0.0
+    assert 0 < np.count_nonzero(kept) < len(output)
+    assert (np.sign(output[kept]) == np.sign(exact[kept])).all()
+    error = np.abs(output[kept] / exact[kept] - 1.0)
+    assert error.max() < 0.15
+    assert error[np.abs(exact[kept]) > 1e6 * floor].max() < 1e-6
+    assert np.abs(exact[~kept]).max() < 1.2 * floor
+
+
+@pytest.mark.parametrize("radius", [1.5, 5.5])
+@pytest.mark.parametrize("scale", [1.0, 1e-170])
+def test_a_vanished_sensitivity_is_zero_and_not_noise(radius, scale):
+    domain = Domain(Grid((240, 40)))
+    slope = vanishing_slopes(domain)
+    weights = sums(domain, radius)
+    total = weights @ np.ones(9600)
+    floor = 8 * np.finfo(float).eps * np.sqrt((weights[[4820]] ** 2).sum())
+    cone = Cone(domain, radius)
+    pulled = cone.vjp(np.full(9600, 0.5))[1](slope * scale)[0]
+    assert_honest(pulled / scale, weights.T @ (slope / total), floor * float(np.linalg.norm(slope / total)))
+    summed = cone(slope * scale) / scale * total
+    assert_honest(summed, weights @ slope, floor * float(np.linalg.norm(slope)))
+
+
+def test_vanished_sensitivities_beside_passive_cells_are_zero():
+    domain = Domain(Grid((240, 40)), solid=Box((0, 0), (4, 10)), void=Box((100, 10), (120, 30)))
+    slope = vanishing_slopes(domain)
+    pulled = Cone(domain, 3.5).vjp(np.full(9600, 0.5))[1](slope)[0]
+    far = domain.grid.shaped(pulled)[130:]
+    assert not far.any()
+    assert np.count_nonzero(pulled) > 500
 
 
 def test_values_outside_the_unit_interval_are_filtered_as_they_are(rng):

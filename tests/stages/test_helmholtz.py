@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import sys
+
 import numpy as np
 import pytest
 
 from topopt import check
-from topopt.errors import InputError
+from topopt.errors import InputError, TooLargeError
 from topopt.grid import Domain, Grid
 from topopt.regions import Ball, Box
+from topopt.solvers import choose
 from topopt.stages import Helmholtz
 from topopt.stages.helmholtz import _by_cosines, _meshed
 
@@ -41,6 +44,45 @@ def test_cosines_solve_the_finite_element_equations_exactly(grid, radius, rng):
     np.testing.assert_allclose(
         _by_cosines(grid, radius, field), _meshed(Domain(grid), radius)(field), rtol=0, atol=1e-13
     )
+
+
+@pytest.mark.parametrize("radius", [2.0, 6.5])
+def test_a_vanished_sensitivity_is_zero_and_not_noise(radius):
+    """The sparse factor has no cancellation here, so that it is right in every entry."""
+    grid = Grid((240, 40))
+    slope = np.cosh(512.0 * 0.49 * grid.centres @ np.array([0.9, 0.1]) / 240) ** -2.0
+    slope *= np.where(grid.centres[:, 1] % 20 < 10, 1.0, -1.0)
+    assert np.abs(slope).min() < 1e-190
+    exact = _meshed(Domain(grid), radius)(slope)
+    pulled = Helmholtz(Domain(grid), radius).vjp(np.full(9600, 0.5))[1](slope)[0]
+    kept = pulled != 0.0
+    assert 500 < np.count_nonzero(kept) < 9000
+    assert (np.sign(pulled[kept]) == np.sign(exact[kept])).all()
+    error = np.abs(pulled[kept] / exact[kept] - 1.0)
+    assert error.max() < 0.15
+    assert error[np.abs(exact[kept]) > 1e-8 * np.abs(exact).max()].max() < 1e-6
+    assert np.abs(exact[~kept]).max() < 1e-12 * np.abs(exact).max()
+
+
+def test_a_factor_that_would_not_fit_is_refused_beforehand(monkeypatch):
+    monkeypatch.setattr(sys.modules["topopt.solvers.choose"], "available_bytes", lambda: 10_000_000)
+    stage = Helmholtz(Domain(Grid((300, 100)), void=Box((0, 0), (5, 5))), 3.0)
+    with pytest.raises(
+        TooLargeError, match=r"^Helmholtz on a grid with void cells: .*30376 unknowns in 2-D .*; Cone, or"
+    ):
+        stage(np.ones(30_000))
+    assert Helmholtz(Domain(Grid((300, 100))), 3.0)(np.ones(30_000))[0] == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("name", ["void", "box passive"])
+def test_every_solver_gives_the_same_filter(name, rng, monkeypatch):
+    domain = DOMAINS[name]
+    density = rng.random(domain.grid.n_cells)
+    usual = Helmholtz(domain, 4.25)(density)
+    _meshed.cache_clear()
+    monkeypatch.setattr("topopt.stages.helmholtz.choose", lambda mesh: choose(mesh, "superlu"))
+    np.testing.assert_allclose(Helmholtz(domain, 4.25)(density), usual, rtol=0, atol=1e-14)
+    _meshed.cache_clear()
 
 
 def test_against_a_dense_assembly_of_the_weak_form(rng):

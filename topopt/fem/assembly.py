@@ -17,10 +17,10 @@ __all__ = ["Pattern", "System", "pattern"]
 
 
 class System(Protocol):
-    """What the operator needs to know: a hashable description of equal cells that share unknowns."""
+    """What operators and solvers need to know: a hashable description of equal cells that share unknowns."""
 
     def __hash__(self) -> int:
-        """Hash, so that the pattern can be memoised."""
+        """Hash, so that patterns and analyses can be memoised."""
 
     @property
     def ndim(self) -> int:

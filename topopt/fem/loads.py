@@ -44,6 +44,9 @@ class Load(ABC):
 class PointLoad(Load):
     """A total force, shared equally by the nodes of a region.
 
+    The total does not depend on the grid. Equal shares are not a uniform pressure: the nodes at the rim of a
+    region carry as much as those inside it; for a pressure take a `LineLoad` or a `SurfaceLoad`.
+
     Parameters
     ----------
     on : Region

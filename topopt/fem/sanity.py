@@ -19,7 +19,15 @@ from topopt.parameters import Array
 __all__ = ["loads_on_void", "mechanisms", "require_held"]
 
 LOOSE = 1e-9
-"""A motion of unit size is free if the supports resist it by less than this."""
+"""Below this, a share of a motion of unit size is none."""
+
+UNRESISTED = 1e-12
+"""A motion of unit size is free if the held components move by less than this, in the root mean square.
+
+Lengths are in units of half the body's. Rounding moves the held components of a mechanism by about 1e-16.
+The least that a sound support gives is a lever of one cell's edge, at two nodes: among m held components of a
+body n cells long, it moves them by about 1 / (n sqrt(m)): 1e-8 for 200 000 cells held along one side.
+"""
 
 
 def require_held(structure: Structure, moduli: Array) -> None:
@@ -152,9 +160,12 @@ def _free_motions(points: Array, held: Flags) -> list[str]:
     if held.shape[1] == 1:
         return [] if held.any() else ["taking any value"]
     rows = _rigid_modes(centred, ndim)[held.ravel()]
-    gram = rows.T @ rows / max(len(rows), 1)
-    sizes, vectors = np.linalg.eigh(gram)
-    null = vectors[:, sizes < LOOSE]
+    if not len(rows):
+        rows = np.zeros((1, rows.shape[1]))
+    # singular values, not eigenvalues of rows.T @ rows: those would have rounding where small levers stand
+    _, sizes, vectors = np.linalg.svd(np.linalg.qr(rows, mode="r"))
+    resisted = np.count_nonzero(sizes > UNRESISTED * np.sqrt(len(rows)))
+    null = vectors[resisted:].T
     words = []
     turning = _column_space(null[ndim:].T @ null[ndim:], null, ndim)
     shifts = null @ turning[1]

@@ -27,9 +27,10 @@ class Support:
     fix : tuple of str, or str
         Names of components, ``("x", "y")`` or in short ``"xy"``; ``"all"`` for all of them.
     spring : float, optional
-        If given, the components are not fixed: each gets a spring to the ground of this stiffness, force per
-        length, **at every node** of the region. Springs of several supports add up; where a component is both
-        fixed and sprung, it is fixed.
+        If given, the components are not fixed: the region rests on springs to the ground of this **total**
+        stiffness in each component, force per length, shared equally by its nodes as a `PointLoad` shares its
+        force, so that a finer grid does not make it stiffer. Springs of several supports add up; where a
+        component is both fixed and sprung, it is fixed.
 
     Examples
     --------
@@ -76,7 +77,7 @@ def spring_stiffness(grid: Grid, supports: tuple[Support, ...]) -> Array:
     for support in supports:
         if support.spring is not None:
             nodes = nodes_of(support.on, grid, "support")
-            springs[nodes[:, None], _components(support, grid)] += support.spring
+            springs[nodes[:, None], _components(support, grid)] += support.spring / len(nodes)
     return springs.ravel()
 
 

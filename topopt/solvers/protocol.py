@@ -7,30 +7,11 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
+from topopt.fem.assembly import System
 from topopt.parameters import Array
 
 __all__ = ["DirectFactor", "Factor", "Operator", "Solver", "System"]
-
-
-class System(Protocol):
-    """What a solver may ask of the description behind an operator."""
-
-    def __hash__(self) -> int:
-        """Hash, so that analyses can be memoised."""
-
-    @property
-    def ndim(self) -> int:
-        """2 or 3."""
-
-    @property
-    def n_dofs(self) -> int:
-        """Number of unknowns, fixed ones included."""
-
-    @property
-    def free(self) -> NDArray[np.intp]:
-        """Unknowns that are not fixed, ascending."""
 
 
 class Operator(Protocol):

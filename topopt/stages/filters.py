@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from scipy import fft
+from scipy import fft, linalg
 
 from topopt.chain import Pullback, Stage
 from topopt.errors import InputError
@@ -20,6 +20,15 @@ __all__ = ["Cone", "SensitivityFilter"]
 _SLACK = 1e-9
 """Relative slack for what is rounding: in comparing lengths, and in a mean that left its range."""
 
+_NOISE = 8.0
+"""What a transform leaves where a sum vanishes, at most, in units of eps ||weights||_2 ||field||_2.
+
+Measured against the sum by a sparse matrix, in cells where it is below 1e-9 of its maximum: at most 0.7 over
+cones of 1.5 to 30 cells on nine grids from 60x20 to 400x400 and 47x31x29, with constants, blocks, single
+cells, waves, noise and fields over 200 decades; at most 0.9 for the cosines of `Helmholtz`. About ten times
+that leaves one correct digit in the smallest entries kept.
+"""
+
 
 @dataclass(frozen=True)
 class Cone(Stage):
@@ -29,9 +38,11 @@ class Cone(Stage):
     like everything beyond its boundary: the weights that are left are normalised. Solid cells contribute a
     density of 1. In solid and void cells the output is exactly 1 and 0, whatever the input there.
 
-    The sums run by fast Fourier transform on a zero-padded grid, exact to round-off. A mean lies between the
-    smallest and the largest value that enters it; what rounding pushes past these two (about 1e-16) is put
-    back onto them, so constants are kept to the last digit and densities never fall below 0.
+    The sums run by fast Fourier transform on a zero-padded grid, exact to the rounding of the largest entry:
+    what is smaller than that, in the output or in the sensitivity (about 2e-15 of the largest times the root
+    of the number of cells that are as large), cannot be told from noise and comes out as exactly 0. A mean
+    lies between the smallest and the largest value that enters it; what rounding pushes past these two (about
+    1e-16) is put back onto them, so constants are kept to the last digit and densities never fall below 0.
 
     Parameters
     ----------
@@ -79,7 +90,8 @@ class SensitivityFilter(Stage):
     much of the literature was computed with it.
 
     Solid and void cells come out as exactly 1 and 0. Void cells are outside the domain; solid ones enter the
-    mean with density 1, and neither receives a sensitivity.
+    mean with density 1, and neither receives a sensitivity. The sums are exact to the rounding of their
+    largest entry; what is smaller than that comes out as exactly 0, as in `Cone`.
 
     Parameters
     ----------
@@ -202,18 +214,42 @@ def refuse_radius(what: str, grid: Grid, radius: float, least: float) -> None:
         )
 
 
+def silence(sums: Array, field: Array, norm: float) -> None:
+    """Set to 0, in place, what cannot be told from the rounding of the transform that summed it.
+
+    A transform errs by about the rounding of its largest entry everywhere. Where the true sum is smaller,
+    what it leaves has no correct digit, nor a correct sign, and whatever takes ratios or logarithms of
+    sensitivities would act on it.
+
+    Parameters
+    ----------
+    sums : array, shape (n_cells,)
+        Weighted sums of a field; changed.
+    field : array, shape (n_cells,)
+        The field.
+    norm : float
+        Euclidean norm of the weights of one sum.
+    """
+    # BLAS nrm2 neither overflows nor underflows on the way, unlike a sum of squares
+    size = float(linalg.norm(field, check_finite=False))
+    floor = _NOISE * np.finfo(np.float64).eps * norm * size
+    sums[np.abs(sums) < floor] = 0.0
+
+
 def _cone_sum(grid: Grid, radius: float, field: Array) -> Array:
-    """Return the sum over neighbours, weighted by the cone, for every cell."""
-    lengths, spectrum = _spectrum(grid, radius)
+    """Return the sum over neighbours, weighted by the cone, for every cell; noise of the transform is 0."""
+    lengths, spectrum, norm = _spectrum(grid, radius)
     transform = fft.rfftn(grid.shaped(field), lengths)
     transform *= spectrum
     window = tuple(slice(0, n) for n in grid.cells)
-    return np.ascontiguousarray(fft.irfftn(transform, lengths, overwrite_x=True)[window]).reshape(-1)
+    sums = np.ascontiguousarray(fft.irfftn(transform, lengths, overwrite_x=True)[window]).reshape(-1)
+    silence(sums, field, norm)
+    return sums
 
 
 @functools.lru_cache(maxsize=8)
-def _spectrum(grid: Grid, radius: float) -> tuple[tuple[int, ...], Array]:
-    """Return the padded lengths and the transform of the cone, which is real because the cone is even."""
+def _spectrum(grid: Grid, radius: float) -> tuple[tuple[int, ...], Array, float]:
+    """Return the padded lengths, the transform of the cone (real, because it is even) and the cone's norm."""
     lengths, squares = [], []
     for axis, (n, edge) in enumerate(zip(grid.cells, grid.spacing, strict=True)):
         reach = min(int(radius / edge), n - 1)
@@ -224,9 +260,10 @@ def _spectrum(grid: Grid, radius: float) -> tuple[tuple[int, ...], Array]:
         squares.append(np.where(steps <= reach, (steps * edge) ** 2, np.inf))
         lengths.append(length)
     distance = np.sqrt(functools.reduce(np.add.outer, squares))
-    spectrum = fft.rfftn(np.maximum(0.0, radius - distance)).real.copy()
+    cone = np.maximum(0.0, radius - distance)
+    spectrum = fft.rfftn(cone).real.copy()
     spectrum.flags.writeable = False
-    return tuple(lengths), spectrum
+    return tuple(lengths), spectrum, float(np.linalg.norm(cone))
 
 
 @functools.lru_cache(maxsize=8)

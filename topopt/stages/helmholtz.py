@@ -9,13 +9,16 @@ from dataclasses import dataclass
 from typing import ClassVar, cast
 
 import numpy as np
-from scipy import fft, sparse
-from scipy.sparse.linalg import splu
+from numpy.typing import NDArray
+from scipy import fft
 
 from topopt.chain import Pullback, Stage
-from topopt.grid import Domain, Grid
+from topopt.errors import TooLargeError
+from topopt.fem.operator import StiffnessOperator
+from topopt.grid import Domain, Grid, Indices
 from topopt.parameters import Array, Positive
-from topopt.stages.filters import averaged, refuse_radius
+from topopt.solvers import choose
+from topopt.stages.filters import averaged, refuse_radius, silence
 
 __all__ = ["Helmholtz"]
 
@@ -30,7 +33,9 @@ class Helmholtz(Stage):
     whatever the input there.
 
     Without void cells the finite element matrices are diagonal in cosines, so that a fast cosine transform
-    solves the equation exactly; with void cells a sparse factor does, kept for as long as the radius stays.
+    solves the equation, exactly to the rounding of the largest entry: what is smaller than that, in the
+    output or in the sensitivity, comes out as exactly 0, as in `Cone`. With void cells a sparse factor by
+    the solver that `choose` finds does, kept for as long as the radius stays.
 
     Parameters
     ----------
@@ -47,6 +52,8 @@ class Helmholtz(Stage):
     ------
     InputError
         If the radius is too small for the cells or larger than the grid.
+    TooLargeError
+        On use, if the factor for a grid with void cells would not fit into memory.
 
     References
     ----------
@@ -89,15 +96,18 @@ def _weights(domain: Domain, radius: float) -> tuple[Array, Array]:
 
 
 def _by_cosines(grid: Grid, radius: float, field: Array) -> Array:
-    """Solve on a box of cells, where the nodes' equations are diagonal in cosines."""
+    """Solve on a box of cells, where the nodes' equations are diagonal in cosines; noise is 0."""
+    symbol, norm = _symbol(grid, radius)
     transform = fft.dctn(grid.shaped(field), norm="ortho", overwrite_x=False)
-    transform *= _symbol(grid, radius)
-    return np.asarray(fft.idctn(transform, norm="ortho", overwrite_x=True)).reshape(-1)
+    transform *= symbol
+    output = np.asarray(fft.idctn(transform, norm="ortho", overwrite_x=True)).reshape(-1)
+    silence(output, field, norm)
+    return output
 
 
 @functools.lru_cache(maxsize=8)
-def _symbol(grid: Grid, radius: float) -> Array:
-    """Return the factor by which the filter damps each cosine, shape `cells`.
+def _symbol(grid: Grid, radius: float) -> tuple[Array, float]:
+    """Return the factor by which the filter damps each cosine, shape `cells`, and the norm of the weights.
 
     On an axis with n cells the cosine of angle a = pi k / n has the mass (2 + cos a) / 3 and the stiffness
     (2 - 2 cos a) / h**2; spreading cells to nodes and averaging back each give cos(a / 2). With the natural
@@ -112,31 +122,75 @@ def _symbol(grid: Grid, radius: float) -> Array:
         spread.append(np.square(np.cos(angle / 2)) / mass[-1])
     symbol = functools.reduce(np.multiply.outer, spread) / (1.0 + functools.reduce(np.add.outer, ratio))
     symbol.flags.writeable = False
-    return cast(Array, symbol)
+    # the squares of the weights of all cells together are the squares of the symbol together
+    return cast(Array, symbol), float(np.sqrt(np.mean(np.square(symbol))))
 
 
-@functools.lru_cache(maxsize=4)
+@dataclass(frozen=True)
+class _Mesh:
+    """The equation on the cells that are not void, one unknown for each of their nodes: a `System`."""
+
+    domain: Domain
+    radius: float
+
+    @property
+    def ndim(self) -> int:
+        """2 or 3."""
+        return self.domain.grid.ndim
+
+    @functools.cached_property
+    def cells(self) -> NDArray[np.intp]:
+        """The cells that are not void."""
+        return np.flatnonzero(~self.domain.void_cells)
+
+    @functools.cached_property
+    def cell_dofs(self) -> Indices:
+        """Unknowns of each cell, numbered in the order of the nodes."""
+        nodes = self.domain.grid.cell_nodes[self.cells]
+        present = np.zeros(self.domain.grid.n_nodes, dtype=bool)
+        present[nodes] = True
+        return (np.cumsum(present, dtype=np.int32) - 1)[nodes].astype(np.int32)
+
+    @property
+    def n_dofs(self) -> int:
+        """Number of unknowns: the last node has the last one."""
+        return int(self.cell_dofs.max()) + 1
+
+    @property
+    def element_matrix(self) -> Array:
+        """Matrix of a cell divided by its volume."""
+        return _element(self.domain.grid, self.radius)
+
+    @property
+    def free(self) -> NDArray[np.intp]:
+        """All unknowns: the boundary is natural."""
+        return np.arange(self.n_dofs)
+
+    @property
+    def springs(self) -> Array:
+        """None."""
+        return np.zeros(self.n_dofs)
+
+
+@functools.lru_cache(maxsize=2)
 def _meshed(domain: Domain, radius: float) -> Callable[[Array], Array]:
     """Factor the equation on the mesh without its void cells and return the map from field to field."""
-    grid = domain.grid
-    cells = np.flatnonzero(~domain.void_cells)
-    nodes, table = np.unique(grid.cell_nodes[cells], return_inverse=True)
-    table = table.reshape(len(cells), -1)
+    mesh = _Mesh(domain, radius)
+    try:
+        solver = choose(mesh).solver
+    except TooLargeError as error:
+        raise TooLargeError(
+            f"Helmholtz on a grid with void cells: {error}; Cone, or Helmholtz without void, factors nothing"
+        ) from error
+    factor = solver.factor(StiffnessOperator(mesh, np.ones(len(mesh.cells))))
+    cells, table, n_dofs = mesh.cells, mesh.cell_dofs, mesh.n_dofs
     corners = table.shape[1]
-    local = _element(grid, radius)
-    rows, columns = np.repeat(table, corners, axis=1).ravel(), np.tile(table, (1, corners)).ravel()
-    entries = (np.tile(local.ravel(), len(cells)), (rows, columns))
-    matrix = sparse.csc_array(sparse.coo_array(entries, shape=(len(nodes),) * 2))
-    factor = splu(matrix, permc_spec="MMD_AT_PLUS_A", diag_pivot_thresh=0.0, options={"SymmetricMode": True})
-    pointers = np.arange(0, table.size + 1, corners)
-    mean = sparse.csr_array(
-        (np.full(table.size, 1.0 / corners), table.ravel(), pointers), shape=(len(cells), len(nodes))
-    )
-    load = sparse.csr_array(mean.T)
 
     def solve(field: Array) -> Array:
-        output = np.zeros(grid.n_cells)
-        output[cells] = mean @ factor.solve(load @ field[cells])
+        shares = np.repeat(field[cells] / corners, corners)
+        load = np.bincount(table.ravel(), weights=shares, minlength=n_dofs).astype(np.float64)
+        output = np.zeros(domain.grid.n_cells)
+        output[cells] = factor.solve(load)[table].mean(axis=1)
         return output
 
     return solve
