@@ -14,7 +14,7 @@ from topopt.errors import InputError
 from topopt.parameters import Array
 from topopt.regions import Nowhere, Region
 
-__all__ = ["AXES", "Domain", "Grid"]
+__all__ = ["AXES", "Domain", "Grid", "designed"]
 
 AXES = ("x", "y", "z")
 Indices = NDArray[np.int32]
@@ -210,6 +210,21 @@ class Domain:
         out = np.where(self.solid_cells, 1.0, field)
         out[self.void_cells] = 0.0
         return out
+
+
+def designed(cells: Domain | Grid) -> Domain:
+    """Return a domain as it is, and a grid as a domain without passive parts.
+
+    Raises
+    ------
+    InputError
+        If it is neither.
+    """
+    if isinstance(cells, Domain):
+        return cells
+    if not isinstance(cells, Grid):
+        raise InputError(f"domain: expected a Domain or a Grid, got {cells!r}")
+    return Domain(cells)
 
 
 @functools.lru_cache(maxsize=8)

@@ -14,7 +14,7 @@ from topopt.chain import Chain, Tape
 from topopt.design import Design
 from topopt.errors import InputError, suggestion
 from topopt.evaluation import Bounds, Evaluation
-from topopt.grid import Domain, Grid
+from topopt.grid import Domain, Grid, designed
 from topopt.measures import discreteness, interface
 from topopt.parameters import Array
 from topopt.signals import signals
@@ -53,8 +53,8 @@ class Problem:
     ----------
     chain : Chain
         From the design (n_cells,) to responses of shape ().
-    domain : Domain or Grid
-        The cells, and which of them are passive.
+    domain : Domain
+        The cells, and which of them are passive; a bare grid is taken as one without passive parts.
     minimise : str
         Name of the response to lower.
     limits : mapping
@@ -72,7 +72,7 @@ class Problem:
     """
 
     chain: Chain
-    domain: Domain | Grid
+    domain: Domain
     minimise: str
     limits: Mapping[str, float | Limit] = field(default_factory=dict)
     start: float | Array | None = None
@@ -80,10 +80,7 @@ class Problem:
 
     def __post_init__(self) -> None:
         """Normalise and refuse names that are not in the chain."""
-        if isinstance(self.domain, Grid):
-            object.__setattr__(self, "domain", Domain(self.domain))
-        if not isinstance(self.domain, Domain):
-            raise InputError(f"domain: expected a Domain or a Grid, got {self.domain!r}")
+        object.__setattr__(self, "domain", designed(self.domain))
         if not isinstance(self.chain, Chain):
             object.__setattr__(self, "chain", Chain(self.chain))
         self._require_one_grid()
@@ -101,15 +98,15 @@ class Problem:
     @property
     def grid(self) -> Grid:
         """The cells."""
-        return self._domain.grid
+        return self.domain.grid
 
     def initial(self) -> Array:
         """Return the start: densities of the active cells, shape (n,)."""
-        return np.asarray(self.start)[self._domain.active]
+        return np.asarray(self.start)[self.domain.active]
 
     def bounds(self) -> Bounds:
         """Return 0 and 1 for every variable."""
-        n = self._domain.n_active
+        n = self.domain.n_active
         return Bounds(np.zeros(n), np.ones(n))
 
     def parameters(self) -> dict[str, float]:
@@ -118,10 +115,10 @@ class Problem:
 
     def field(self, x: Array) -> Array:
         """Return the design variables as a field: passive cells 1 or 0, shape (n_cells,)."""
-        active = self._domain.active
-        if x.shape != (self._domain.n_active,):
-            raise InputError(f"design: expected shape ({self._domain.n_active},), got {x.shape}")
-        out = np.where(self._domain.solid_cells, 1.0, 0.0)
+        active = self.domain.active
+        if x.shape != (self.domain.n_active,):
+            raise InputError(f"design: expected shape ({self.domain.n_active},), got {x.shape}")
+        out = np.where(self.domain.solid_cells, 1.0, 0.0)
         out[active] = x
         return out
 
@@ -152,15 +149,10 @@ class Problem:
             picture=Design(self.grid, tape[self.density]),
         )
 
-    @property
-    def _domain(self) -> Domain:
-        """The domain; `__post_init__` saw to it that it is one."""
-        return cast(Domain, self.domain)
-
     def _cut(self, field: Array) -> Array:
         """Return the active cells of a field; what is no field passes."""
-        whole = field.shape != (self.grid.n_cells,) or self._domain.n_active == self.grid.n_cells
-        return field if whole else field[self._domain.active]
+        whole = field.shape != (self.grid.n_cells,) or self.domain.n_active == self.grid.n_cells
+        return field if whole else field[self.domain.active]
 
     def _start(self) -> Array:
         """Return the field to start from."""
@@ -168,7 +160,7 @@ class Problem:
         if start is None:
             uppers = [limit.upper for name, limit in self._limits() if self._is_mean_density(name)]
             volume = next((bound for bound in uppers if bound is not None), None)
-            start = 0.5 if volume is None else self._domain.density_for(volume)
+            start = 0.5 if volume is None else self.domain.density_for(volume)
         values = self.grid.field(start, "start")
         if values.min() < 0 or values.max() > 1:
             found = f"{values.min():g} to {values.max():g}"

@@ -20,7 +20,9 @@ from topopt.optimizers import MMA, Optimizer
 from topopt.parameters import Array, NonNegative, checked, replaced, scalars
 from topopt.vanishing import alarms, read
 
-__all__ = ["Snapshot", "Step", "Stop", "StopRule", "optimize", "schedulable", "solve"]
+__all__ = ["Snapshot", "Step", "Stop", "StopRule", "model_parameters", "optimize", "schedulable", "solve"]
+
+_OPTIMIZER = "optimizer."
 
 StopRule = Callable[[History, bool], str | None]
 """From the log, and whether the continuation has settled, to a reason to stop or None."""
@@ -139,14 +141,14 @@ class _Clock:
 
 def schedulable(model: Model, optimizer: Optimizer) -> dict[str, float]:
     """Return every parameter that a continuation may drive, with its value."""
-    return model.parameters() | {f"optimizer.{name}": value for name, value in scalars(optimizer).items()}
+    return model.parameters() | {f"{_OPTIMIZER}{name}": value for name, value in scalars(optimizer).items()}
 
 
 def optimize(
     model: Model,
-    optimizer: Optimizer | None = None,
-    continuation: Continuation | None = None,
-    stop: StopRule | None = None,
+    optimizer: Optimizer = MMA(),
+    continuation: Continuation = Continuation(),
+    stop: StopRule = Stop(),
     snapshot: Snapshot | None = None,
 ) -> Iterator[Step]:
     """Improve a design; a generator, so that the caller's loop body replaces callbacks.
@@ -155,12 +157,12 @@ def optimize(
     ----------
     model : Model
         What is evaluated: a `topopt.Problem`, or anything with the same few methods.
-    optimizer : Optimizer, optional
-        `MMA()` if left out.
-    continuation : Continuation, optional
+    optimizer : Optimizer
+        How the design moves.
+    continuation : Continuation
         Schedules for parameters of the model and, as ``optimizer.<field>``, of the optimiser.
-    stop : callable, optional
-        `Stop()` if left out.
+    stop : callable
+        When to end, and why.
     snapshot : Snapshot, optional
         Go on from here; the result is that of the unbroken run, digit for digit.
 
@@ -174,9 +176,6 @@ def optimize(
     ParameterError
         Before the first iteration, if a scheduled parameter does not exist.
     """
-    optimizer = MMA() if optimizer is None else optimizer
-    continuation = Continuation() if continuation is None else continuation
-    stop = Stop() if stop is None else stop
     _require_types(optimizer, continuation, stop)
     continuation.require(schedulable(model, optimizer))
     bounds = model.bounds()
@@ -185,9 +184,9 @@ def optimize(
     while reason is None:
         clock = _Clock()
         parameters = continuation.at(now.history)
-        evaluation = model.evaluate(now.x, _owned(parameters, model=True))
+        evaluation = model.evaluate(now.x, model_parameters(parameters))
         clock.mark("evaluate")
-        rule = replaced(optimizer, _owned(parameters, model=False), "optimizer")
+        rule = replaced(optimizer, _optimizer_fields(parameters), "optimizer")
         x, state = rule.step(now.x, evaluation, now.state)
         clock.mark("optimizer")
         iteration = _written_down(now, parameters, evaluation, x, rule, state.multipliers, bounds, clock)
@@ -201,9 +200,9 @@ def optimize(
 
 def solve(
     model: Model,
-    optimizer: Optimizer | None = None,
-    continuation: Continuation | None = None,
-    stop: StopRule | None = None,
+    optimizer: Optimizer = MMA(),
+    continuation: Continuation = Continuation(),
+    stop: StopRule = Stop(),
 ) -> Step:
     """Run `optimize` to its end and return the last step."""
     for step in optimize(model, optimizer, continuation, stop):
@@ -227,11 +226,15 @@ def _begun(model: Model, optimizer: Optimizer, bounds: Bounds) -> Snapshot:
     return Snapshot(History(), x, optimizer.init(x, bounds.lower, bounds.upper))
 
 
-def _owned(parameters: Mapping[str, float], model: bool) -> dict[str, float]:
-    """Return the model's parameters, or the optimiser's by their field names."""
-    if model:
-        return {name: v for name, v in parameters.items() if not name.startswith("optimizer.")}
-    return {name.partition(".")[2]: v for name, v in parameters.items() if name.startswith("optimizer.")}
+def model_parameters(parameters: Mapping[str, float]) -> dict[str, float]:
+    """Return the scheduled parameters that are the model's."""
+    return {name: value for name, value in parameters.items() if not name.startswith(_OPTIMIZER)}
+
+
+def _optimizer_fields(parameters: Mapping[str, float]) -> dict[str, float]:
+    """Return the scheduled parameters that are the optimiser's, by the names of its fields."""
+    named = parameters.items()
+    return {name.removeprefix(_OPTIMIZER): value for name, value in named if name.startswith(_OPTIMIZER)}
 
 
 def _written_down(

@@ -10,6 +10,7 @@ import numpy as np
 
 from topopt.evaluation import Bounds, Evaluation, Gate, Signals
 from topopt.history import History
+from topopt.measures import discreteness
 from topopt.parameters import Array
 
 __all__ = ["ALARMS", "Reading", "alarms", "read"]
@@ -145,7 +146,7 @@ def _gate_metrics(gate: Gate, multipliers: Array) -> dict[str, float]:
         "slope_mean": float(gate.slope.mean()),
         "slope_max": float(gate.slope.max()),
         "slope_participation": _participation(np.abs(gate.slope)),
-        "discreteness": float(np.mean(4.0 * gate.output * (1.0 - gate.output))),
+        "discreteness": discreteness(gate.output),
         "blocked": float(np.mean((gate.slope < DEAD_SLOPE) & wrong)),
     }
 

@@ -13,6 +13,7 @@ from topopt.cli.terminal import FAILED, guarded, require_file, say
 from topopt.errors import MissingDependencyError
 from topopt.files import Job, read
 from topopt.history import History
+from topopt.run import model_parameters
 
 __all__ = ["announced", "check_file"]
 
@@ -108,7 +109,7 @@ def announced(job: Job, response: str, settings: int) -> str:
 
 def _settings(job: Job) -> list[dict[str, float]]:
     """Return the scheduled parameters of the chain at their start, half way (by ratio) and at their end."""
-    starts = {k: v for k, v in job.continuation.at(History()).items() if not k.startswith("optimizer.")}
+    starts = model_parameters(job.continuation.at(History()))
     finals = {name: job.continuation.schedules[name].final for name in starts}
     ends = {name: v if math.isfinite(v) else STEEP for name, v in finals.items()}
     middle = {k: math.sqrt(v * ends[k]) if v * ends[k] > 0 else (v + ends[k]) / 2 for k, v in starts.items()}

@@ -15,7 +15,7 @@ from topopt.diagnosis import diagnose
 from topopt.errors import InputError, RunFolderError
 from topopt.files import Job, Plan, Recording, RunFolder, parse, read, read_about, read_history, read_problem
 from topopt.files.status import TOLERANCE
-from topopt.run import Step
+from topopt.run import Step, model_parameters
 
 __all__ = ["resume_folder", "run_file"]
 
@@ -134,8 +134,7 @@ def _solver(job: Job) -> str:
 
 def _plan(job: Job, last: Step) -> Plan:
     """Return what is exported beside the density: the fields and displacements on the tape."""
-    parameters = {k: v for k, v in last.iteration.parameters.items() if not k.startswith("optimizer.")}
-    tape = job.problem.tape(last.x, parameters)
+    tape = job.problem.tape(last.x, model_parameters(last.iteration.parameters))
     structure = job.structure
     fields = {k: v for k, v in tape.values.items() if v.shape == (job.problem.grid.n_cells,)}
     displacements: dict[str, np.ndarray] = {}

@@ -9,9 +9,11 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from threadpoolctl import ThreadpoolController
 
 from topopt.errors import InputError, MissingDependencyError, SingularSystemError, suggestion
+from topopt.fem.assembly import System, pattern
 from topopt.solvers.protocol import DirectFactor, Operator
 
 __all__ = ["Cholmod", "cholmod_available", "require_cholmod"]
@@ -59,7 +61,7 @@ class Cholmod:
         ordering = self.ordering
         if ordering == "auto":
             ordering = "amd" if operator.system.ndim == 2 else "metis"
-        analysis = _analysis(operator.system, ordering, _Sample(operator.matrix))
+        analysis = _analysis(operator.system, ordering)
         try:
             with _threads(len(operator.system.free)):
                 numeric = analysis.factored(operator.matrix)
@@ -75,24 +77,6 @@ class Cholmod:
 def cholmod_available() -> bool:
     """Return whether scikit-sparse can be imported."""
     return importlib.util.find_spec("sksparse") is not None
-
-
-class _Sample:
-    """Carries a matrix into a memoised function, once, without being part of its key."""
-
-    def __init__(self, matrix: Any) -> None:
-        self._matrix = matrix
-
-    def take(self) -> Any:
-        """Hand the matrix out and forget it, so that no cache keeps it alive."""
-        matrix, self._matrix = self._matrix, None
-        return matrix
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Sample)
-
-    def __hash__(self) -> int:
-        return 0
 
 
 class _Analysis:
@@ -116,10 +100,11 @@ class _Analysis:
 
 
 @functools.lru_cache(maxsize=3)
-def _analysis(system: object, ordering: str, sample: _Sample) -> _Analysis:
+def _analysis(system: System, ordering: str) -> _Analysis:
     """Return the symbolic factor: it depends on the pattern alone, and the pattern on the system."""
+    matrix = pattern(system).matrix(np.ones(len(system.cell_dofs)))
     # "auto" would take the simplicial LDL^T for small systems, which lets negative pivots pass.
-    return _Analysis(require_cholmod().analyze(sample.take(), mode="supernodal", ordering_method=ordering))
+    return _Analysis(require_cholmod().analyze(matrix, mode="supernodal", ordering_method=ordering))
 
 
 def _threads(n_free: int) -> AbstractContextManager[object]:

@@ -120,7 +120,7 @@ def _refuse_too_large(structure: System, name: str, estimate: int) -> None:
     raise TooLargeError(
         f"solver '{name}': a factorisation of {len(structure.free)} unknowns in {structure.ndim}-D would "
         f"take about {estimate / 1e9:.1f} GB, but {available / 1e9:.1f} GB are available; {other}"
-        f"choose a coarser grid or an iterative solver"
+        f"take a coarser grid"
     )
 
 

@@ -12,7 +12,7 @@ from scipy import fft, linalg
 
 from topopt.chain import Pullback, Stage
 from topopt.errors import InputError
-from topopt.grid import Domain, Grid
+from topopt.grid import Domain, Grid, designed
 from topopt.parameters import Array, Positive
 
 __all__ = ["Cone", "SensitivityFilter"]
@@ -71,6 +71,7 @@ class Cone(Stage):
     def __post_init__(self) -> None:
         """Refuse a radius that does nothing or everything."""
         super().__post_init__()
+        object.__setattr__(self, "domain", designed(self.domain))
         refuse_radius("Cone", self.domain.grid, self.radius, float(self.domain.grid.spacing.min()))
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
@@ -114,6 +115,7 @@ class SensitivityFilter(Stage):
     def __post_init__(self) -> None:
         """Refuse a radius that does nothing or everything."""
         super().__post_init__()
+        object.__setattr__(self, "domain", designed(self.domain))
         spacing = self.domain.grid.spacing
         refuse_radius("SensitivityFilter", self.domain.grid, self.radius, float(spacing.min()))
 

@@ -15,7 +15,7 @@ from scipy import fft
 from topopt.chain import Pullback, Stage
 from topopt.errors import TooLargeError
 from topopt.fem.operator import StiffnessOperator
-from topopt.grid import Domain, Grid, Indices
+from topopt.grid import Domain, Grid, Indices, designed
 from topopt.parameters import Array, Positive
 from topopt.solvers import choose
 from topopt.stages.filters import averaged, refuse_radius, silence
@@ -68,6 +68,7 @@ class Helmholtz(Stage):
     def __post_init__(self) -> None:
         """Refuse a radius that the cells do not resolve."""
         super().__post_init__()
+        object.__setattr__(self, "domain", designed(self.domain))
         least = 2.0 * float(self.domain.grid.spacing.max())
         refuse_radius("Helmholtz", self.domain.grid, self.radius, math.nextafter(least * (1 - 2e-9), 0.0))
 

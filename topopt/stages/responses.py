@@ -12,7 +12,7 @@ from topopt.chain import Pullback, Stage
 from topopt.errors import InputError, suggestion
 from topopt.fem.picking import nodes_of
 from topopt.fem.structure import Structure
-from topopt.grid import Domain, Grid
+from topopt.grid import Domain, designed
 from topopt.parameters import Array
 from topopt.regions import Region
 
@@ -124,22 +124,23 @@ class Mean(Stage):
 
     Parameters
     ----------
-    domain : Domain or Grid
-        Says which cells are passive void; none on a bare grid.
+    domain : Domain
+        Says which cells are passive void.
     """
 
     linear: ClassVar[bool] = True
 
-    domain: Domain | Grid
+    domain: Domain
+
+    def __post_init__(self) -> None:
+        """Take a bare grid as a domain without passive parts."""
+        super().__post_init__()
+        object.__setattr__(self, "domain", designed(self.domain))
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the mean and its pullback."""
         (field,) = inputs
-        counted = (
-            np.ones(self.domain.n_cells)
-            if isinstance(self.domain, Grid)
-            else (~self.domain.void_cells).astype(np.float64)
-        )
+        counted = (~self.domain.void_cells).astype(np.float64)
         seeds = counted / counted.sum()
         _require_shape(self, field, seeds)
 
