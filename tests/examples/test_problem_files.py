@@ -10,6 +10,9 @@ import pytest
 
 from topopt import check, optimize
 from topopt.files import Job, parse, read
+from topopt.files.fields import form
+from topopt.files.registry import KINDS, known
+from topopt.run import Stop
 
 FOLDER = Path(__file__).parents[2] / "problems"
 FILES = sorted(FOLDER.glob("*.yaml"))
@@ -96,3 +99,32 @@ def test_the_cantilever_stays_a_mirror_image_of_itself() -> None:
     last = list(optimize(job.problem, job.optimizer, job.continuation, job.stop))[-1]
     shape = job.problem.grid.cells
     assert np.allclose(last.x.reshape(shape), last.x.reshape(shape)[:, ::-1], atol=1e-6)
+
+
+GUIDE = (FOLDER.parent / "docs" / "guide.md").read_text("utf-8")
+SECTION = GUIDE.partition("\n## The problem file")[2].partition("\n## ")[0]
+TYPES = [(name, cls) for kind in KINDS for name, cls in known(kind).items()] + [("stop", Stop)]
+
+
+def rows(name: str) -> str:
+    """Return the rows of a type, those below it without a type of their own included."""
+    lines = [line for line in SECTION.splitlines() if line.startswith("|")]
+    starts = [i for i, line in enumerate(lines) if f"`{name}`" in line.split("|")[1]]
+    end = starts[-1] + 1
+    while end < len(lines) and not lines[end].split("|")[1].strip():
+        end += 1
+    return "\n".join(line.split("|")[2] for line in lines[starts[-1] : end])
+
+
+@pytest.mark.parametrize(("name", "cls"), TYPES, ids=[name for name, _ in TYPES])
+def test_the_guide_names_every_field_and_its_default(name: str, cls: type) -> None:
+    said = dict(re.findall(r"`(\w+)`(?: \(([^)]*)\))?", rows(name)))
+    fields = form(cls).fields
+    assert said.keys() == fields.keys()
+    for field, (_, default) in fields.items():
+        if isinstance(default, int | float):
+            assert float(said[field]) == default
+        elif default not in (None, ...):
+            assert said[field].strip("[]") == str(default).strip("[]").replace(".0", "")
+        else:
+            assert said[field] == ""

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -59,12 +61,20 @@ FORM = [
     ("minimise: compliance\n", "", "beam.yaml:1: minimise: missing: expected text"),
     ("name: beam", "name: ../beam",
      "beam.yaml:1: name: expected letters, digits, '_', '-' and '.', a letter or digit first, got '../beam'"),
-    ("name: beam", "name: 12", "beam.yaml:1: name: expected text, got 12"),
+    ("name: beam", "name: 010", "beam.yaml:1: name: expected text, got 10; quote it"),
+    ("name: beam", "<<: {a: 1}\nname: beam",
+     "beam.yaml:1: YAML 1.2 has no merge keys (<<); write the keys out"),
+    ("name: beam", "name: !!python/name:os.getcwd beam",
+     "beam.yaml:1: the tag '!!python/name:os.getcwd' is not known here"),
+    ("grid: {", "grid: !!python/object:os.stat {",
+     "beam.yaml:2: the tag '!!python/object:os.stat' is not known here"),
+    ("name: beam", "name: !!int beam", "beam.yaml:1: 'beam' is no !!int"),
+    ("name: beam", "name: 12", "beam.yaml:1: name: expected text, got 12; quote it"),
     ("[12, 4]", "[12, 4.5]", "beam.yaml:2: grid.cells.1: expected an integer, got 4.5"),
     ("[12, 4]", "[12, true]", "beam.yaml:2: grid.cells.1: expected an integer, got true"),
     ("[12, 4]", "12", "beam.yaml:2: grid.cells: expected a list of integers, got 12"),
-    ("[12, 4]", "[12]", "beam.yaml:2: grid.cells: expected 2 or 3 numbers of cells, got (12,)"),
-    ("[12, 4]", "[12, 0]", "beam.yaml:2: grid.cells: expected integers >= 1, got (12, 0)"),
+    ("[12, 4]", "[12]", "beam.yaml:2: grid.cells: expected 2 or 3 numbers of cells, got [12]"),
+    ("[12, 4]", "[12, 0]", "beam.yaml:2: grid.cells: expected integers >= 1, got [12, 0]"),
     ("[12, 4]", "[1, 1]", "beam.yaml:2: grid.cells: a design needs at least 2 cells along each axis, got "
      "[1, 1]"),
     ("[12, 4]", "[100000, 100000]", "beam.yaml:2: grid.cells: 1e+10 cells are too many; choose at most "
@@ -72,9 +82,9 @@ FORM = [
     ("size: [3.0, 1.0]", "size: [3.0, '1.0']", "beam.yaml:2: grid.size.1: expected a number, got '1.0'"),
     ("size: [3.0, 1.0]", "size: [3.0, .nan]", "beam.yaml:2: grid.size.1: expected a number, got nan"),
     ("size: [3.0, 1.0]", "size: [3.0, -1.0]",
-     "beam.yaml:2: grid.size: expected positive finite lengths, got (3.0, -1.0)"),
+     "beam.yaml:2: grid.size: expected positive finite lengths, got [3.0, -1.0]"),
     ("size: [3.0, 1.0]", "size: [3.0]", "beam.yaml:2: grid.size: expected 2 lengths like grid.cells, got "
-     "(3.0,)"),
+     "[3.0]"),
     ("regions:", "material: {poisson: 0.5}\nregions:",
      "beam.yaml:3: material.poisson: expected a number > -1 and < 0.5, got 0.5"),
     ("regions:", "material: {young: .inf}\nregions:",
@@ -95,6 +105,10 @@ REGIONS = [
     ("{plane: {x: 0.0}}", "{plane: {x: 0}, point: [0, 0]}",
      "beam.yaml:4: regions.left: expected one selector, got plane and point; combine regions with all, any "
      "and not"),
+    ("{plane: {x: 0.0}}", "{plane: {}}",
+     "beam.yaml:4: regions.left.plane: expected one of x, y, z, got none"),
+    ("{plane: {x: 0.0}}", "{plane: {x: .inf}}",
+     "beam.yaml:4: regions.left: plane: give at least one finite coordinate x, y or z"),
     ("{plane: {x: 0.0}}", "{}",
      "beam.yaml:4: regions.left: expected one selector, got none; combine regions with all, any and not"),
     ("{plane: {x: 0.0}}", "{all: []}", "beam.yaml:4: regions.left.all: expected a list of regions, got []"),
@@ -169,7 +183,7 @@ MECHANICS = [
      "deformed"),
     ("force: [0.0, -1.0]", "force: [0.0, .nan]", "beam.yaml:9: loads.0.force.1: expected a number, got nan"),
     ("force: [0.0, -1.0]", "force: [0.0, -.inf]",
-     "beam.yaml:9: loads.0.force: expected finite numbers, got (0.0, -inf)"),
+     "beam.yaml:9: loads.0.force: expected finite numbers, got [0.0, -inf]"),
     ("force: [0.0, -1.0]", "force: [0.0, -1.0, 0.0]",
      "beam.yaml:9: loads.0.force: 3 components (0.0, -1.0, 0.0) on a 2-D grid; give one for each of x, y"),
     ("on: tip, force:", "on: tip, traction:",
@@ -184,9 +198,11 @@ MECHANICS = [
     ("loads:\n  - {on: tip, force: [0.0, -1.0]}", "cases: [{name: a, weight: -1, loads: [{on: tip, force: "
      "[1, 0]}]}]",
      "beam.yaml:8: cases.a.weight: expected a number >= 0, got -1"),
+    ("loads:\n  - {on: tip, force: [0.0, -1.0]}", "cases: [{name: a, weight: 0, loads: [{on: tip, force: "
+     "[1, 0]}]}]", "beam.yaml:8: cases: every case has weight 0; give one a positive weight"),
     ("loads:\n  - {on: tip, force: [0.0, -1.0]}",
      "cases: [{name: a, loads: [{on: tip, force: [1, 0]}]}, {name: a, loads: [{on: tip, force: [0, 1]}]}]",
-     "beam.yaml:8: cases: structure.loads: 2 cases, but the name 'a' is given twice"),
+     "beam.yaml:8: cases: 2 cases, but the name 'a' is given twice"),
     ("limits:", "passive: {void: {box: {lower: [2, 0], upper: [3, 1]}}}\nlimits:",
      "beam.yaml:9: loads.0.on: 1 of 1 loaded nodes touch only passive void cells, the first at (3, 0); move "
      "the load or the void"),
@@ -270,11 +286,11 @@ RUN = [
     ("volume: 0.5", "volume: {uper: 0.5}", "beam.yaml:18: limits.volume.uper: unknown key: did you mean "
      "'upper'?"),
     ("volume: 0.5", "volume: {lower: 0.5, upper: 0.4}",
-     "beam.yaml:18: limits.volume: expected finite lower <= upper, at least one of them, got "
-     "Limit(upper=0.4, lower=0.5)"),
+     "beam.yaml:18: limits.volume: lower 0.5 lies above upper 0.4"),
     ("volume: 0.5", "volume: half",
      "beam.yaml:18: limits.volume: expected a number (an upper limit), or a mapping with upper, lower, got "
      "'half'"),
+    ("volume: 0.5", "volume: {}", "beam.yaml:18: limits.volume: expected upper or lower, got neither"),
     ("limits:", "start: 1.5\nlimits:", "beam.yaml:18: start: expected a density between 0 and 1, got 1.5"),
     ("limits:", "start: solid\nlimits:",
      "beam.yaml:18: start: expected a number, or a mapping with density, noise, seed, or file, got 'solid'"),
@@ -303,7 +319,7 @@ RUN = [
      'schedule, got '
      "'soft'"),
     ("{type: staircase, every: 10}", "{type: steps, values: []}",
-     'beam.yaml:20: continuation."physical.beta".values: expected a list of at least one number, got ()'),
+     'beam.yaml:20: continuation."physical.beta".values: expected a list of at least one number, got []'),
     ("{type: staircase, every: 10}", "-1",
      'beam.yaml:20: continuation."physical.beta": begins at -1: expected a value >= 0, got -1'),
     ("{type: staircase, every: 10}", "8\n  physical.eta: {type: linear, start: 0.5, final: 1.5}",
@@ -375,6 +391,96 @@ def test_all_mistakes_of_geometry_come_at_once() -> None:
     assert places == ["regions.tip", "supports.0", "chain.filtered.radius", 'continuation."physical.beta"']
 
 
+STAGES = [
+    (
+        {"minimise: compliance": "minimise: complianc", "fix: all": "fix: [x]", "radius: 0.6": "radius: 0.1"},
+        ["supports", "chain.filtered.radius", "minimise"],
+    ),
+    (
+        {"[12, 4]": "[12, 4.5]", "3.0, 0.0]}": "3.0]}", "volume: 0.5": "volume: 2",
+         "every: 10": "factor: 0.5"},
+        ["grid.cells.1", "regions.tip", "limits.volume", 'continuation."physical.beta"'],
+    ),
+    (
+        {"name: beam": "name: 7", "fix: all": "fix: [y]", "reads: [physical]": "reads: [displacement]"},
+        ["name", "supports", "chain.volume"],
+    ),
+    ({"eta: 0.5": "eta: 5", "minimise: compliance": "minimise: displacement"}, ["chain.physical.eta"]),
+    (
+        {"stop: {": "stop: {windw: 1, ", "limits: {": "start: {file: a.npz}\nlimits: {", "eta: 0.5}":
+         "eta: 0.5}\n  - {name: more, type: mean, reads: [displacement]}"},
+        ["chain.more.reads.0", "start", "stop.windw"],
+    ),
+    (
+        {"limits:": "passive: {soild: left}\nlimits:", "radius: 0.6": "radius: 60"},
+        ["chain.filtered.radius", "passive.soild"],
+    ),
+    (
+        {"type: equilibrium": "type: equilibrium, solver: colmod", "type: mma": "type: mma, mov: 1"},
+        ["chain.displacement.solver", "optimizer.mov"],
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "places"), STAGES)
+def test_what_is_right_is_examined_though_other_things_are_wrong(
+    changes: dict[str, str], places: list[str]
+) -> None:
+    text = GOOD
+    for old, new in changes.items():
+        assert text.count(old) == 1, old
+        text = text.replace(old, new)
+    with pytest.raises(ProblemFileError, match=":") as refusal:
+        parse(text, "beam.yaml")
+    assert [sentence.split(": ")[1] for sentence in refusal.value.mistakes] == places
+
+
+def test_a_file_without_a_chain_hears_of_supports_and_loads() -> None:
+    with pytest.raises(ProblemFileError, match="chain") as refusal:
+        parse("name: a\ngrid: {cells: [4, 4]}\n", "f")
+    places = [sentence.split(": ")[1] for sentence in refusal.value.mistakes]
+    assert sorted(places) == ["chain", "loads", "minimise", "supports"]
+
+
+def test_a_refused_link_still_asks_for_its_structure() -> None:
+    text = GOOD.replace("type: equilibrium}", "type: equilibrium, sover: auto}")
+    text = text.replace("supports:\n  - {on: left, fix: all}\n", "")
+    with pytest.raises(ProblemFileError, match="sover") as refusal:
+        parse(text, "f")
+    assert "f:1: supports: missing: link 'displacement' (equilibrium) needs" in refusal.value.mistakes[0]
+
+
+@pytest.mark.parametrize(
+    "section",
+    ["regions", "supports", "loads", "chain", "passive", "limits", "continuation", "optimizer", "stop",
+     "material", "start", "output", "minimise", "grid"],
+)  # fmt: skip
+@pytest.mark.parametrize("value", ["3", "[]", "[3]", "{}", "{a: 3}", "{a: [b]}", "a", "~"])
+def test_no_value_in_any_section_makes_a_crash(section: str, value: str) -> None:
+    lines = GOOD.splitlines(keepends=True)
+    start = next(i for i, line in enumerate(lines) if line.startswith(section)) if section in GOOD else 0
+    end = start + 1
+    while section in GOOD and end < len(lines) and lines[end].startswith(" "):
+        end += 1
+    kept = "".join(lines[:start] + lines[end:]) if section in GOOD else GOOD
+    for text in (f"{kept}{section}: {value}\n", f"name: a\n{section}: {value}\n"):
+        with contextlib.suppress(ProblemFileError):
+            parse(text, "f")
+
+
+def test_twenty_mistakes_are_enough() -> None:
+    more = "".join(f"  - {{on: x{i}, force: [1, 0]}}\n" for i in range(300))
+    found = mistakes("loads:\n", f"loads:\n{more}")
+    assert len(found) == 21
+    assert found[-1] == "... and 280 more"
+
+
+def test_folder_is_no_suggestion() -> None:
+    (found,) = mistakes("stop:", "flder: a\nstop:")
+    assert "valid names: cases, chain" in found
+    assert "folder" not in found
+
+
 def test_what_is_made_of_a_refused_region_is_not_refused_too() -> None:
     found = mistakes(
         "{plane: {x: 0.0}}", "{plane: {x: 9.0}}\n  right: {all: [left, tip]}\n  more: {not: right}"
@@ -388,6 +494,17 @@ def test_the_file_of_another_name_is_suggested(tmp_path: Path) -> None:
         read(tmp_path / "brigde.yaml")
     with pytest.raises(ProblemFileError, match="there is no such file; `topopt new` writes one"):
         read(tmp_path / "nothing" / "like.yaml")
+
+
+def test_a_file_of_data_is_refused_before_it_is_parsed(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("a: [" + "1, " * 2_000_000 + "1]")
+    began = time.monotonic()
+    for call in (lambda: read(tmp_path / "a.yaml"), lambda: parse("a: [" + "1, " * 200_000 + "1]", "a.yaml")):
+        with pytest.raises(
+            ProblemFileError, match=r"a\.yaml: too large: a problem file is not data; .*\.npy"
+        ):
+            call()
+    assert time.monotonic() - began < 1.0
 
 
 def test_a_file_that_is_no_utf_8_is_refused(tmp_path: Path) -> None:

@@ -224,8 +224,8 @@ def test_the_svg_is_the_outline_turned_upside_down(tmp_path: Path) -> None:
     np.testing.assert_allclose(bounds(loop), [[0, 0], [3, 0.14]], atol=1e-9)
 
 
-@pytest.mark.parametrize(("unit", "width"), [(None, None), ("in", "3in"), ("cm", "3cm"), ("m", "300cm")])
-def test_the_svg_knows_the_unit(tmp_path: Path, unit: str | None, width: str | None) -> None:
+@pytest.mark.parametrize(("unit", "width"), [(None, "800px"), ("in", "3in"), ("cm", "3cm"), ("m", "300cm")])
+def test_the_svg_knows_the_unit(tmp_path: Path, unit: str | None, width: str) -> None:
     write_svg(tmp_path / "a.svg", outline(PLATE, np.ones(PLATE.n_cells)), (3.0, 0.7), "", unit)
     assert ElementTree.parse(tmp_path / "a.svg").getroot().get("width") == width
 

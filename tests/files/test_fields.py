@@ -89,7 +89,7 @@ def test_defaults_are_the_dataclass_s() -> None:
         ({"count": 10}, ("count",), "expected an integer >= 1 and <= 9, got 10"),
         ({"loud": "yes"}, ("loud",), "expected true or false, got 'yes'"),
         ({"loud": 1}, ("loud",), "expected true or false, got 1"),
-        ({"word": 1}, ("word",), "expected text, got 1"),
+        ({"word": 1}, ("word",), "expected text, got 1; quote it"),
         ({"mood": "sofd"}, ("mood",), "expected one of 'soft', 'hard', got 'sofd'; did you mean 'soft'?"),
         ({"pair": [1.0]}, ("pair",), "expected a list of 2 numbers, got [1.0]"),
         ({"pair": 1.0}, ("pair",), "expected a list of 2 numbers, got 1.0"),

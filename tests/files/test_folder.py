@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
@@ -320,6 +324,66 @@ def test_opening_drops_what_lies_beyond_the_checkpoint_and_drafts(cheap: Any, tm
     assert not any(file.exists() for file in left)
     assert [file.read_bytes() for file in tables] == before
     assert (path / "history.csv").read_text() == folder.history.tables()[0]
+
+
+def test_the_status_keeps_up_with_slow_iterations(cheap: Any, tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, "run") as folder, mock.patch("topopt.files.folder.OFTEN", 0.0):
+        for step in folder.steps(*cheap()):
+            assert folder.status().iterations == step.iteration.number
+
+
+def test_a_slow_iteration_is_told_at_once(cheap: Any, tmp_path: Path) -> None:
+    with RunFolder.create(tmp_path, "run") as folder:
+        told = []
+        for _ in folder.steps(*cheap(3)):
+            told.append(folder.status().iterations)
+            time.sleep(0.25)
+        assert told[1:] == [2, 3]
+
+
+def test_a_run_without_its_checkpoint_starts_again_and_says_so(cheap: Any, tmp_path: Path) -> None:
+    path = finished(RunFolder.create(tmp_path, "run"), cheap())
+    with RunFolder.open(path) as folder:
+        assert folder.notes == ()
+    (path / "checkpoint.npz").unlink()
+    with RunFolder.open(path) as folder:
+        assert folder.notes == ("no checkpoint: starting again; the old tables are dropped",)
+        assert len(folder.history) == folder.status().iterations == 0
+    with RunFolder.open(path) as folder:
+        assert folder.notes == ()
+
+
+@pytest.mark.parametrize("victim", ["history.csv", "checkpoint.npz", "000003.npz"])
+def test_a_full_disk_is_told_by_the_file_that_failed_first(cheap: Any, tmp_path: Path, victim: str) -> None:
+    write, full = io.FileIO.write, [False]
+
+    class Filling(io.FileIO):
+        def write(self, data: Any) -> int:
+            full[0] = full[0] or (steps == 2 and victim in str(self.name))
+            if full[0]:
+                write(self, bytes(data)[:7])
+                raise OSError(errno.ENOSPC, "No space left on device")
+            return write(self, data)
+
+    def opened(path: Path, mode: str = "r", buffering: int = -1, **more: Any) -> Any:
+        return plain(path, mode, buffering, **more) if buffering else Filling(path, mode.replace("b", ""))
+
+    plain, steps = Path.open, 0
+    recording = Recording(frames_every=1)
+    with (
+        mock.patch.object(Path, "open", opened),
+        pytest.raises(
+            RunFolderError, match=rf"{victim}: cannot be written: No space left on device"
+        ) as refusal,
+        RunFolder.create(tmp_path, "run", recording=recording) as folder,
+    ):
+        for steps, _ in enumerate(folder.steps(*cheap()), 1):  # noqa: B007
+            pass
+    assert "2 iterations are on record: `topopt resume" in str(refusal.value)
+    assert "goes on once there is space" in str(refusal.value)
+    assert not list(tmp_path.rglob(".tmp-*"))
+    path = finished(RunFolder.open(tmp_path / "run"), cheap())
+    assert read_status(path).iterations == 8
 
 
 def test_a_file_in_the_way_is_named(cheap: Any, tmp_path: Path) -> None:

@@ -335,12 +335,22 @@ WARNINGS = [
      "slope of the "
      "projection is 3.4e-16, so no sensitivity reaches the design; begin less sharp, or nearer to the "
      "threshold"),
-    (["loads=[{on: {plane: {x: 3.0}}, traction: [0, -1]}]", "passive={void: {box: {lower: [2.5, 0], upper: "
-     "[3, 0.5]}}}"],
+    (["loads=[{on: {any: [tip, {plane: {x: 3.0}}]}, traction: [0, -1]}]",
+      "passive={void: {box: {lower: [2.5, 0], upper: [3, 0.5]}}}"],
      "loads.0.on: 2 of 5 loaded nodes touch only passive void cells, the first at (3, 0); move the load or "
      "the void"),
-    (["minimise=volume", "limits={}"], "chain.displacement: solved in every iteration, but nothing depends "
-     "on it"),
+    (["minimise=volume", "limits={physical_mean: 0.5}", "chain=[{name: physical, type: tanh, beta: 1}, "
+      "{name: stiffness, type: simp}, {name: displacement, type: equilibrium}, {name: volume, type: mean, "
+      "reads: [physical]}, {name: physical_mean, type: mean, reads: [physical]}]", "continuation={}"],
+     "chain.displacement: solved in every iteration, but nothing depends on it"),
+    (["limits={}"], "limits: nothing is limited: the best design fills the whole domain; limit a volume"),
+    (["minimise=volume", "limits={}", "chain=[{name: physical, type: tanh, beta: 1}, {name: volume, type: "
+      "mean}]", "continuation={}"],
+     "limits: nothing is limited: the best design is empty; limit a response"),
+    (["regions.idle={point: [0, 0]}"], "regions.idle: nothing uses this region"),
+    (["passive={void: {box: {lower: [0, 0], upper: [1, 0.5]}}}"],
+     "supports.0.on: 2 of 5 held nodes touch only passive void cells, the first at (0, 0); move the support "
+     "or the void"),
 ]  # fmt: skip
 
 

@@ -114,6 +114,12 @@ def test_an_alias_of_itself_is_refused() -> None:
         located("a: &a [*a]", "f")
 
 
+@pytest.mark.parametrize("depth", [60, 3000])
+def test_what_lies_too_deep_is_refused(depth: int) -> None:
+    with pytest.raises(ProblemFileError, match=r"f:2: more than 100000 values or 40 levels"):
+        located("a: 1\nb: " + "[" * depth + "]" * depth, "f")
+
+
 TEXTS = st.text(
     st.characters(
         codec="utf-8",

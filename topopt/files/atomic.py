@@ -45,6 +45,9 @@ def replacing(path: Path, durable: bool = False) -> Iterator[Path]:
         if durable:
             sync(path.parent)
     except OSError as error:
+        # A draft of half a file would take the space that is missing.
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
         raise RunFolderError(f"{path}: cannot be written: {error.strerror or error}") from error
 
 

@@ -20,11 +20,12 @@ from topopt.fem.supports import fixed_flags
 from topopt.files.fields import form
 from topopt.files.located import Mistake, Path
 from topopt.files.mistakes import blamed
-from topopt.files.selectors import built, names_in
-from topopt.files.spec import Item, Spec
+from topopt.files.selectors import built, mistakes_in, names_in
+from topopt.files.spec import Item, Spec, mapping
 from topopt.files.start import begun
 from topopt.grid import Domain, Grid
 from topopt.history import History
+from topopt.parameters import Array
 from topopt.problem import Limit, Problem
 from topopt.regions import Nowhere, Region
 from topopt.run import Stop
@@ -48,6 +49,8 @@ class Parts:
     stages: dict[str, Stage] = field(default_factory=dict)
     optimizer: Any = None
     stop: Stop | None = None
+    limits: dict[str, float | Limit] = field(default_factory=dict)
+    start: float | Array | None = None
     continuation: Continuation | None = None
     problem: Problem | None = None
 
@@ -58,7 +61,7 @@ def assembled(spec: Spec, folder: FilePath) -> Parts:
     Parameters
     ----------
     spec : Spec
-        Without mistakes of form or reference.
+        What the file says; what lacks something that was refused is left out.
     folder : Path
         What files are relative to.
     """
@@ -71,14 +74,13 @@ def assembled(spec: Spec, folder: FilePath) -> Parts:
         if schedule is not None:
             parts.schedules[name] = schedule
     parts.grid = _grid(spec)
-    if parts.grid is None:
-        return parts
     _regions(spec, parts, folder)
     parts.domain = _domain(spec, parts, folder)
     parts.structure = _structure(spec, parts, folder)
     _stages(spec, parts, folder)
+    _goals(spec, parts, folder)
     if not spec.mistakes:
-        _problem(spec, parts, folder)
+        _problem(spec, parts)
     return parts
 
 
@@ -88,7 +90,7 @@ def booked(spec: Spec, path: Path, fields: Iterable[str] = ()) -> Iterator[None]
     try:
         yield
     except ValueError as error:
-        spec.mistakes.append(blamed(error, path, fields))
+        spec.add([blamed(error, path, fields)])
 
 
 def _made(spec: Spec, item: Item | None, **context: Any) -> Any:
@@ -119,49 +121,44 @@ def _grid(spec: Spec) -> Grid | None:
 
 def _regions(spec: Spec, parts: Parts, folder: FilePath) -> None:
     """Build the named regions, those first that others are made of, and refuse empty ones."""
-    raw = spec.top["regions"]
-    grid = parts.grid
-    assert grid is not None
+    raw = mapping(spec.top["regions"])
+    seen: set[str] = set()
 
     def build(name: str) -> None:
-        if name in parts.regions or name not in raw or name in refused:
+        if name in seen or name not in raw:
             return
+        seen.add(name)
         for other in names_in(raw[name]):
             build(other)
-        refused.add(name)
-        if any(other in refused for other in names_in(raw[name])):
-            return
-        path = ("regions", name)
-        with booked(spec, path):
-            region = built(raw[name], parts.regions, folder)
-            if not grid.cells_in(region).any():
-                nodes_of(region, grid, "region")
-            parts.regions[name] = region
-            refused.discard(name)
+        with booked(spec, ("regions", name)):
+            found = region(parts, raw[name], folder)
+            if found is None:
+                return
+            if parts.grid is not None and not parts.grid.cells_in(found).any():
+                nodes_of(found, parts.grid, "region")
+            parts.regions[name] = found
 
-    refused: set[str] = set()
     for name in raw:
         build(name)
 
 
-def region(spec: Spec, parts: Parts, value: Any, folder: FilePath) -> Region | None:
-    """Build a region, or return None if a part of it was refused."""
-    if any(name in spec.top["regions"] and name not in parts.regions for name in names_in(value)):
-        return None
-    return built(value, parts.regions, folder)
+def region(parts: Parts, value: Any, folder: FilePath) -> Region | None:
+    """Build a region, or return None if its form is wrong or a part of it was refused."""
+    return None if mistakes_in(value, (), parts.regions) else built(value, parts.regions, folder)
 
 
 def _domain(spec: Spec, parts: Parts, folder: FilePath) -> Domain | None:
     """Build the grid with its passive parts."""
-    assert parts.grid is not None
+    if parts.grid is None or spec.refuses("passive"):
+        return None
     passive = dict(spec.top["passive"])
     chosen: dict[str, Region] = {}
     for role in ("solid", "void"):
-        if passive[role] is None:
+        if passive.get(role) is None:
             chosen[role] = Nowhere()
             continue
         with booked(spec, ("passive", role)):
-            found = region(spec, parts, passive[role], folder)
+            found = region(parts, passive[role], folder)
             if found is not None:
                 cells_of(found, parts.grid, "passive")
                 chosen[role] = found
@@ -172,30 +169,34 @@ def _domain(spec: Spec, parts: Parts, folder: FilePath) -> Domain | None:
 
 
 def _structure(spec: Spec, parts: Parts, folder: FilePath) -> Structure | None:
-    """Build supports and loads, each by itself, and then the structure."""
+    """Build supports and loads, each by itself, and then the structure if all of it is right."""
     grid, material = parts.grid, parts.material
-    before = len(spec.mistakes)
-    if not spec.supports or not spec.cases or material is None or grid is None:
-        return None
-    with booked(spec, ("material",)):
-        elasticity(material, grid.ndim)
+    if grid is not None and material is not None:
+        with booked(spec, ("material",)):
+            elasticity(material, grid.ndim)
     supports = [_placed(spec, parts, item, folder) for item in spec.supports]
     for item, support in zip(spec.supports, supports, strict=True):
-        if support is not None:
+        if support is not None and grid is not None:
             with booked(spec, item.path, item.values):
                 fixed_flags(grid, (support,))
     cases = []
     for path, name, weight, items in spec.cases:
         loads = [_placed(spec, parts, item, folder) for item in items]
         for item, load in zip(items, loads, strict=True):
-            if load is not None:
+            if load is not None and grid is not None:
                 with booked(spec, item.path, item.values):
-                    if not np.any(load.nodal_forces(grid, material.thickness if grid.ndim == 2 else 1.0)):
+                    if not np.any(load.nodal_forces(grid, 1.0)):
                         raise InputError("the load is zero; nothing would be deformed")
-        if None not in loads:
+        if None not in loads and loads:
             with booked(spec, path):
                 cases.append(LoadCase(name, tuple(loads), weight))
-    if None in supports or len(spec.mistakes) > before or len(cases) < len(spec.cases):
+    whole = None not in supports and len(cases) == len(spec.cases) and bool(supports and cases)
+    if (
+        grid is None
+        or material is None
+        or not whole
+        or spec.refuses("material", "supports", "loads", "cases")
+    ):
         return None
     with booked(spec, ("cases",) if "cases" in spec.located.data else ("loads",)):
         return Structure(grid, tuple(supports), tuple(cases), material)
@@ -210,7 +211,7 @@ def _placed(spec: Spec, parts: Parts, item: Item, folder: FilePath, **context: A
             continue
         chosen = None
         with booked(spec, (*item.path, name)):
-            chosen = region(spec, parts, values[name], folder)
+            chosen = region(parts, values[name], folder)
         if chosen is None:
             return None
         values[name] = chosen
@@ -219,7 +220,9 @@ def _placed(spec: Spec, parts: Parts, item: Item, folder: FilePath, **context: A
 
 def _stages(spec: Spec, parts: Parts, folder: FilePath) -> None:
     """Build the stages of the chain whose surroundings are there."""
-    surroundings = {Grid: parts.grid, Domain: parts.domain, Structure: parts.structure}
+    # A link is examined even if the passive parts are refused; then none of it enters a problem.
+    domain = parts.domain or (Domain(parts.grid) if parts.grid is not None else None)
+    surroundings = {Grid: parts.grid, Domain: domain, Structure: parts.structure}
     for item in spec.chain:
         context = {name: surroundings[kind] for name, kind in form(item.cls).context.items()}
         values = dict(item.values)
@@ -251,24 +254,26 @@ def _moved(spec: Spec, item: Item, scheduled: dict[str, float]) -> None:
                 spec.mistakes[index] = Mistake(path, f"begins at {value:g}: {mistake.text}")
 
 
-def _problem(spec: Spec, parts: Parts, folder: FilePath) -> None:
-    """Put chain, start, limits and continuation together."""
+def _goals(spec: Spec, parts: Parts, folder: FilePath) -> None:
+    """Build the limits, each by itself, and the start."""
+    for name, bound in spec.limits.items():
+        with booked(spec, ("limits", name)):
+            parts.limits[name] = Limit(**bound) if isinstance(bound, dict) else Limit(upper=bound)
+    if parts.domain is not None and not spec.refuses("start"):
+        with booked(spec, ("start",)):
+            parts.start = begun(spec.start, parts.domain, parts.stages, parts.limits, folder)
+
+
+def _problem(spec: Spec, parts: Parts) -> None:
+    """Put everything together."""
     assert parts.domain is not None
     with booked(spec, ("chain",)):
         chain = Chain(tuple(Link(item.name, parts.stages[item.name], item.reads) for item in spec.chain))
-        limits: dict[str, float | Limit] = {}
-        for name, bound in spec.limits.items():
-            with booked(spec, ("limits", name)):
-                limits[name] = Limit(**bound) if isinstance(bound, dict) else Limit(upper=bound)
-        start = None
-        with booked(spec, ("start",)):
-            start = begun(spec.start, parts.domain, chain, limits, folder)
         parts.continuation = Continuation(parts.schedules)
-        if not spec.mistakes:
-            with booked(spec, ("start",)):
-                parts.problem = Problem(
-                    chain, parts.domain, spec.top["minimise"], limits, start, spec.top["density"]
-                )
+        with booked(spec, ("start",)):
+            parts.problem = Problem(
+                chain, parts.domain, spec.top["minimise"], parts.limits, parts.start, spec.top["density"]
+            )
 
 
 def _tupled(value: Any) -> Any:

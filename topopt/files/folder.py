@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import time
@@ -11,7 +12,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from topopt.continuation import Continuation
-from topopt.errors import InputError
+from topopt.errors import InputError, RunFolderError
 from topopt.evaluation import Model
 from topopt.files.atomic import write_text
 from topopt.files.checkpoint import FORMAT
@@ -25,11 +26,13 @@ from topopt.files.status import Status, read_status
 from topopt.files.table import whole_lines
 from topopt.history import History
 from topopt.optimizers import MMA, Optimizer
-from topopt.run import Snapshot, Step, Stop, StopRule, optimize
+from topopt.run import Snapshot, Step, Stop, StopRule, model_parameters, optimize
 
 __all__ = ["Recording", "RunFolder"]
 
 _OWN = (MARKER, MANIFEST, PROBLEM, "history.csv", "vanishing.csv", "checkpoint.npz", "status.json")
+OFTEN = 0.2
+"""Seconds between two moments at which `status.json` is written, if iterations are faster."""
 
 
 class RunFolder:
@@ -148,7 +151,8 @@ class RunFolder:
         try:
             notes = differences(about["environment"], environment(solver))
             folder = cls(path, lock, about, read_problem(path, about), notes)
-            folder._record.settle()
+            if folder._record.settle():
+                folder.notes += ("no checkpoint: starting again; the old tables are dropped",)
             folder._tell()
         except BaseException:
             lock.release()
@@ -165,7 +169,9 @@ class RunFolder:
         """Release the folder; a run that was not finished stands as interrupted."""
         try:
             if self._running:
-                self.interrupt("stopped by the caller" if kind is None else f"{kind.__name__}: {error}")
+                # What cannot be written now must not hide what could not be written first.
+                with contextlib.suppress(*([RunFolderError] if error else [])):
+                    self.interrupt("stopped by the caller" if kind is None else f"{kind.__name__}: {error}")
         finally:
             self.close()
 
@@ -255,8 +261,8 @@ class RunFolder:
             If the step does not follow the one before, or the folder cannot be written.
         """
         self._record.append(step)
-        # For whoever watches from outside: once a second is often enough, and a rename is dear.
-        if time.monotonic() - self._told >= 1.0:
+        # For whoever watches from outside: five times a second is often enough, and a rename is dear.
+        if time.monotonic() - self._told >= OFTEN:
             self._tell()
 
     def interrupt(self, reason: str = "interrupted by the user") -> None:
@@ -301,5 +307,5 @@ class RunFolder:
         if reason is None or checkpoint is None or checkpoint.evaluated is None:
             return None
         iteration, x = history[-1], checkpoint.evaluated
-        parameters = {k: v for k, v in iteration.parameters.items() if not k.startswith("optimizer.")}
+        parameters = model_parameters(iteration.parameters)
         return Step(iteration, x, model.evaluate(x, parameters), snapshot, reason)

@@ -17,7 +17,8 @@ from topopt.files.references import dangling
 from topopt.files.registry import importable
 from topopt.files.resolved import resolved
 from topopt.files.sanity import examined
-from topopt.files.spec import Spec, shaped
+from topopt.files.spec import shaped
+from topopt.files.syntax import MOST_BYTES, NO_DATA
 from topopt.optimizers import Optimizer
 from topopt.problem import Problem
 from topopt.regions import Region
@@ -106,6 +107,8 @@ def read(path: str | Path, overrides: Iterable[str] = ()) -> Job:
         )
         hint = f"did you mean '{folder / close[0]}'?" if close else "`topopt new` writes one to start from"
         raise ProblemFileError([f"{path}: there is no such file; {hint}"])
+    if path.stat().st_size > MOST_BYTES:
+        raise ProblemFileError([f"{path}: {NO_DATA}"])
     try:
         text = path.read_text("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -131,19 +134,20 @@ def parse(text: str, source: str = "<text>", overrides: Iterable[str] = (), fold
     Raises
     ------
     ProblemFileError
-        With every mistake: form and names first; if these are right, geometry and mechanics.
+        With every mistake of form, names, geometry and mechanics: what is right is examined even if something
+        else is wrong. Only wrong syntax comes alone.
     """
     said = overridden(located(text, source), overrides)
     named = said.data.get("folder")
     base = Path(folder) / named if isinstance(named, str) else Path(folder)
     with importable(base):
         spec = shaped(said)
-        spec.mistakes += dangling(spec)
-        _refuse(spec)
+        spec.add(dangling(spec))
         parts = assembled(spec, base)
         findings = examined(spec, parts)
-    spec.mistakes += findings.mistakes
-    _refuse(spec)
+    spec.add(findings.mistakes)
+    if spec.mistakes:
+        raise spec.located.refusal(spec.mistakes)
     if findings.too_large is not None:
         raise findings.too_large
     assert parts.problem is not None
@@ -165,9 +169,3 @@ def parse(text: str, source: str = "<text>", overrides: Iterable[str] = (), fold
         warnings=tuple(said.sentence(warning) for warning in findings.warnings),
         source=source,
     )
-
-
-def _refuse(spec: Spec) -> None:
-    """Raise if there are mistakes."""
-    if spec.mistakes:
-        raise spec.located.refusal(spec.mistakes)

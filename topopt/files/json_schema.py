@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import json
 import operator
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -16,9 +17,11 @@ from topopt.files.fields import REGION, Entry, model
 from topopt.files.registry import known
 from topopt.files.sections import LOADS, Case, Sections, Start
 from topopt.files.selectors import COMBINED, DRAWN, EVERYWHERE, GEOMETRIC
+from topopt.files.spec import NAME
 from topopt.grid import Grid
 from topopt.problem import Limit
 from topopt.run import Stop
+from topopt.solvers import SOLVERS
 
 __all__ = ["PATH", "schema", "text"]
 
@@ -26,12 +29,36 @@ PATH = Path(__file__).with_name("problem.schema.json")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 
+_COMPONENT = {"enum": ["x", "y", "z"]}
+_PATH = r"[A-Za-z_][\w.]*:[A-Za-z_]\w*"
+_NARROWED: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
+    "Grid": {
+        "cells": {"items": {"type": "integer", "minimum": 2}, "minItems": 2, "maxItems": 3},
+        "size": {"items": {"type": "number", "exclusiveMinimum": 0}, "maxItems": 3},
+    },
+    "Material": {"plane": {"enum": ["stress", "strain"]}},
+    "Support": {
+        "fix": {
+            "anyOf": [
+                {"enum": ["all"]},
+                {"type": "string", "pattern": "^[xyz]{1,3}$"},
+                {"type": "array", "items": _COMPONENT, "minItems": 1, "maxItems": 3, "uniqueItems": True},
+            ]
+        },
+        "spring": {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "null"}]},
+    },
+    "EquilibriumLink": {"solver": {"pattern": f"^(auto|{'|'.join(SOLVERS)}|{_PATH})$"}},
+    "polygon": {"corners": {"minItems": 3}},
+}
+"""What the constructors refuse beyond what their annotations say, by definition and field."""
+
+
 class Own(BaseModel):
     """A class of your own by its dotted path, with its fields."""
 
     model_config = ConfigDict(extra="allow")
 
-    type: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")]
+    type: Annotated[str, Field(pattern=f"^{_PATH}$")]
 
 
 class OwnLink(Own):
@@ -52,9 +79,26 @@ def schema() -> dict[str, Any]:
     found = _tidied(raw)
     assert isinstance(found, dict)
     found["$defs"] |= {"Region": _region(), **_region_parts()}
+    _narrow(found)
     return {"$schema": _DIALECT, "title": "Problem file of topopt"} | {
-        key: found[key] for key in ("description", "type", "properties", "required", "additionalProperties")
+        key: found[key]
+        for key in ("description", "type", "properties", "required", "additionalProperties", "not")
     } | {"$defs": dict(sorted(found["$defs"].items()))}  # fmt: skip
+
+
+def _narrow(found: dict[str, Any]) -> None:
+    """Add to a schema, in place, what annotations cannot say."""
+    for definition, fields in _NARROWED.items():
+        for field, more in fields.items():
+            found["$defs"][definition]["properties"][field] |= more
+    for definition in ("plane", "Limit"):
+        found["$defs"][definition]["minProperties"] = 1
+    found["properties"]["name"]["pattern"] = f"^{NAME.pattern}$"
+    start = found["properties"]["start"]["anyOf"]
+    start[:] = [
+        part | {"minimum": 0, "maximum": 1} if part.get("type") == "number" else part for part in start
+    ]
+    found["not"] = {"required": ["loads", "cases"]}
 
 
 def text() -> str:

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from topopt.files.located import Mistake, Path
 from topopt.files.spec import Item, Spec
 from topopt.optimizers import OC
-from topopt.stages import Mean
+from topopt.stages import Compliance, Displacement, Mean
 
-__all__ = ["shares", "unkept"]
+__all__ = ["shares", "unkept", "unlimited"]
 
 
 def shares(spec: Spec) -> Iterator[tuple[str, Mapping[str, float]]]:
@@ -39,8 +39,27 @@ def unkept(spec: Spec) -> Iterator[Mistake]:
             if not 0 < value < 1:
                 text = f"expected a share between 0 and 1, both excluded, got {value:g}"
                 yield Mistake(("limits", name), text)
-    if spec.optimizer is not None and spec.optimizer.cls is OC:
+    if spec.optimizer is not None and spec.optimizer.cls is OC and not spec.refuses("limits", "chain"):
         yield from _beyond_oc(spec)
+
+
+def unlimited(spec: Spec) -> Iterator[Mistake]:
+    """Yield a warning if nothing is limited, so that the best design is no design.
+
+    Parameters
+    ----------
+    spec : Spec
+        What the file says.
+    """
+    if spec.limits:
+        return
+    cls = next((item.cls for item in spec.chain if item.name == spec.top.get("minimise")), None)
+    if cls is not None and issubclass(cls, Mean):
+        yield Mistake(("limits",), "nothing is limited: the best design is empty; limit a response")
+    elif cls is not None and issubclass(cls, Compliance | Displacement):
+        yield Mistake(
+            ("limits",), "nothing is limited: the best design fills the whole domain; limit a volume"
+        )
 
 
 def _beyond_oc(spec: Spec) -> Iterator[Mistake]:

@@ -7,20 +7,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from topopt.errors import ProblemFileError
+from topopt.files.syntax import DEEPEST, MOST_VALUES, composed, line_of, too_much
 
 __all__ = ["Key", "Located", "Mistake", "Path", "located", "scalar", "shown"]
 
 Key = str | int
 Path = tuple[Key, ...]
 
-MOST_VALUES = 100_000
-"""A problem file is written by hand: more values than this are no problem file."""
-DEEPEST = 40
+MOST_SHOWN = 20
+"""Mistakes that are listed; more than these nobody reads."""
 _TAG = "tag:yaml.org,2002:"
 _PLAIN = re.compile(r"[A-Za-z_][\w-]*")
 
@@ -92,7 +90,9 @@ class Located:
     def refusal(self, mistakes: list[Mistake]) -> ProblemFileError:
         """Return the error that lists mistakes in the order of the file, each once."""
         order = sorted(dict.fromkeys(mistakes), key=lambda mistake: self._position(mistake.path))
-        return ProblemFileError(self.sentence(mistake) for mistake in order)
+        sentences = [self.sentence(mistake) for mistake in order[:MOST_SHOWN]]
+        more = len(order) - len(sentences)
+        return ProblemFileError([*sentences, f"... and {more} more"] if more else sentences)
 
     def _position(self, path: Path) -> int:
         """Return the line to sort by; what an override set comes last."""
@@ -119,12 +119,12 @@ def located(text: str, source: str) -> Located:
     ProblemFileError
         For wrong syntax (the first place), and for keys that are given twice (all of them).
     """
-    node = _composed(text, source)
+    node = composed(text, source)
     if node is None:
         raise ProblemFileError([f"{source}:1: the file is empty; `topopt new` writes one to start from"])
     if not isinstance(node, MappingNode):
         raise ProblemFileError(
-            [f"{source}:{_line(node)}: expected 'key: value' lines at the top, got {_noun(node)}"]
+            [f"{source}:{line_of(node)}: expected 'key: value' lines at the top, got {_noun(node)}"]
         )
     reader = _Reader(source)
     data = reader.value(node, ())
@@ -135,7 +135,7 @@ def located(text: str, source: str) -> Located:
 
 def scalar(text: str, source: str) -> Any:
     """Return the value of a piece of YAML, such as the right-hand side of an override."""
-    node = _composed(text, source)
+    node = composed(text, source)
     reader = _Reader(source)
     value = None if node is None else reader.value(node, ())
     if reader.mistakes:
@@ -176,12 +176,11 @@ class _Reader:
 
     def value(self, node: Node, path: Path, line: int | None = None) -> Any:
         """Return the value of a node and note its line."""
-        self.lines[path] = _line(node) if line is None else line
+        self.lines[path] = line_of(node) if line is None else line
         if len(self.lines) > MOST_VALUES or len(path) > DEEPEST:
-            raise ProblemFileError(
-                [f"{self.source}:{_line(node)}: more than {MOST_VALUES} values or {DEEPEST} levels; "
-                 "an alias (*name) that holds itself?"]
-            )  # fmt: skip
+            raise too_much(self.source, line_of(node))
+        if not isinstance(node, ScalarNode) and str(node.tag).removeprefix(_TAG) not in ("map", "seq"):
+            self.mistakes.append(f"{self.source}:{line_of(node)}: the tag '{_tag(node)}' is not known here")
         if isinstance(node, MappingNode):
             return self.mapping(node, path)
         if isinstance(node, SequenceNode):
@@ -193,11 +192,15 @@ class _Reader:
         values: dict[str, Any] = {}
         first: dict[str, int] = {}
         for key_node, value_node in node.value:
-            line = _line(key_node)
+            line = line_of(key_node)
             if not isinstance(key_node, ScalarNode):
                 self.mistakes.append(f"{self.source}:{line}: expected text as a key, got {_noun(key_node)}")
                 continue
             key = str(key_node.value)
+            if key == "<<" and key_node.style is None:
+                text = "YAML 1.2 has no merge keys (<<); write the keys out"
+                self.mistakes.append(f"{self.source}:{line}: {text}")
+                continue
             if key in first:
                 self.mistakes.append(
                     f"{self.source}:{line}: {'.'.join(map(_quoted, (*path, key)))}: given twice, "
@@ -206,12 +209,20 @@ class _Reader:
                 continue
             first[key] = line
             plain = isinstance(value_node, ScalarNode) and value_node.value != ""
-            inner = _line(value_node) if plain else line
+            inner = line_of(value_node) if plain else line
             values[key] = self.value(value_node, (*path, key), max(inner, line))
         return values
 
     def scalar(self, node: Node) -> Any:
         """Return a number, a boolean, nothing or text."""
+        try:
+            return self.plain(node)
+        except ValueError:
+            self.mistakes.append(f"{self.source}:{line_of(node)}: '{node.value}' is no {_tag(node)}")
+            return None
+
+    def plain(self, node: Node) -> Any:
+        """Return what the tag of a scalar makes of its text."""
         kind, text = str(node.tag).removeprefix(_TAG), str(node.value)
         if kind == "int":
             digits = text.replace("_", "")
@@ -223,32 +234,13 @@ class _Reader:
         if kind == "null":
             return None
         if kind not in ("str", "timestamp"):
-            self.mistakes.append(f"{self.source}:{_line(node)}: the tag '{node.tag}' is not known here")
+            self.mistakes.append(f"{self.source}:{line_of(node)}: the tag '{_tag(node)}' is not known here")
         return text
 
 
-def _composed(text: str, source: str) -> Node | None:
-    """Return the tree of nodes; wrong syntax comes back as one located sentence."""
-    if re.search(r"^%YAML\s+1\.[01]\b", text, re.MULTILINE):
-        raise ProblemFileError([f"{source}:1: problem files are YAML 1.2; remove the %YAML line"])
-    try:
-        node: Node | None = YAML(typ="safe", pure=True).compose(text)
-    except MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f":{mark.line + 1}" if mark else ""
-        words = ", ".join(part for part in (error.problem, error.context) if part)
-        hint = "; indent with spaces" if "\\t" in words else ""
-        raise ProblemFileError([f"{source}{line}: not YAML: {words}{hint}"]) from error
-    except YAMLError as error:
-        position = getattr(error, "position", None)
-        line = f":{text.count(chr(10), 0, position) + 1}" if isinstance(position, int) else ""
-        raise ProblemFileError([f"{source}{line}: not YAML: {str(error).splitlines()[0]}"]) from error
-    return node
-
-
-def _line(node: Node) -> int:
-    """Return the line that a node starts on, counted from 1."""
-    return int(node.start_mark.line) + 1
+def _tag(node: Node) -> str:
+    """Return a node's tag as a file writes it."""
+    return str(node.tag).replace(_TAG, "!!")
 
 
 def _noun(node: Node) -> str:

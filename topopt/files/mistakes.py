@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import types
 import typing
 from collections.abc import Iterable, Mapping
@@ -14,10 +15,13 @@ from pydantic_core import ErrorDetails
 from topopt.errors import suggestion
 from topopt.files.fields import described
 from topopt.files.located import Mistake, Path, shown
+from topopt.files.sections import Sections
 
 __all__ = ["blamed", "fitted"]
 
-_ECHOES = ("limit", "start", "passive")
+_TUPLE = re.compile(r"got \(([^()]*?),?\)")
+_OBJECT = re.compile(r",? got [A-Z]\w*\([^()]*\)")
+_ECHOES = ("limit", "start", "passive", "structure", "structure.loads", "structure.supports")
 """Words in front of an error that the path says already."""
 
 
@@ -65,13 +69,19 @@ def blamed(error: ValueError, path: Path, fields: Iterable[str] = ()) -> Mistake
     fields : iterable of str
         The item's fields.
     """
-    head, colon, rest = str(error).partition(": ")
+    said = _TUPLE.sub(_as_written, _OBJECT.sub("", str(error)))
+    head, colon, rest = said.partition(": ")
     if colon and (head in _ECHOES or (" on " in head and head.endswith(")"))):
         return Mistake(path, rest)
     owner, dot, field = head.partition(".")
     if colon and dot and owner.isidentifier() and field in set(fields):
         return Mistake((*path, field), rest)
-    return Mistake(path, str(error))
+    return Mistake(path, said)
+
+
+def _as_written(found: re.Match[str]) -> str:
+    """Write a tuple as a file would."""
+    return f"got [{found[1]}]"
 
 
 def _forgotten(detail: ErrorDetails, typos: Mapping[tuple[Any, ...], ErrorDetails]) -> bool:
@@ -104,7 +114,9 @@ def _sentence(model: type[BaseModel], detail: ErrorDetails, data: Any, path: Pat
 
 
 def _hint(annotation: Any, value: Any) -> str:
-    """Suggest the word that was probably meant."""
+    """Suggest quotes around a text that YAML takes for a number, or the word that was probably meant."""
+    if annotation is str and isinstance(value, bool | int | float):
+        return "; quote it"
     words = [entry for entry in typing.get_args(annotation) if isinstance(entry, str)]
     if typing.get_origin(annotation) is typing.Literal and len(words) > 1 and isinstance(value, str):
         close = suggestion(value, words)
@@ -148,5 +160,5 @@ def _siblings(model: type[BaseModel], place: tuple[Any, ...]) -> list[str]:
     """Return the fields of the model at a place."""
     annotation = _expected(model, place)[1]
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return list(annotation.model_fields)
+        return [name for name in annotation.model_fields if (annotation, name) != (Sections, "folder")]
     return []

@@ -86,6 +86,22 @@ class Record:
         """
         self._refuse_gap(step.iteration.number)
         self._torn = True
+        try:
+            self._write(step)
+        except OSError as error:
+            what = (
+                str(error)
+                if isinstance(error, RunFolderError)
+                else f"{self.path}: cannot be written: {error}"
+            )
+            raise RunFolderError(
+                f"{what}; {len(self.history)} iterations are on record: `topopt resume {self.path}` goes "
+                "on once there is space"
+            ) from error
+        self._torn = False
+
+    def _write(self, step: Step) -> None:
+        """Write the rows of the tables, then the frame, then the checkpoint."""
         last = step.reason is not None
         durable = last or time.monotonic() - self._synced >= self._recording.sync_seconds
         checkpoint = Checkpoint.of(step)
@@ -101,10 +117,14 @@ class Record:
         self.checkpoint = checkpoint
         if durable:
             self._synced = time.monotonic()
-        self._torn = False
 
-    def settle(self) -> None:
+    def settle(self) -> bool:
         """Read the record, and drop what a killed run left beyond its checkpoint.
+
+        Returns
+        -------
+        bool
+            Whether iterations were on record, and all are dropped since there is no checkpoint.
 
         Raises
         ------
@@ -114,7 +134,8 @@ class Record:
         sweep(self.path)
         self.checkpoint = Checkpoint.load(self.path / "checkpoint.npz")
         number = self.checkpoint.number if self.checkpoint else 0
-        self.history = read_history(self.path)[:number]
+        recorded = read_history(self.path)
+        self.history = recorded[:number]
         if len(self.history) < number:
             raise RunFolderError(
                 f"{self.path}: history.csv has {len(self.history)} whole iterations, the checkpoint "
@@ -124,6 +145,7 @@ class Record:
             table.replace(text if number else "")
         drop_frames(self.path / "frames", beyond=number)
         self._torn = False
+        return len(recorded) > 0 and not number
 
     def _refuse_gap(self, number: int) -> None:
         """Refuse an iteration that does not follow the ones on record."""

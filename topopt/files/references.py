@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from topopt.chain import Chain
@@ -11,8 +11,9 @@ from topopt.fem import Structure
 from topopt.files.fields import form
 from topopt.files.limits import unkept
 from topopt.files.located import Mistake, Path
+from topopt.files.registry import known
 from topopt.files.selectors import EVERYWHERE, mistakes_in, names_in
-from topopt.files.spec import Item, Spec
+from topopt.files.spec import Item, Spec, mapping
 from topopt.problem import Problem
 
 __all__ = ["dangling"]
@@ -50,15 +51,9 @@ def _chain(spec: Spec) -> list[Any]:
     return chain if isinstance(chain, list) else []
 
 
-def _section(spec: Spec, name: str) -> dict[str, Any]:
-    """Return a section, or nothing if it is no mapping."""
-    value = spec.top.get(name)
-    return value if isinstance(value, dict) else {}
-
-
 def _regions(spec: Spec) -> Iterator[Mistake]:
     """Look at every region, named or not."""
-    named = _section(spec, "regions")
+    named = mapping(spec.top.get("regions"))
     for name, value in named.items():
         path: Path = ("regions", name)
         if name == EVERYWHERE:
@@ -100,28 +95,30 @@ def _all_items(spec: Spec) -> Iterator[Item]:
 
 def _links(spec: Spec) -> Iterator[Mistake]:
     """Look at the names of links and at what they read."""
-    known = [SOURCE]
+    earlier = [SOURCE]
     items = {item.path: item for item in spec.chain}
     for index, entry in enumerate(_chain(spec)):
         item = items.get(("chain", index))
         if item is not None:
             for position, read in enumerate(item.reads):
-                if read not in known:
+                if read not in earlier:
                     later = " (it comes later)" if read in link_names(spec) else ""
                     where = (*item.path, "reads", position)
-                    yield Mistake(where, f"no earlier link gives '{read}'{later}: {suggestion(read, known)}")
+                    yield Mistake(
+                        where, f"no earlier link gives '{read}'{later}: {suggestion(read, earlier)}"
+                    )
         name = entry.get("name") if isinstance(entry, dict) else None
         if not isinstance(name, str):
             continue
         path: Path = ("chain", index, "name")
-        if name in known:
+        if name in earlier:
             taken = "the chain's input is called so" if name == SOURCE else "an earlier link has it"
             yield Mistake(path, f"the name '{name}' is taken: {taken}")
         if not name or "." in name or name == "optimizer":
             yield Mistake(
                 path, f"'{name}' cannot name a link: a name is not empty, has no dot and is not 'optimizer'"
             )
-        known.append(name)
+        earlier.append(name)
 
 
 def _responses(spec: Spec) -> Iterator[Mistake]:
@@ -132,7 +129,7 @@ def _responses(spec: Spec) -> Iterator[Mistake]:
     minimise, density = spec.top.get("minimise"), spec.top.get("density")
     if isinstance(minimise, str) and minimise not in names:
         yield Mistake(("minimise",), f"no '{minimise}' in the chain: {suggestion(minimise, names)}")
-    for name in _section(spec, "limits"):
+    for name in mapping(spec.top.get("limits")):
         if name not in names:
             yield Mistake(("limits", name), f"no '{name}' in the chain: {suggestion(name, names)}")
     if isinstance(density, str) and density not in names:
@@ -155,7 +152,7 @@ def _parameters(spec: Spec) -> Iterator[Mistake]:
     refused = set(link_names(spec)) - {item.name for item in spec.chain}
     if spec.optimizer is None:
         refused.add("optimizer")
-    for name in _section(spec, "continuation"):
+    for name in mapping(spec.top.get("continuation")):
         if name not in valid and name.partition(".")[0] not in refused:
             text = f"is not a parameter that can be scheduled: {suggestion(name, valid)}"
             yield Mistake(("continuation", name), text)
@@ -163,7 +160,7 @@ def _parameters(spec: Spec) -> Iterator[Mistake]:
 
 def _numbers(spec: Spec) -> Iterator[Mistake]:
     """Look for numbers that neither the link nor a schedule gives."""
-    scheduled = _section(spec, "continuation")
+    scheduled = mapping(spec.top.get("continuation"))
     for item in spec.chain:
         for field, (_, default) in form(item.cls).fields.items():
             parameter = f"{item.name}.{field}"
@@ -173,21 +170,26 @@ def _numbers(spec: Spec) -> Iterator[Mistake]:
 
 
 def _needs(spec: Spec) -> Iterator[Mistake]:
-    """Look for supports and loads that a stage needs."""
+    """Look for supports and loads that a stage needs; without a chain, one is expected to."""
     data = spec.located.data
-    asking = _asking(spec.chain)
-    if asking is None:
+    held, loaded = "needs a structure that is held", "needs loads, or cases of loads"
+    asking = _asking(spec)
+    if asking is None and data.get("chain"):
         return
+    who = f"link '{asking[0]}' ({asking[1]})" if asking else "a structure"
     if data.get("supports", []) == []:
-        yield Mistake(
-            ("supports",), f"missing: link '{asking.name}' ({asking.type}) needs a structure that is held"
-        )
+        yield Mistake(("supports",), f"missing: {who} {held if asking else 'must be held'}")
     if data.get("loads", []) == [] and data.get("cases", []) == []:
-        yield Mistake(
-            ("loads",), f"missing: link '{asking.name}' ({asking.type}) needs loads, or cases of loads"
-        )
+        yield Mistake(("loads",), f"missing: {who} {loaded}")
 
 
-def _asking(chain: Iterable[Item]) -> Item | None:
-    """Return the first link that needs a structure."""
-    return next((item for item in chain if Structure in form(item.cls).context.values()), None)
+def _asking(spec: Spec) -> tuple[str, str] | None:
+    """Return name and type of the first link that needs a structure, of refused ones too."""
+    types = {item.path: item.cls for item in spec.chain}
+    for index, entry in enumerate(_chain(spec)):
+        said = mapping(entry)
+        kind = said.get("type")
+        cls = types.get(("chain", index)) or (known("stage").get(kind) if isinstance(kind, str) else None)
+        if cls is not None and Structure in form(cls).context.values():
+            return str(said.get("name", index)), str(kind)
+    return None

@@ -93,6 +93,8 @@ def _selector_mistakes(key: str, inner: Any, path: Path, names: list[str]) -> li
     if key == "point":
         found = fitted(model(Point), {"position": inner}, path)[1]
         return [Mistake(path, mistake.text) for mistake in found]
+    if key == "plane" and inner == {}:
+        return [Mistake(path, "expected one of x, y, z, got none")]
     return fitted(DRAWN[key] if key in DRAWN else model(GEOMETRIC[key]), inner, path)[1]
 
 

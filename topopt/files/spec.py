@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from math import inf
 from typing import Any
 
 from topopt.continuation import Constant
@@ -19,9 +20,10 @@ from topopt.grid import Grid
 from topopt.problem import Limit
 from topopt.run import Stop
 
-__all__ = ["Item", "Spec", "shaped"]
+__all__ = ["NAME", "Item", "Spec", "mapping", "shaped"]
 
-_NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
+"""Of a problem, and so of its run folder."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Item:
 
 @dataclass
 class Spec:
-    """A file whose form is right; what was refused is missing, and there is a mistake for it."""
+    """What a file says; what was refused is missing, and there is a mistake for it."""
 
     located: Located
     top: dict[str, Any] = field(default_factory=dict)
@@ -53,6 +55,15 @@ class Spec:
     optimizer: Item | None = None
     stop: Item | None = None
     mistakes: list[Mistake] = field(default_factory=list)
+
+    def add(self, found: Iterable[Mistake]) -> None:
+        """Add mistakes, but none about a value that an earlier sentence is about already."""
+        known = {mistake.path for mistake in self.mistakes}
+        self.mistakes += [mistake for mistake in found if mistake.path not in known]
+
+    def refuses(self, *sections: str) -> bool:
+        """Return whether something in one of these sections is wrong."""
+        return any(mistake.path[:1] == (section,) for mistake in self.mistakes for section in sections)
 
 
 def shaped(located: Located) -> Spec:
@@ -72,7 +83,7 @@ def shaped(located: Located) -> Spec:
         for name, f in Sections.model_fields.items()
         if not f.is_required()
     } | top
-    if isinstance(data.get("name"), str) and not _NAME.fullmatch(data["name"]):
+    if isinstance(data.get("name"), str) and not NAME.fullmatch(data["name"]):
         text = (
             f"expected letters, digits, '_', '-' and '.', a letter or digit first, got {shown(data['name'])}"
         )
@@ -87,7 +98,7 @@ def shaped(located: Located) -> Spec:
     ]
     _limits(spec)
     _start(spec)
-    for name, entry in _dict(data, "continuation").items():
+    for name, entry in mapping(data.get("continuation")).items():
         item = _schedule(spec, entry, ("continuation", name))
         if item:
             spec.continuation[name] = item
@@ -189,14 +200,20 @@ def _load(spec: Spec, data: Any, path: Path) -> Item | None:
 
 def _limits(spec: Spec) -> None:
     """Fit the limits: numbers, or bounds."""
-    for name, value in _dict(spec.located.data, "limits").items():
+    for name, value in mapping(spec.located.data.get("limits")).items():
         path = ("limits", name)
         if isinstance(value, int | float) and not isinstance(value, bool):
             spec.limits[name] = float(value)
         elif isinstance(value, dict):
             item = _fit(spec, Limit, value, path)
-            if item:
-                spec.limits[name] = {key: bound for key, bound in item.values.items() if bound is not None}
+            given = {key: bound for key, bound in item.values.items() if bound is not None} if item else {}
+            if item and not given:
+                spec.mistakes.append(Mistake(path, "expected upper or lower, got neither"))
+            elif given.get("lower", -inf) > given.get("upper", inf):
+                text = f"lower {shown(given['lower'])} lies above upper {shown(given['upper'])}"
+                spec.mistakes.append(Mistake(path, text))
+            elif item:
+                spec.limits[name] = given
         else:
             text = f"expected a number (an upper limit), or a mapping with upper, lower, got {shown(value)}"
             spec.mistakes.append(Mistake(path, text))
@@ -233,7 +250,12 @@ def _list(data: Mapping[str, Any], section: str) -> list[tuple[Path, Any]]:
     return [((section, index), entry) for index, entry in enumerate(value)] if isinstance(value, list) else []
 
 
-def _dict(data: Mapping[str, Any], section: str) -> dict[str, Any]:
-    """Return the entries of a section; none if it is no mapping."""
-    value = data.get(section)
+def mapping(value: Any) -> dict[str, Any]:
+    """Return a section, or nothing if it is no mapping.
+
+    Parameters
+    ----------
+    value : object
+        What the file says.
+    """
     return value if isinstance(value, dict) else {}

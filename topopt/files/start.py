@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from topopt.chain import Chain
+from topopt.chain import Stage
 from topopt.errors import InputError
 from topopt.grid import Domain
 from topopt.parameters import Array
@@ -22,7 +22,7 @@ __all__ = ["begun"]
 def begun(
     start: float | Mapping[str, Any] | None,
     domain: Domain,
-    chain: Chain,
+    stages: Mapping[str, Stage],
     limits: Mapping[str, float | Limit],
     folder: Path,
 ) -> float | Array | None:
@@ -34,8 +34,8 @@ def begun(
         A density; or density, noise and seed; or a file.
     domain : Domain
         The cells.
-    chain : Chain
-        Tells which limit is on a volume.
+    stages : mapping
+        By the name of their link; they tell which limit is on a volume.
     limits : mapping
         Their volume is the density to start from if the file gives none.
     folder : Path
@@ -55,7 +55,7 @@ def begun(
         uppers = [
             limit.upper
             for name, limit in limits.items()
-            if isinstance(limit, Limit) and isinstance(chain[name].stage, Mean)
+            if isinstance(limit, Limit) and isinstance(stages.get(name), Mean)
         ]
         volume = next((upper for upper in uppers if upper is not None), None)
         density = 0.5 if volume is None else domain.density_for(volume)

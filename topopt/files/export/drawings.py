@@ -17,6 +17,8 @@ __all__ = ["UNITS", "check_unit", "write_dxf", "write_svg"]
 
 UNITS: Mapping[str | None, int] = {None: 0, "in": 1, "mm": 4, "cm": 5, "m": 6}
 """DXF's numbers ($INSUNITS) of the units of length; None is no unit."""
+PIXELS = 800
+"""Length of the longer side of a drawing without a unit."""
 
 
 def check_unit(unit: str | None) -> None:
@@ -43,16 +45,18 @@ def write_svg(
     name : str
         The title.
     unit : str, optional
-        The unit of length, a key of `UNITS`; without one the drawing fills whatever window shows it.
+        The unit of length, a key of `UNITS`; without one the longer side is `PIXELS` long.
     """
     width, height = size
-    # SVG knows no metres.
+    # SVG knows no metres, and without width and height viewers disagree on how large a drawing is.
     factor, suffix = (100.0, "cm") if unit == "m" else (1.0, unit)
-    extent = f' width="{factor * width:.12g}{suffix}" height="{factor * height:.12g}{suffix}"' if unit else ""
+    if unit is None:
+        factor, suffix = PIXELS / max(size), "px"
+    extent = f'width="{factor * width:.12g}{suffix}" height="{factor * height:.12g}{suffix}"'
     data = " ".join(_path(loop, height) for loop in drawn.loops)
     write_text(
         path,
-        f'<svg xmlns="http://www.w3.org/2000/svg"{extent} viewBox="0 0 {width:.12g} {height:.12g}">\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" {extent} viewBox="0 0 {width:.12g} {height:.12g}">\n'
         f"<title>{escape(name)}</title>\n"
         f'<path fill="#222222" fill-rule="evenodd" d="{data}"/>\n</svg>\n',
     )

@@ -1,0 +1,176 @@
+"""The chain tried out at the start, with nothing solved: whether the shapes fit and anything moves."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from topopt.chain import Chain, Stage
+from topopt.errors import InputError, TopoptError
+from topopt.files.build import Parts
+from topopt.files.located import Mistake, Path
+from topopt.files.mistakes import blamed
+from topopt.files.spec import Item, Spec, mapping
+from topopt.grid import Grid
+from topopt.history import History
+from topopt.parameters import Array, replaced, scalars
+from topopt.problem import Problem
+from topopt.stages import Equilibrium
+
+__all__ = ["scheduled", "tried"]
+
+FAINT = 1e-6
+"""A projection whose steepest slope at the start is below this passes on no sensitivity to speak of."""
+
+
+def scheduled(parts: Parts) -> Iterator[Mistake]:
+    """Look whether schedules begin and end within the bounds of their parameters.
+
+    Parameters
+    ----------
+    parts : Parts
+        What could be built.
+    """
+    for name, schedule in parts.schedules.items():
+        owner, _, field = name.partition(".")
+        part: Any = parts.optimizer if owner == "optimizer" else parts.stages.get(owner)
+        if part is None or field not in scalars(part):
+            continue
+        for value in dict.fromkeys((float(schedule([], History())), float(schedule.final))):
+            try:
+                dataclasses.replace(part, **{field: value})
+            except InputError as error:
+                text = blamed(error, (), [field]).text
+                yield Mistake(("continuation", name), f"reaches {value:g}: {text}")
+
+
+def tried(spec: Spec, parts: Parts) -> Iterator[tuple[Mistake, bool]]:
+    """Run the chain at the start with zeros for the state, to see whether shapes fit and anything moves.
+
+    What was refused, and what reads it, is left out.
+
+    Parameters
+    ----------
+    spec : Spec
+        What the file says.
+    parts : Parts
+        What was built from it.
+
+    Yields
+    ------
+    tuple
+        A mistake, and whether it stops the run.
+    """
+    if parts.grid is None or parts.domain is None:
+        return
+    problem = parts.problem
+    begin = problem.field(problem.initial()) if problem else np.full(parts.grid.n_cells, 0.5)
+    values: dict[str, Array] = {Chain.source: begin}
+    for item, reads in _links(spec):
+        stage = parts.stages.get(item.name)
+        if stage is None or not all(name in values for name in reads):
+            continue
+        inputs = [values[name] for name in reads]
+        try:
+            stage = _begun(parts, item.name, stage)
+        except InputError:
+            continue  # `scheduled` says so
+        try:
+            output = _output(parts, stage, inputs)
+        except TopoptError as error:
+            yield Mistake(item.path, str(error)), True
+            continue
+        except (ValueError, TypeError, IndexError) as error:
+            yield Mistake(item.path, f"{item.type} cannot read {', '.join(reads)}: {error}"), True
+            continue
+        if output is not None:
+            values[item.name] = output
+            if stage.sharp and problem is not None:
+                yield from _frozen(parts, item, stage, inputs)
+    yield from _scalars(spec, parts.grid, values)
+    if problem is not None:
+        yield from _unread(problem, {item.name: item for item in spec.chain})
+
+
+def _links(spec: Spec) -> Iterator[tuple[Item, tuple[str, ...]]]:
+    """Walk the links with what they read; those without a name of their own are left out."""
+    items = {item.path: item for item in spec.chain}
+    before = Chain.source
+    names: set[str] = {before}
+    for index, entry in enumerate(spec.top["chain"] if isinstance(spec.top.get("chain"), list) else []):
+        item = items.get(("chain", index))
+        name = mapping(entry).get("name")
+        if item is not None and name not in names:
+            yield item, item.reads or (before,)
+        before = name if isinstance(name, str) and name not in names else ""
+        names.add(before)
+
+
+def _begun(parts: Parts, link: str, stage: Stage) -> Stage:
+    """Return a stage with the parameters at which its schedules begin."""
+    first = {
+        name.partition(".")[2]: rule for name, rule in parts.schedules.items() if name.startswith(f"{link}.")
+    }
+    known = scalars(stage)
+    return replaced(
+        stage, {name: float(rule([], History())) for name, rule in first.items() if name in known}, link
+    )
+
+
+def _output(parts: Parts, stage: Any, inputs: list[Array]) -> Array | None:
+    """Return a stage's output; zeros of the right shape for a state; None where nothing is known."""
+    if isinstance(stage, Equilibrium):
+        assert parts.grid is not None
+        assert parts.structure is not None
+        if inputs[0].shape != (parts.grid.n_cells,):
+            raise InputError(f"equilibrium reads one modulus per cell, got shape {inputs[0].shape}")
+        return np.zeros_like(parts.structure.forces)
+    return None if stage.costly else np.asarray(stage(*inputs))
+
+
+def _frozen(parts: Parts, item: Item, stage: Any, inputs: list[Array]) -> Iterator[tuple[Mistake, bool]]:
+    """Look whether a projection passes any sensitivity on at the start."""
+    assert parts.domain is not None
+    output, pullback = stage.vjp(*inputs)
+    slope = np.abs(np.asarray(pullback(np.ones_like(output))[0]))
+    if slope.shape == parts.domain.active.shape:
+        slope = slope[parts.domain.active]
+    steepest = float(slope.max(initial=0.0))
+    if steepest < FAINT:
+        text = (
+            f"frozen at the start: the steepest slope of the projection is {steepest:.1e}, so no sensitivity "
+            "reaches the design; begin less sharp, or nearer to the threshold"
+        )
+        yield Mistake(item.path, text), steepest == 0.0
+
+
+def _scalars(spec: Spec, grid: Grid, values: Mapping[str, Array]) -> Iterator[tuple[Mistake, bool]]:
+    """Look whether what is lowered and limited is one number, and what is shown is a field."""
+    asked: list[tuple[Path, Any]] = [(("minimise",), spec.top.get("minimise"))]
+    asked += [(("limits", name), name) for name in spec.limits]
+    for path, name in asked:
+        if isinstance(name, str) and name in values and values[name].size != 1:
+            text = f"'{name}' is a field of {values[name].size} values, not a number; name a response"
+            yield Mistake(path, text), True
+    density = spec.top["density"]
+    shown = values.get(density) if isinstance(density, str) else None
+    if shown is not None and shown.shape != (grid.n_cells,):
+        text = f"'{density}' has shape {shown.shape}; the design has one density per cell"
+        yield Mistake(("density",), text), True
+
+
+def _unread(problem: Problem, items: Mapping[str, Item]) -> Iterator[tuple[Mistake, bool]]:
+    """Look for states that are solved for nothing."""
+    chain = problem.chain
+    needed = chain.ancestors(problem.density).union(
+        *map(chain.ancestors, (problem.minimise, *problem.limits))
+    )
+    for link in chain:
+        if link.stage.costly and link.name not in needed:
+            yield (
+                Mistake(items[link.name].path, "solved in every iteration, but nothing depends on it"),
+                False,
+            )
