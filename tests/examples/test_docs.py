@@ -61,3 +61,17 @@ def test_every_command_of_the_guide_exists():
 
 def test_every_public_name_has_a_docstring():
     assert [name for name in to.__all__ if not (getattr(to, name).__doc__ or "").strip()] == []
+
+
+@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/guide.md", "results/README.md"])
+def test_every_relative_link_leads_somewhere(document):
+    path = ROOT / document
+    text = path.read_text(encoding="utf-8")
+    links = [link for link in re.findall(r"\]\(([^)\s]+)\)", text) if "://" not in link]
+    targets = [(path.parent / link.partition("#")[0]) if not link.startswith("#") else path for link in links]
+    assert [str(target) for target in targets if not target.exists()] == []
+    for link, target in zip(links, targets, strict=True):
+        anchor = link.partition("#")[2]
+        if anchor:
+            titles = re.findall(r"^#+ (.*)$", target.read_text(encoding="utf-8"), re.MULTILINE)
+            assert anchor in {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in titles}
