@@ -14,6 +14,7 @@ from scipy import fft
 
 from topopt.chain import Pullback, Stage
 from topopt.errors import TooLargeError
+from topopt.fem.element import diffusion, mass
 from topopt.fem.operator import StiffnessOperator
 from topopt.grid import Domain, Grid, Indices, designed
 from topopt.parameters import Array, Positive
@@ -199,21 +200,7 @@ def _meshed(domain: Domain, radius: float) -> Callable[[Array], Array]:
 
 def _element(grid: Grid, radius: float) -> Array:
     """Return the matrix of one element divided by its volume, corners in the order of `cell_nodes`."""
-    mass = np.array([[2.0, 1.0], [1.0, 2.0]]) / 6.0
-    slope = np.array([[1.0, -1.0], [-1.0, 1.0]])
-    total = _product([mass] * grid.ndim)
-    for axis, edge in enumerate(grid.spacing):
-        parts = [slope / edge**2 if axis == other else mass for other in range(grid.ndim)]
-        total += _length2(radius) * _product(parts)
-    return total
-
-
-def _product(factors: list[Array]) -> Array:
-    """Return the Kronecker product of one matrix per axis, x first."""
-    product: Array = np.ones((1, 1))
-    for factor in factors:
-        product = np.kron(product, factor).astype(np.float64)
-    return product
+    return (mass(grid.spacing) + _length2(radius) * diffusion(grid.spacing)) / grid.cell_volume
 
 
 def _length2(radius: float) -> float:

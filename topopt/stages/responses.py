@@ -38,13 +38,7 @@ class Compliance(Stage):
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the compliance and its pullback."""
         (displacements,) = inputs
-        seeds = self.structure.forces * self.structure.weights
-        _require_shape(self, displacements, seeds)
-
-        def pullback(cotangent: Array) -> tuple[Array]:
-            return (seeds * cotangent,)
-
-        return np.asarray(np.vdot(seeds, displacements)), pullback
+        return _weighted(self, displacements, self.structure.forces * self.structure.weights)
 
 
 @dataclass(frozen=True)
@@ -96,13 +90,7 @@ class Displacement(Stage):
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the mean displacement and its pullback."""
         (displacements,) = inputs
-        seeds = self._seeds()
-        _require_shape(self, displacements, seeds)
-
-        def pullback(cotangent: Array) -> tuple[Array]:
-            return (seeds * cotangent,)
-
-        return np.asarray(np.vdot(seeds, displacements)), pullback
+        return _weighted(self, displacements, self._seeds())
 
     def _seeds(self) -> Array:
         """Return the derivative with respect to the displacements."""
@@ -141,18 +129,13 @@ class Mean(Stage):
         """Return the mean and its pullback."""
         (field,) = inputs
         counted = (~self.domain.void_cells).astype(np.float64)
-        seeds = counted / counted.sum()
-        _require_shape(self, field, seeds)
-
-        def pullback(cotangent: Array) -> tuple[Array]:
-            return (seeds * cotangent,)
-
-        return np.asarray(np.vdot(seeds, field)), pullback
+        return _weighted(self, field, counted / counted.sum())
 
 
-def _require_shape(stage: Stage, given: Array, wanted: Array) -> None:
-    """Refuse an input that is not what the stage reads."""
-    if given.shape != wanted.shape:
+def _weighted(stage: Stage, given: Array, weights: Array) -> tuple[Array, Pullback]:
+    """Return the weighted sum of an input and its pullback; refuse an input of another shape."""
+    if given.shape != weights.shape:
         raise InputError(
-            f"{type(stage).__name__}: expected an input of shape {wanted.shape}, got {given.shape}"
+            f"{type(stage).__name__}: expected an input of shape {weights.shape}, got {given.shape}"
         )
+    return np.asarray(np.vdot(weights, given)), lambda cotangent: (weights * cotangent,)
