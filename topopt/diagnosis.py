@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from topopt.history import History, Iteration
 from topopt.vanishing import ALARMS, UNRESOLVED
 
-__all__ = ["Finding", "diagnose", "findings", "weakest"]
+__all__ = ["TOLERANCE", "Finding", "diagnose", "findings", "weakest"]
 
+TOLERANCE = 1e-3
+"""A normalised constraint that is violated by no more than this counts as met."""
 SOFT = 2.0
 """A projection up to this sharpness hardly changes a sensitivity."""
 
@@ -83,7 +85,7 @@ def _feasibility(last: Iteration) -> str:
     """Say whether the limits hold."""
     if math.isinf(last.violation):
         return ""
-    if last.violation > 1e-3:
+    if last.violation > TOLERANCE:
         return f"A limit is VIOLATED by {100 * last.violation:.3g} %: this design does not meet the problem."
     return f"All limits hold (largest normalised value {last.violation:.1e})."
 

@@ -11,10 +11,9 @@ from topopt.cli.interruption import Request, at_once, handled
 from topopt.cli.plotting import draw
 from topopt.cli.reporting import Reporter, reporter
 from topopt.cli.terminal import INTERRUPTED, console, errors, guarded, require_file, require_folder, silence
-from topopt.diagnosis import diagnose
+from topopt.diagnosis import TOLERANCE, diagnose
 from topopt.errors import InputError, RunFolderError
 from topopt.files import Job, Plan, Recording, RunFolder, parse, read, read_about, read_history, read_problem
-from topopt.files.status import TOLERANCE
 from topopt.run import Step, model_parameters
 
 __all__ = ["resume_folder", "run_file"]

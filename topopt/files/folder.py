@@ -221,9 +221,9 @@ class RunFolder:
     def steps(
         self,
         model: Model,
-        optimizer: Optimizer | None = None,
-        continuation: Continuation | None = None,
-        stop: StopRule | None = None,
+        optimizer: Optimizer = MMA(),
+        continuation: Continuation = Continuation(),
+        stop: StopRule = Stop(),
     ) -> Iterator[Step]:
         """Run `topopt.optimize` from where the folder stands, and record every step before it is yielded.
 
@@ -240,9 +240,6 @@ class RunFolder:
         Step
             One an iteration.
         """
-        optimizer = MMA() if optimizer is None else optimizer
-        continuation = Continuation() if continuation is None else continuation
-        stop = Stop() if stop is None else stop
         snapshot = self.snapshot(optimizer)
         ended = self._ended(model, snapshot, stop, continuation) if snapshot else None
         if ended is not None:

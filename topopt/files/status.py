@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from topopt.diagnosis import TOLERANCE
 from topopt.errors import RunFolderError
 from topopt.files.atomic import write_text
 from topopt.files.lock import is_locked
 from topopt.history import History
 
 __all__ = ["Status", "read_status", "verdict"]
-
-TOLERANCE = 1e-3
-"""A normalised constraint that is violated by no more than this counts as met."""
 
 
 @dataclass(frozen=True)
