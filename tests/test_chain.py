@@ -154,6 +154,30 @@ def test_ancestors_and_the_smallest_chain():
         FORK.upto("gg")
 
 
+def test_what_comes_after_a_name_is_a_chain_of_its_own():
+    after = FORK.upto("f").after("a")
+    assert (after.source, after.names) == ("a", ("a", "b", "c", "both", "f"))
+    tape = FORK.run(np.array([1.0, -2.0, 0.5]))
+    assert after.run(tape["a"])["f"] == tape["f"]
+    np.testing.assert_array_equal(after.run(tape["a"]).sensitivities("f")["a"], tape.sensitivities("f")["a"])
+    assert FORK.upto("g").after("c").names == ("c", "g")
+    assert FORK.after("x") == FORK
+    assert FORK.after("both").parameters() == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("c", r"link 'both' also reads 'a', which does not come from 'c': this part of the chain cannot be"),
+        ("f", r"no link reads 'f': nothing of the chain comes after it"),
+        ("bot", r"no 'bot' in the chain: did you mean 'both'\?"),
+    ],
+)
+def test_what_does_not_follow_from_a_name_alone_is_refused(name, text):
+    with pytest.raises(ChainError, match=text):
+        FORK.after(name)
+
+
 def test_the_tape_is_read_only_and_the_source_is_copied():
     x = np.ones(3)
     tape = Chain([("a", Scale()), ("b", Same())], source="x").run(x)

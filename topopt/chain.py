@@ -54,10 +54,20 @@ class Stage(ABC):
         """
         return None
 
-    def edge_slope(self) -> float | None:
-        """Return the slope of a sharp elementwise stage where its output crosses one half, None if unknown.
+    def slope(self, *inputs: Array) -> Array | None:
+        """Return the slope of a sharp stage entry by entry, where its pullback of ones is something else.
 
-        Needed only for the width of the interface in the vanishing log.
+        None, as here, says that the stage is elementwise, so that its pullback of ones is its slope. A sharp
+        stage whose output also depends on neighbours or on a mean returns the derivative of each entry of
+        the output with respect to the same entry of the input, all that they share being held.
+        """
+        return None
+
+    def edge_slope(self, *inputs: Array) -> float | None:
+        """Return the slope of a sharp stage where its output crosses one half, None if unknown.
+
+        Needed only for the width of the interface in the vanishing log. The inputs are given, for stages
+        whose slope there depends on them.
         """
         return None
 
@@ -196,6 +206,32 @@ class Chain:
             self[name]
             needed |= self.ancestors(name)
         return dataclasses.replace(self, links=tuple(link for link in self.links if link.name in needed))
+
+    def after(self, name: str) -> Chain:
+        """Return the part of the chain that `name` feeds, as a chain whose source is `name`.
+
+        Raises
+        ------
+        ChainError
+            If nothing reads `name`, or if a link of that part also reads what `name` does not determine.
+        """
+        if name not in self.names:
+            raise ChainError(f"no '{name}' in the chain: {suggestion(name, self.names)}")
+        fed, links = {name}, []
+        for link in self.links:
+            if fed.isdisjoint(link.reads):
+                continue
+            strangers = sorted(set(link.reads) - fed)
+            if strangers:
+                raise ChainError(
+                    f"link '{link.name}' also reads '{strangers[0]}', which does not come from '{name}': "
+                    f"this part of the chain cannot be run from '{name}' alone"
+                )
+            fed.add(link.name)
+            links.append(link)
+        if not links:
+            raise ChainError(f"no link reads '{name}': nothing of the chain comes after it")
+        return dataclasses.replace(self, links=tuple(links), source=name)
 
     def run(self, source: Array) -> Tape:
         """Run every stage and keep what is needed to pull sensitivities back.

@@ -8,9 +8,14 @@ import numpy as np
 
 from topopt.chain import Link, Tape
 from topopt.evaluation import Gate, Signals
-from topopt.parameters import Array
+from topopt.parameters import Array, replaced, scalars
 
 __all__ = ["signals"]
+
+SHARPNESS = "beta"
+"""The field of a sharp stage that makes it sharper."""
+AHEAD = (1.25, 1.6, 2.0)
+"""Factors on the sharpness at which the log looks ahead."""
 
 Cut = Callable[[Array], Array]
 """Restricts a field to the part that is designed."""
@@ -22,6 +27,7 @@ def signals(
     constraints: Sequence[Mapping[str, Array]],
     scheduled: Iterable[str],
     cut: Cut,
+    rivals: Sequence[Mapping[str, Array]] = (),
 ) -> Signals:
     """Return cotangents, references and gates of one run of a chain; no state is solved.
 
@@ -39,21 +45,28 @@ def signals(
         Parameters whose homotopy slope is wanted.
     cut : callable
         Restricts a field to the cells that are designed.
+    rivals : sequence of mapping
+        Sensitivities of each rival by name, if there are several objectives; the worst is the objective.
     """
     source, scheduled = tape.chain.source, list(scheduled)
-    reached = set(objective).union(*constraints)
+    reached = set(objective).union(*constraints, *rivals)
     sharp = [link for link in tape.chain if link.stage.sharp and link.name in reached]
     references = _bypassed(tape, sharp, objective)
     cotangents = {name: cut(value) for name, value in objective.items()}
     return Signals(
         cotangents=cotangents,
-        gates={link.name: _gate(tape, link, objective, constraints, scheduled, cut) for link in sharp},
+        gates={
+            link.name: _gate(tape, link, objective, constraints, scheduled, cut, rivals) for link in sharp
+        },
         references={
             name: cotangents[name] if references[name] is objective[name] else cut(references[name])
             for name in objective
         },
         reference_constraints=_stacked(
             [cut(_bypassed(tape, sharp, rows)[source]) for rows in constraints], cotangents[source].size
+        ),
+        reference_rivals=_stacked(
+            [cut(_bypassed(tape, sharp, rows)[source]) for rows in rivals], cotangents[source].size
         ),
     )
 
@@ -71,28 +84,49 @@ def _gate(
     constraints: Sequence[Mapping[str, Array]],
     scheduled: Sequence[str],
     cut: Cut,
+    rivals: Sequence[Mapping[str, Array]],
 ) -> Gate:
     """Return one sharp stage as the log sees it."""
     output = tape[link.name]
     inputs = [tape[name] for name in link.reads]
-    tilts = {}
+    shown, slope = cut(output), link.stage.slope(*inputs)
+    tilts, ahead = {}, {}
     for parameter in scheduled:
         owner, _, field = parameter.partition(".")
         tilt = link.stage.derivative(field, *inputs) if owner == link.name else None
         if tilt is not None:
             tilts[parameter] = cut(tilt)
-    shown = cut(output)
+        if tilt is not None and field == SHARPNESS and link.name in objective:
+            ahead[parameter] = _survivors(tape, link, inputs, objective[link.name], cut)
 
     def arrived(sensitivities: Mapping[str, Array]) -> Array:
         return cut(sensitivities[link.name]) if link.name in sensitivities else np.zeros(shown.shape)
 
     return Gate(
         output=shown,
-        slope=cut(tape.pullbacks[link.name](np.ones(output.shape))[0]),
+        slope=cut(tape.pullbacks[link.name](np.ones(output.shape))[0] if slope is None else slope),
         objective=arrived(objective),
         constraints=_stacked([arrived(rows) for rows in constraints], shown.size),
         tilts=tilts,
+        ahead=ahead,
+        rivals=_stacked([arrived(rows) for rows in rivals], shown.size),
     )
+
+
+def _survivors(
+    tape: Tape, link: Link, inputs: Sequence[Array], cotangent: Array, cut: Cut
+) -> dict[float, float]:
+    """Return how much of what the gate lets through now it would let through if it were sharper."""
+    now = np.linalg.norm(cut(tape.pullbacks[link.name](cotangent)[0]))
+    sharpness = scalars(link.stage)[SHARPNESS]
+    if not (0 < sharpness < np.inf and now > 0):
+        return {}
+    shares = {}
+    for factor in AHEAD:
+        sharper = replaced(link.stage, {SHARPNESS: factor * sharpness}, link.name)
+        passed = cut(sharper.vjp(*inputs)[1](cotangent)[0])
+        shares[factor] = float(np.linalg.norm(passed) / now)
+    return shares
 
 
 def _stacked(rows: Sequence[Array], width: int) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 import pkgutil
 from collections.abc import Iterator
 
@@ -24,9 +25,15 @@ from topopt.stages import (
     Exponential,
     Helmholtz,
     Mean,
+    Offset,
+    PreservingExponential,
+    PreservingTanh,
     Ramp,
     SensitivityFilter,
     Simp,
+    Ssp,
+    Ssp2,
+    Surrogate,
     Tanh,
 )
 
@@ -55,9 +62,15 @@ STAGES: dict[str, list[tuple[Stage, tuple[int, ...]]]] = {
     "Exponential": [(Exponential(8.0), DENSITY), (Exponential(0.0), DENSITY)],
     "Helmholtz": [(Helmholtz(Domain(GRID), 2.4), DENSITY), (Helmholtz(PASSIVE, 2.4), DENSITY)],
     "Mean": [(Mean(Domain(GRID)), DENSITY), (Mean(PASSIVE), DENSITY), (Mean(GRID), DENSITY)],
+    "Offset": [(Offset(8.0, 1.0, 2.4), DENSITY), (Offset(8.0, -1.0, 2.4), DENSITY)],
+    "PreservingExponential": [(PreservingExponential(beta), DENSITY) for beta in (0.0, 1.0, 16.0)],
+    "PreservingTanh": [(PreservingTanh(beta), DENSITY) for beta in (0.0, 1.0, 64.0)],
     "Ramp": [(Ramp(), DENSITY)],
     "SensitivityFilter": [(SensitivityFilter(PASSIVE, 2.4), DENSITY)],
     "Simp": [(Simp(), DENSITY), (Simp(1.0), DENSITY)],
+    "Ssp": [(Ssp(PASSIVE, 8.0), DENSITY), (Ssp(GRID, math.inf), DENSITY)],
+    "Ssp2": [(Ssp2(PASSIVE, 8.0), DENSITY), (Ssp2(GRID, math.inf), DENSITY)],
+    "Surrogate": [(Surrogate(64.0), DENSITY), (Surrogate(math.inf, 0.4, 2.0), DENSITY)],
     "Tanh": [(Tanh(beta, eta), DENSITY) for beta in (0.0, 1.0, 64.0, 1e4) for eta in (0.0, 0.4, 1.0)],
 }
 

@@ -6,8 +6,12 @@ from topopt.stages.equilibrium import Equilibrium
 from topopt.stages.filters import Cone, SensitivityFilter
 from topopt.stages.helmholtz import Helmholtz
 from topopt.stages.interpolation import Ramp, Simp
+from topopt.stages.offset import Offset, erosion_threshold
+from topopt.stages.preserving import PreservingExponential, PreservingTanh
 from topopt.stages.projections import Eroding, Exponential, Tanh
 from topopt.stages.responses import Compliance, Displacement, Mean
+from topopt.stages.subpixel import Ssp, Ssp2
+from topopt.stages.surrogate import Surrogate
 
 __all__ = [
     "Compliance",
@@ -18,8 +22,15 @@ __all__ = [
     "Exponential",
     "Helmholtz",
     "Mean",
+    "Offset",
+    "PreservingExponential",
+    "PreservingTanh",
     "Ramp",
     "SensitivityFilter",
     "Simp",
+    "Ssp",
+    "Ssp2",
+    "Surrogate",
     "Tanh",
+    "erosion_threshold",
 ]

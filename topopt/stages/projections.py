@@ -14,7 +14,7 @@ from topopt.parameters import Array, NonNegative, Unit
 
 __all__ = ["Eroding", "Exponential", "Tanh"]
 
-_STRAIGHT = 1e-8
+STRAIGHT = 1e-8
 """Below this sharpness the tanh projection differs from the identity by less than round-off (beta**2 / 3)."""
 
 
@@ -54,7 +54,7 @@ class Tanh(Stage):
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the projected field; the slope is computed when a cotangent first asks for it."""
         (t,) = inputs
-        if self.beta < _STRAIGHT:
+        if self.beta < STRAIGHT:
             return t, _passed_on
         if math.isinf(self.beta):
             return self._step(t), _stopped
@@ -104,10 +104,10 @@ class Tanh(Stage):
             return float(self.eta > 0), float(self.eta < 1)
         return math.tanh(self.beta * self.eta), math.tanh(self.beta * (1.0 - self.eta))
 
-    def edge_slope(self) -> float:
+    def edge_slope(self, *inputs: Array) -> float:
         """Return the slope where the output is one half."""
-        if self.beta < _STRAIGHT or math.isinf(self.beta):
-            return 1.0 if self.beta < _STRAIGHT else math.inf
+        if self.beta < STRAIGHT or math.isinf(self.beta):
+            return 1.0 if self.beta < STRAIGHT else math.inf
         below, above = self._ends()
         return self.beta * (1.0 - ((above - below) / 2.0) ** 2) / (below + above)
 
@@ -116,7 +116,7 @@ class Tanh(Stage):
         (t,) = inputs
         if parameter not in ("beta", "eta"):
             return None
-        if self.beta < _STRAIGHT or math.isinf(self.beta):
+        if self.beta < STRAIGHT or math.isinf(self.beta):
             return np.zeros_like(t)
         beta, eta = self.beta, self.eta
         below, above = self._ends()
@@ -163,7 +163,7 @@ class Exponential(Stage):
         output += floor * t
         return output, lambda v: (v * (self.beta * decay + floor),)
 
-    def edge_slope(self) -> float:
+    def edge_slope(self, *inputs: Array) -> float:
         """Return the slope where the output is one half: about ``beta / 2`` for a sharp projection."""
         return 0.5 * self.beta + math.exp(-self.beta)
 
@@ -211,7 +211,7 @@ class Eroding(Stage):
         output = rise * (t - (1.0 - t) * np.expm1(-self.beta * t))
         return output, lambda v: (v * (self.beta * rise + floor),)
 
-    def edge_slope(self) -> float:
+    def edge_slope(self, *inputs: Array) -> float:
         """Return the slope where the output is one half: about ``beta / 2`` for a sharp projection."""
         return 0.5 * self.beta + math.exp(-self.beta)
 
