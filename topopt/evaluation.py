@@ -16,6 +16,16 @@ AT_BOUND = 1e-3
 """A variable closer to a bound than this share of its range counts as lying on it."""
 
 
+def _empty() -> Array:
+    """Return a vector of no numbers."""
+    return np.zeros(0)
+
+
+def _none() -> Array:
+    """Return a matrix of no rows."""
+    return np.zeros((0, 0))
+
+
 @dataclass(frozen=True, eq=False)
 class Gate:
     """An elementwise map whose slope can die: a projection of a design, a neuron of a net.
@@ -32,6 +42,11 @@ class Gate:
         Derivatives of the constraints with respect to the output.
     tilts : mapping
         Derivative of the output with respect to each of the gate's parameters, by dotted name.
+    ahead : mapping
+        By dotted name of a sharpness, and by the factor on it: how much of the sensitivity that passes the
+        gate now would pass it then, as a ratio of norms.
+    rivals : array, shape (r, k)
+        Derivatives of the rivals with respect to the output; empty where there is one objective.
     """
 
     output: Array
@@ -39,6 +54,8 @@ class Gate:
     objective: Array
     constraints: Array
     tilts: Mapping[str, Array] = field(default_factory=dict)
+    ahead: Mapping[str, Mapping[float, float]] = field(default_factory=dict)
+    rivals: Array = field(default_factory=_none)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +72,15 @@ class Signals:
         The same with every gate replaced by the identity: what would arrive if nothing vanished.
     reference_constraints : array, shape (m, n)
         Derivatives of the constraints with respect to the design, gates replaced by the identity.
+    reference_rivals : array, shape (k, n)
+        The same of the rivals; empty where there is one objective.
     """
 
     cotangents: Mapping[str, Array]
     gates: Mapping[str, Gate]
     references: Mapping[str, Array]
     reference_constraints: Array
+    reference_rivals: Array = field(default_factory=_none)
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +90,7 @@ class Evaluation:
     Attributes
     ----------
     objective : float
-        To be made small.
+        To be made small; of several rivals the worst.
     gradient : array, shape (n,)
         Of the objective.
     constraints : array, shape (m,)
@@ -96,6 +116,12 @@ class Evaluation:
         Where the time went, by name.
     picture : object, optional
         What a notebook shows for this design.
+    rivals : array, shape (k,)
+        The objectives whose largest is to be made small; empty where there is only one.
+    rival_jacobian : array, shape (k, n)
+        Of the rivals.
+    rival_names : tuple of str
+        One a rival, for the log, which numbers them if none are given.
     """
 
     objective: float
@@ -111,6 +137,9 @@ class Evaluation:
     solves: int = 0
     seconds: Mapping[str, float] = field(default_factory=dict)
     picture: object = None
+    rivals: Array = field(default_factory=_empty)
+    rival_jacobian: Array = field(default_factory=_none)
+    rival_names: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

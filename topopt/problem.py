@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import math
-import numbers
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import cast
 
@@ -12,35 +10,19 @@ import numpy as np
 
 from topopt.chain import Chain, Tape
 from topopt.design import Design
-from topopt.errors import InputError, suggestion
+from topopt.errors import InputError, ParameterError, suggestion
 from topopt.evaluation import Bounds, Evaluation
 from topopt.grid import Domain, Grid, designed
+from topopt.limits import PREFIX, Limit, Side, bounded, limit_from, sides
 from topopt.measures import discreteness, interface
 from topopt.parameters import Array
 from topopt.signals import signals
 from topopt.stages.responses import Mean
 
-__all__ = ["Limit", "Problem"]
+__all__ = ["RESERVED", "Problem"]
 
-
-@dataclass(frozen=True)
-class Limit:
-    """Bounds on a response, in the user's units; give one or both.
-
-    Parameters
-    ----------
-    upper, lower : float, optional
-        The response must stay between them.
-    """
-
-    upper: float | None = None
-    lower: float | None = None
-
-    def __post_init__(self) -> None:
-        """Refuse a limit that limits nothing or cannot be met."""
-        given = [bound for bound in (self.lower, self.upper) if bound is not None]
-        if not given or not all(math.isfinite(bound) for bound in given) or given != sorted(given):
-            raise InputError(f"limit: expected finite lower <= upper, at least one of them, got {self}")
+RESERVED = ("limits", "optimizer")
+"""Names that no link may have: with a dot behind them they are names of other parameters."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +37,11 @@ class Problem:
         From the design (n_cells,) to responses of shape ().
     domain : Domain
         The cells, and which of them are passive; a bare grid is taken as one without passive parts.
-    minimise : str
-        Name of the response to lower.
+    minimise : str or tuple of str
+        Name of the response to lower; of several, which are rivals, the largest is lowered.
     limits : mapping
-        Limits by name of response: a number is an upper limit, else a `Limit`.
+        Limits by name of response: a number is an upper limit, else a `Limit`. They can be scheduled as
+        ``limits.<response>`` and, a lower one, ``limits.<response>.lower``.
     start : float or array, optional
         Densities to start from, a number or one per cell; the volume limit, or else 0.5, if left out.
     density : str
@@ -67,13 +50,14 @@ class Problem:
     Raises
     ------
     InputError
-        If a name is not in the chain, a mean density is limited to what always or never holds, or the start
-        is out of bounds; at the first evaluation, if a response is no scalar.
+        If a name is not in the chain, a link is called ``limits`` or ``optimizer``, a mean density is limited
+        to what always or never holds, or the start is out of bounds; at the first evaluation, if a response
+        is no scalar.
     """
 
     chain: Chain
     domain: Domain
-    minimise: str
+    minimise: str | tuple[str, ...]
     limits: Mapping[str, float | Limit] = field(default_factory=dict)
     start: float | Array | None = None
     density: str = "physical"
@@ -84,8 +68,14 @@ class Problem:
         if not isinstance(self.chain, Chain):
             object.__setattr__(self, "chain", Chain(self.chain))
         self._require_one_grid()
-        object.__setattr__(self, "limits", {name: _limit(name, value) for name, value in self.limits.items()})
-        self._require_response("minimise", self.minimise)
+        for name in RESERVED:
+            if name in self.chain.names:
+                raise InputError(f"link '{name}': parameters of the {name} bear this name; take another")
+        limits = {name: limit_from(name, value) for name, value in self.limits.items()}
+        object.__setattr__(self, "limits", limits)
+        object.__setattr__(self, "minimise", _objectives(self.minimise))
+        for name in self.objectives:
+            self._require_response("minimise", name)
         for name, limit in self._limits():
             self._require_response("limits", name)
             if self._is_mean_density(name):
@@ -100,6 +90,11 @@ class Problem:
         """The cells."""
         return self.domain.grid
 
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        """Names of the responses whose largest is lowered, at least one."""
+        return (self.minimise,) if isinstance(self.minimise, str) else self.minimise
+
     def initial(self) -> Array:
         """Return the start: densities of the active cells, shape (n,)."""
         return np.asarray(self.start)[self.domain.active]
@@ -110,8 +105,8 @@ class Problem:
         return Bounds(np.zeros(n), np.ones(n))
 
     def parameters(self) -> dict[str, float]:
-        """Return every parameter of the chain, ``link.field``, with its value."""
-        return self.chain.parameters()
+        """Return every parameter, ``link.field`` of the chain and ``limits.<response>``, with its value."""
+        return self.chain.parameters() | {f"{PREFIX}{side.name}": side.bound for side in self._sides({})}
 
     def field(self, x: Array) -> Array:
         """Return the design variables as a field: passive cells 1 or 0, shape (n_cells,)."""
@@ -123,25 +118,39 @@ class Problem:
         return out
 
     def tape(self, x: Array, parameters: Mapping[str, float] | None = None) -> Tape:
-        """Run the chain on the design variables, shape (n,), at parameters that override the chain's own."""
-        return self.chain.at(parameters or {}).run(self.field(x))
+        """Run the chain on the design variables, shape (n,), at parameters that override its own."""
+        parameters = parameters or {}
+        self._sides(parameters)
+        own = {name: value for name, value in parameters.items() if not name.startswith(PREFIX)}
+        return self.chain.at(own).run(self.field(x))
 
     def evaluate(self, x: Array, parameters: Mapping[str, float] | None = None) -> Evaluation:
-        """Evaluate the design variables, shape (n,), at parameters that override the chain's own."""
+        """Evaluate the design variables, shape (n,), at parameters that override the problem's own."""
         parameters = parameters or {}
+        sides = self._sides(parameters)
         tape = self.tape(x, parameters)
-        objective = tape.sensitivities(self.minimise)
-        constraints = self._constraint_sensitivities(tape)
         source = tape.chain.source
+        values = [tape[name].item() for name in self.objectives]
+        objectives = [tape.sensitivities(name) for name in self.objectives]
+        worst = int(np.argmax(values))
+        rivals = objectives if len(objectives) > 1 else []
+        constraints = self._constraint_sensitivities(tape, sides)
         density = self._cut(tape[self.density])
+
+        def rows(sensitivities: Sequence[Mapping[str, Array]]) -> Array:
+            return np.array([self._cut(row[source]) for row in sensitivities]).reshape(-1, x.size)
+
         return Evaluation(
-            objective=float(tape[self.minimise].item()),
-            gradient=self._cut(objective[source]),
-            constraints=self._constraints(tape),
-            jacobian=np.array([self._cut(row[source]) for row in constraints]).reshape(-1, x.size),
-            constraint_names=tuple(side.name for side in self._sides()),
-            recheck=self._recheck(tape.chain),
-            signals=signals(tape, objective, constraints, parameters, self._cut),
+            objective=float(values[worst]),
+            gradient=self._cut(objectives[worst][source]),
+            constraints=_constraints(tape, sides),
+            jacobian=rows(constraints),
+            constraint_names=tuple(side.name for side in sides),
+            recheck=self._recheck(tape.chain, sides),
+            rivals=np.array(values if rivals else [], dtype=np.float64),
+            rival_jacobian=rows(rivals) if rivals else np.zeros((0, 0)),
+            rival_names=self.objectives if rivals else (),
+            signals=signals(tape, objectives[worst], constraints, parameters, self._cut, rivals),
             output=density,
             responses={name: float(value.item()) for name, value in tape.values.items() if value.size == 1},
             measures={"discreteness": discreteness(density)} | self._interfaces(tape),
@@ -195,49 +204,61 @@ class Problem:
         """Return the limits by response; `__post_init__` saw to it that they are Limits."""
         return [(name, cast(Limit, limit)) for name, limit in self.limits.items()]
 
-    def _sides(self) -> list[_Side]:
-        """Return every side of every limit."""
-        return [side for name, limit in self._limits() for side in _sides(name, limit)]
+    def _sides(self, parameters: Mapping[str, float]) -> tuple[Side, ...]:
+        """Return every side of every limit, at the bounds that the parameters give."""
+        known = [f"{PREFIX}{side.name}" for side in sides(self._limits())]
+        for name in parameters:
+            if name.startswith(PREFIX) and name not in known:
+                raise ParameterError(f"'{name}' is not a limit of the problem: {suggestion(name, known)}")
+        return tuple(
+            sides(
+                (name, bounded(name, limit, parameters, self._is_mean_density(name)))
+                for name, limit in self._limits()
+            )
+        )
 
-    def _constraints(self, tape: Tape) -> Array:
-        """Return the constraints' values, each relative to its bound."""
-        values = [side.factor * (tape[side.response].item() - side.bound) for side in self._sides()]
-        return np.array(values, dtype=np.float64)
-
-    def _constraint_sensitivities(self, tape: Tape) -> list[dict[str, Array]]:
+    def _constraint_sensitivities(self, tape: Tape, sides: Sequence[Side]) -> list[dict[str, Array]]:
         """Return the sensitivities of each constraint by name."""
         pulled = {name: tape.sensitivities(name) for name in self.limits}
         return [
-            {name: side.factor * value for name, value in pulled[side.response].items()}
-            for side in self._sides()
+            {name: side.factor * value for name, value in pulled[side.response].items()} for side in sides
         ]
 
-    def _recheck(self, chain: Chain) -> Callable[[Array], Array] | None:
+    def _recheck(self, chain: Chain, sides: Sequence[Side]) -> Callable[[Array], Array] | None:
         """Return the constraints as a function of the design, if that needs no state solve."""
         if not self.limits:
             return None
         cheap = chain.upto(*self.limits)
         if any(link.stage.costly for link in cheap):
             return None
-        return lambda x: self._constraints(cheap.run(self.field(x)))
+        return lambda x: _constraints(cheap.run(self.field(x)), sides)
 
     def _interfaces(self, tape: Tape) -> dict[str, float]:
         """Return the width of the thinnest interface, where the chain projects a field."""
         widths = [
             interface(self.grid, tape[link.reads[0]], tape[link.name], slope)
             for link in tape.chain
-            if (slope := link.stage.edge_slope()) is not None
+            if (slope := link.stage.edge_slope(*(tape[name] for name in link.reads))) is not None
         ]
         return {"interface": min(widths)} if widths else {}
 
 
-def _limit(name: str, value: object) -> Limit:
-    """Return what stands for a limit as one."""
-    if isinstance(value, Limit):
-        return value
-    if isinstance(value, numbers.Real) and not isinstance(value, bool):
-        return Limit(upper=float(value))
-    raise InputError(f"limits: '{name}': expected a number or a Limit, got {value!r}")
+def _objectives(minimise: object) -> str | tuple[str, ...]:
+    """Return the name of a single response as it is, several as a tuple."""
+    if isinstance(minimise, str):
+        return minimise
+    names = tuple(minimise) if isinstance(minimise, tuple | list) else ()
+    if not names or not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise InputError(
+            f"minimise: expected the name of a response, or a tuple of different ones, got {minimise!r}"
+        )
+    return names if len(names) > 1 else names[0]
+
+
+def _constraints(tape: Tape, sides: Sequence[Side]) -> Array:
+    """Return the constraints' values, each relative to its bound."""
+    values = [side.factor * (tape[side.response].item() - side.bound) for side in sides]
+    return np.array(values, dtype=np.float64)
 
 
 def _require_share(name: str, limit: Limit) -> None:
@@ -245,23 +266,3 @@ def _require_share(name: str, limit: Limit) -> None:
     given = [bound for bound in (limit.lower, limit.upper) if bound is not None]
     if not all(0 < bound < 1 for bound in given):
         raise InputError(f"limits: '{name}' is a mean density: expected a value between 0 and 1, got {given}")
-
-
-@dataclass(frozen=True)
-class _Side:
-    """One side of a limit as a constraint: ``factor (value - bound) <= 0``."""
-
-    name: str
-    response: str
-    factor: float
-    bound: float
-
-
-def _sides(response: str, limit: Limit) -> list[_Side]:
-    """Return the sides that a limit has, each normalised by the size of its bound."""
-    sides = []
-    if limit.upper is not None:
-        sides.append(_Side(response, response, 1.0 / (abs(limit.upper) or 1.0), limit.upper))
-    if limit.lower is not None:
-        sides.append(_Side(f"{response}.lower", response, -1.0 / (abs(limit.lower) or 1.0), limit.lower))
-    return sides

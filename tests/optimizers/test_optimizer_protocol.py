@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 import io
+from typing import Any
 
 import numpy as np
 import pytest
 
 from topopt.errors import InputError
 from topopt.evaluation import Evaluation
-from topopt.optimizers import MMA, OC, MMAState, OCState, packed, unpacked
+from topopt.optimizers import GCMMA, MMA, OC, MMAState, OCState, packed, unpacked
 from topopt.parameters import Array, scalars
 
-ALL = pytest.mark.parametrize("optimizer", [OC(), MMA()], ids=["OC", "MMA"])
+ALL = pytest.mark.parametrize("optimizer", [OC(), MMA(), GCMMA()], ids=["OC", "MMA", "GCMMA"])
 
 
 def evaluate(x: Array) -> Evaluation:
@@ -29,7 +30,7 @@ def evaluate(x: Array) -> Evaluation:
 
 
 @ALL
-def test_a_run_resumed_from_npz_continues_bit_for_bit(optimizer: OC | MMA) -> None:
+def test_a_run_resumed_from_npz_continues_bit_for_bit(optimizer: Any) -> None:
     x = np.full(30, 0.4)
     state = optimizer.init(x, np.full(30, 0.01), np.ones(30))
     for step in range(12):
@@ -63,7 +64,7 @@ def test_a_saved_state_with_wrong_names_is_refused(cls: type) -> None:
 
 
 @ALL
-def test_every_number_can_be_scheduled(optimizer: OC | MMA) -> None:
+def test_every_number_can_be_scheduled(optimizer: Any) -> None:
     assert set(scalars(optimizer)) == {field.name for field in dataclasses.fields(optimizer)}
 
 
@@ -89,7 +90,7 @@ def test_every_number_can_be_scheduled(optimizer: OC | MMA) -> None:
     ],
 )
 def test_unusable_starts_are_refused(
-    optimizer: OC | MMA, x: list[float], lower: list[float], upper: list[float], text: str
+    optimizer: Any, x: list[float], lower: list[float], upper: list[float], text: str
 ) -> None:
     with pytest.raises(InputError, match=text):
         optimizer.init(np.array(x), np.array(lower, dtype=float), np.array(upper, dtype=float))
@@ -107,7 +108,7 @@ def test_unusable_starts_are_refused(
         ({"objective": np.nan}, "objective: expected a finite number, got nan"),
     ],
 )
-def test_unusable_evaluations_are_located(optimizer: OC | MMA, changes: dict[str, object], text: str) -> None:
+def test_unusable_evaluations_are_located(optimizer: Any, changes: dict[str, object], text: str) -> None:
     x = np.full(3, 0.4)
     state = optimizer.init(x, np.full(3, 0.01), np.ones(3))
     with pytest.raises(InputError, match=text):
@@ -123,7 +124,7 @@ def test_a_change_in_the_number_of_constraints_is_refused() -> None:
 
 
 @ALL
-def test_the_state_does_not_share_memory_with_the_callers_arrays(optimizer: OC | MMA) -> None:
+def test_the_state_does_not_share_memory_with_the_callers_arrays(optimizer: Any) -> None:
     x, lower, upper = np.full(3, 0.4), np.full(3, 0.01), np.ones(3)
     state = optimizer.init(x, lower, upper)
     lower[:] = upper[:] = 0.5

@@ -2,8 +2,20 @@
 
 from __future__ import annotations
 
+from topopt.optimizers.gcmma import GCMMA, GCMMAState
 from topopt.optimizers.mma import MMA, MMAState
 from topopt.optimizers.oc import OC, OCState
 from topopt.optimizers.protocol import Optimizer, State, packed, unpacked
 
-__all__ = ["MMA", "OC", "MMAState", "OCState", "Optimizer", "State", "packed", "unpacked"]
+__all__ = [
+    "GCMMA",
+    "MMA",
+    "OC",
+    "GCMMAState",
+    "MMAState",
+    "OCState",
+    "Optimizer",
+    "State",
+    "packed",
+    "unpacked",
+]

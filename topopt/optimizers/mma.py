@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Annotated
 
-import annotated_types as at
 import numpy as np
 
-from topopt.errors import NumericalError, ParameterError
-from topopt.evaluation import Evaluation
-from topopt.optimizers.mma_dual import Dual, Solution, Subproblem
-from topopt.optimizers.mma_interior import solve_interior
-from topopt.optimizers.protocol import Share, check_bounds, check_evaluation
-from topopt.parameters import Array, Positive, UnitOpen, checked
+from topopt.evaluation import Bounds, Evaluation
+from topopt.optimizers.mma_model import MovingAsymptotes, heights, multiplier_units, scaling, solved
+from topopt.optimizers.protocol import check_bounds, check_evaluation
+from topopt.parameters import Array
 
 __all__ = ["MMA", "MMAState"]
-
-Widening = Annotated[float, at.Ge(1)]
-SIZE = 100.0
-"""The scaled objective at first: the larger of its value and of its derivatives times the ranges."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,8 +27,9 @@ class MMAState:
         Distance of both asymptotes from the design of the last step.
     last, earlier : array, shape (n,)
         The designs of the last step and of the one before.
-    multipliers : array, shape (m,)
-        Of ``f + multipliers . constraints`` in the user's units.
+    multipliers : array, shape (k + m,)
+        The weights of the rivals, which sum to 1, if there are k of them, and then the multipliers of the
+        constraints in the user's units.
     elastic : array, shape (m,)
         What each constraint of the last subproblem had to be violated by; above zero if no design within the
         move limits met it, or if its multiplier outgrew the penalty.
@@ -57,7 +51,7 @@ class MMAState:
 
 
 @dataclass(frozen=True)
-class MMA:
+class MMA(MovingAsymptotes):
     """Method of moving asymptotes (Svanberg 1987), with the 2007 rules for asymptotes and move limits.
 
     Parameters
@@ -84,10 +78,14 @@ class MMA:
 
     Notes
     -----
-    The objective is multiplied by ONE constant, chosen at the first step so that its value and its largest
-    possible linear change are at most 100; it is never changed later, since rescaling sensitivities that have
-    vanished turns rounding errors into full steps. The price: a start that is worse than the result by many
-    decades leaves the later sensitivities small beside `raa0`, and steps become short.
+    Several objectives are rivals: the largest is lowered, as ``min z`` with every approximated rival ``<= z``
+    and z free (Svanberg 2007, section 4). At the optimum the weights say how much each of them counts.
+
+    The objective is multiplied by ONE constant, the same for all rivals, chosen at the first step so that its
+    value and its largest possible linear change are at most 100; it is never changed later, since rescaling
+    sensitivities that have vanished turns rounding errors into full steps. The price: a start that is worse
+    than the result by many decades leaves the later sensitivities small beside `raa0`, and steps become
+    short.
 
     References
     ----------
@@ -107,25 +105,6 @@ class MMA:
     [0.75 0.25] [0.5]
     """
 
-    move: Share = 0.2
-    asyinit: Positive = 0.5
-    asyincr: Widening = 1.2
-    asydecr: Share = 0.7
-    nearest: Positive = 0.01
-    farthest: Positive = 10.0
-    albefa: UnitOpen = 0.1
-    raa0: Positive = 1e-5
-    penalty: Positive = 1000.0
-    softness: Positive = 1.0
-
-    def __post_init__(self) -> None:
-        """Check that numbers lie in their bounds."""
-        checked(self)
-        if self.nearest > self.farthest:
-            raise ParameterError(
-                f"MMA.nearest: expected a value <= farthest ({self.farthest:g}), got {self.nearest:g}"
-            )
-
     def init(self, x: Array, lower: Array, upper: Array) -> MMAState:
         """Return the memory to start with.
 
@@ -144,7 +123,7 @@ class MMA:
         x, lower, upper = (np.array(values, dtype=np.float64) for values in (x, lower, upper))
         check_bounds(x, lower, upper)
         none = np.zeros(0)
-        span = self.asyinit * _ranges(lower, upper)
+        span = self.asyinit * Bounds(lower, upper).ranges
         return MMAState(lower, upper, span, x, x, none, none, scale=0.0, steps=0)
 
     def step(self, x: Array, evaluation: Evaluation, state: MMAState) -> tuple[Array, MMAState]:
@@ -167,11 +146,16 @@ class MMA:
             If the subproblem cannot be solved.
         """
         check_evaluation(x, evaluation, state)
-        ranges = _ranges(state.lower, state.upper)
-        scale = state.scale or _scale(evaluation, ranges)
-        span = self._span(x, ranges, state)
-        problem = self._subproblem(x, evaluation, state, span, ranges, scale)
-        solution = _solution(problem, state.multipliers * scale)
+        bounds = Bounds(state.lower, state.upper)
+        ranges = bounds.ranges
+        scale = state.scale or scaling(evaluation, ranges)
+        span = self.asyinit * ranges
+        if state.steps >= 2:
+            span = self.adapted(state.span, x, state.last, state.earlier, ranges)
+        curvature = self.raa0 / x.size * heights(evaluation)
+        problem = self.approximation(x, evaluation, bounds, span, scale, curvature)
+        units = multiplier_units(evaluation, scale)
+        solution = solved(problem, state.multipliers * units[: state.multipliers.size])
         xi = solution.xi
         xi *= span
         xi += x
@@ -182,66 +166,21 @@ class MMA:
             span=span,
             last=x.copy(),
             earlier=state.last,
-            multipliers=solution.multipliers / (scale or 1.0),
+            multipliers=solution.multipliers / units,
             elastic=solution.elastic,
             scale=scale,
             steps=state.steps + 1,
         )
         return new, memory
 
-    def _span(self, x: Array, ranges: Array, state: MMAState) -> Array:
-        """Draw the asymptotes in where a variable oscillates, push them out where it keeps its way."""
-        if state.steps < 2:
-            return self.asyinit * ranges
-        turn = (x - state.last) * (state.last - state.earlier)
-        factor = np.where(turn > 0.0, self.asyincr, np.where(turn < 0.0, self.asydecr, 1.0))
-        factor *= state.span
-        return np.clip(factor, self.nearest * ranges, self.farthest * ranges, out=factor)
+    def renewed(self, x: Array, state: MMAState, width: float | None) -> MMAState:
+        """Return the memory with asymptotes that have learnt nothing; scale and multipliers stay.
 
-    def _subproblem(
-        self, x: Array, evaluation: Evaluation, state: MMAState, span: Array, ranges: Array, scale: float
-    ) -> Subproblem:
-        """Build the convex separable approximation around `x`."""
-        reach = np.minimum((1.0 - self.albefa) * span, self.move * ranges)
-        return Subproblem(
-            gradient=evaluation.gradient * (scale or 1.0),
-            constraints=np.asarray(evaluation.constraints, dtype=np.float64),
-            jacobian=evaluation.jacobian,
-            magnitude=np.abs(evaluation.jacobian),
-            span=span,
-            curvature=self.raa0 / x.size / ranges,
-            stature=SIZE,
-            floor=np.maximum(-reach, state.lower - x) / span,
-            ceiling=np.minimum(reach, state.upper - x) / span,
-            penalty=self.penalty,
-            softness=self.softness,
-        )
-
-
-def _ranges(lower: Array, upper: Array) -> Array:
-    """Return upper - lower, and 1 for a fixed variable, which its bounds hold anyway."""
-    ranges = upper - lower
-    ranges[ranges == 0.0] = 1.0
-    return ranges
-
-
-def _scale(evaluation: Evaluation, ranges: Array) -> float:
-    """Return the factor that brings the objective to MMA's liking, 0 if there is nothing to go by."""
-    size = max(abs(evaluation.objective), float(np.abs(evaluation.gradient) @ ranges))
-    return SIZE / size if size > 0.0 else 0.0
-
-
-def _solution(problem: Subproblem, start: Array) -> Solution:
-    """Solve a subproblem on its dual, which is quick, or where that has sharp kinks by interior points."""
-    m = problem.constraints.size
-    if m == 0:
-        return Solution(problem.minimiser(np.zeros(0)), np.zeros(0), np.zeros(0))
-    dual = Dual.of(problem)
-    solution = dual.climbed(start) or solve_interior(problem, dual)
-    if solution is None:
-        raise NumericalError(
-            f"MMA: the subproblem ({problem.gradient.size} variables, {m} constraints) could not be solved; "
-            f"are the constraints normalised to about 1? Their sizes lie between {dual.size.min():.1e} "
-            f"and {dual.size.max():.1e}"
-        )
-    return solution
+        Without a `width` the next two steps are as free as the first two were; with one the asymptotes start
+        at that share of the range, if they are not closer already, and adapt from there.
+        """
+        ranges = Bounds(state.lower, state.upper).ranges
+        span = self.asyinit * ranges if width is None else np.minimum(state.span, width * ranges)
+        # From the second step on the span is taken from the memory; without a step there is none to take.
+        steps = max(state.steps, 2) if state.steps else 0
+        return dataclasses.replace(state, span=span, last=x.copy(), earlier=x.copy(), steps=steps)

@@ -3,7 +3,11 @@
 With the asymptotes at ``x -+ span`` and ``xi = (x_new - x) / span``, a function with derivatives ``g_j`` is
 approximated by the sum over j of ``span_j (P_j xi / (1 - xi) - Q_j xi / (1 + xi))`` with
 ``P = 0.501 |g| + g / 2 + r`` and ``Q = 0.501 |g| - g / 2 + r``: Svanberg's 1.001 and 0.001, written so that
-one absolute value does. For given multipliers the best ``xi`` is then closed form with one square root.
+one absolute value does, and with ``magnitude = |g| + r / 0.501`` it carries the regularisation as well. For
+given multipliers the best ``xi`` is then closed form with one square root.
+
+The first rows may be rivals: ``min z`` with every rival ``<= z``. The level z is free, so their multipliers,
+the weights, sum to 1. A Newton step keeps that sum, and needs no z: it is the weighted mean of the rivals.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ import numpy as np
 
 from topopt.parameters import Array
 
-__all__ = ["Dual", "Solution", "Subproblem", "reach", "solved"]
+__all__ = ["Dual", "Solution", "Subproblem", "reach"]
 
 BLOCK = 8192
 """Variables treated at a time: all temporaries of a block stay in the cache."""
@@ -33,35 +37,33 @@ class Subproblem:
 
     Attributes
     ----------
-    gradient : array, shape (n,)
-        Of the scaled objective.
-    constraints : array, shape (m,)
-        Values at the current design.
+    gradient, bulk : array, shape (n,)
+        Derivatives of the scaled objective, 0 where rivals take its place, and their magnitudes.
+    values : array, shape (m,)
+        The rows at the current design: the rivals, if there are any, and then the constraints.
     jacobian, magnitude : array, shape (m, n)
-        Derivatives of the constraints and their absolute values.
+        Derivatives of the rows, and their magnitudes: absolute values and what makes them convex.
     span : array, shape (n,)
         Distance of the asymptotes from the current design.
-    curvature : array, shape (n,)
-        The regularisation ``r`` of a constraint: convexity where all derivatives have vanished.
-    stature : float
-        Size of the scaled objective beside that of a constraint; its regularisation is that many ``r``.
     floor, ceiling : array, shape (n,)
         Bounds on ``xi``; within (-1, 1).
     penalty, softness : float
         Of the elastic variables, ``penalty y + softness y**2 / 2`` for each constraint.
+    rivals : int
+        How many rows are rivals; their multipliers sum to 1.
     """
 
     gradient: Array
-    constraints: Array
+    bulk: Array
+    values: Array
     jacobian: Array
     magnitude: Array
     span: Array
-    curvature: Array
-    stature: float
     floor: Array
     ceiling: Array
     penalty: float
     softness: float
+    rivals: int = 0
 
     def blocks(self) -> Iterator[slice]:
         """Walk the variables in cache-sized pieces."""
@@ -74,10 +76,15 @@ class Subproblem:
         tilt += self.gradient[at]
         tilt *= 0.5
         weight = multipliers @ self.magnitude[:, at]
-        weight += np.abs(self.gradient[at])
+        weight += self.bulk[at]
         weight *= 0.501
-        weight += self.curvature[at] * (self.stature + multipliers.sum())
         return tilt, weight
+
+    def approximated(self, xi: Array) -> Array:
+        """Return the approximated rows at a move, shape (m,)."""
+        odd = self.span * xi / (1.0 - xi * xi)
+        values: Array = self.values + self.jacobian @ odd + 1.002 * (self.magnitude @ (odd * xi))
+        return values
 
     def _stationary(self, multipliers: Array, at: slice) -> tuple[Array, Array]:
         """Return the unbounded minimiser ``xi`` of the Lagrangian on a block, and half of P + Q."""
@@ -96,7 +103,7 @@ class Subproblem:
         return np.clip(xi, self.floor, self.ceiling, out=xi)
 
     def response(self, multipliers: Array) -> tuple[Array, Array]:
-        """Return the approximated constraints at the minimiser and minus their derivative.
+        """Return the approximated rows at the minimiser and minus their derivative.
 
         Returns
         -------
@@ -105,41 +112,61 @@ class Subproblem:
         stiffness : array, shape (m, m)
             Minus the (generalised) Hessian of the dual function; positive semi-definite.
         """
-        values = self.constraints.copy()
+        values = self.values.copy()
         stiffness = np.zeros((values.size, values.size))
         for at in self.blocks():
             xi, weight = self._stationary(multipliers, at)
             bounded = np.minimum(np.maximum(xi, self.floor[at]), self.ceiling[at])
             free = bounded == xi
-            span, curvature = self.span[at], self.curvature[at]
+            span = self.span[at]
             square = bounded * bounded
             gap = 1.0 - square
             odd = span * bounded / gap
-            even = odd * bounded
             jacobian, magnitude = self.jacobian[:, at], self.magnitude[:, at]
-            values += jacobian @ odd + 1.002 * (magnitude @ even) + 2.0 * (curvature @ even)
-            # d(constraint)/d(xi) = span * (jacobian (1 + xi^2) + (2.004 magnitude + 4 r) xi) / gap^2 and
+            values += jacobian @ odd + 1.002 * (magnitude @ (odd * bounded))
+            # d(row)/d(xi) = span * (jacobian (1 + xi^2) + 2.004 magnitude xi) / gap^2 and
             # d2(Lagrangian)/d(xi)2 = span * 4 weight / ((1 + xi^2) gap) at a stationary point.
             square += 1.0
             factor = span * free * square / (4.0 * weight * gap * gap * gap)
-            slope = jacobian * square + (2.004 * magnitude + 4.0 * curvature) * bounded
+            slope = jacobian * square + magnitude * (2.004 * bounded)
             stiffness += (slope * factor) @ slope.T
         return values, stiffness
 
     def elastic(self, multipliers: Array, barrier: float) -> tuple[Array, Array]:
-        """Return the elastic variables ``y > 0`` that go with the multipliers, and their derivatives."""
+        """Return the elastic variables ``y > 0`` that go with the multipliers, and their derivatives.
+
+        Rivals have none: what they share is the level.
+        """
         excess = multipliers - self.penalty
         root = np.sqrt(excess * excess + 4.0 * self.softness * barrier)
         above = excess > 0.0
         y = np.where(above, excess + root, 4.0 * self.softness * barrier / (root + np.abs(excess)))
         y /= 2.0 * self.softness
+        y[: self.rivals] = 0.0
         # d/dl of the positive root of softness y^2 - excess y - barrier = 0
         return y, y / root
+
+    def levelled(self, left: Array, multipliers: Array) -> Array:
+        """Take the rivals' level off what the rows leave, so that nothing is left along the weights."""
+        k = self.rivals
+        return np.concatenate([left[:k] - multipliers[:k] @ left[:k], left[k:]]) if k else left
+
+    def solved(self, matrix: Array, residual: Array) -> Array:
+        """Solve a Newton system for the multipliers, the rivals' weights keeping their sum."""
+        k = self.rivals
+        direction = _solved(matrix, residual)
+        if k:
+            lifted = _solved(matrix, np.where(np.arange(residual.size) < k, 1.0, 0.0))
+            direction -= direction[:k].sum() / lifted[:k].sum() * lifted
+        return direction
 
 
 @dataclass(frozen=True, eq=False)
 class Solution:
-    """The move in shares of the span, the multipliers of the scaled problem, and the elastic variables."""
+    """The move in shares of the span, the multipliers of the scaled problem, and the elastic variables.
+
+    Multipliers are those of all rows, elastic variables those of the constraints.
+    """
 
     xi: Array
     multipliers: Array
@@ -155,9 +182,9 @@ class Dual:
     problem : Subproblem
         The subproblem.
     size : array, shape (m,)
-        How large each constraint can become.
+        How large each row can become.
     steep : float
-        How much the scaled objective can change.
+        How much the scaled objective, or the steepest rival, can change.
     """
 
     problem: Subproblem
@@ -167,15 +194,22 @@ class Dual:
     @classmethod
     def of(cls, problem: Subproblem) -> Dual:
         """Measure a subproblem."""
-        size = np.abs(problem.constraints) + problem.magnitude @ problem.span
+        change = problem.magnitude @ problem.span
         # Constraints are normalised to 1. One that is met and whose gradient has faded need not be solved to
         # a billionth of nothing: below rounding there is no digit left to solve for.
-        size = np.maximum(size, SMALL)
-        return cls(problem, size, max(float(np.abs(problem.gradient) @ problem.span), 1e-10))
+        size = np.maximum(np.abs(problem.values) + change, SMALL)
+        steep = max(float(np.abs(problem.gradient) @ problem.span), *change[: problem.rivals], 1e-10)
+        return cls(problem, size, steep)
+
+    def left(self, multipliers: Array, values: Array, mu: float) -> Array:
+        """Return the slope of the barrier function, taken along the weights' sum."""
+        y = self.problem.elastic(multipliers, mu)[0]
+        return self.problem.levelled(values - y + mu / multipliers, multipliers)
 
     def closed(self, multipliers: Array, mu: float) -> Solution | None:
         """Return the closed form for given multipliers if it is as good as a solution has to be."""
         left = self.problem.response(multipliers)[0] - self.problem.elastic(multipliers, mu)[0]
+        left = self.problem.levelled(left, multipliers)
         work = max(self.steep, float(multipliers @ self.size))
         good = np.all(left <= TOLERANCE * self.size) and np.all(-left * multipliers <= TOLERANCE * work)
         return self.solution(multipliers, mu) if good else None
@@ -187,7 +221,7 @@ class Dual:
     def solution(self, multipliers: Array, mu: float) -> Solution:
         """Return the closed form for given multipliers."""
         y = self.problem.elastic(multipliers, mu)[0]
-        violation = np.maximum(y - mu / multipliers, 0.0)
+        violation = np.maximum(y - mu / multipliers, 0.0)[self.problem.rivals :]
         return Solution(self.problem.minimiser(multipliers), multipliers, violation)
 
     def climbed(self, start: Array) -> Solution | None:
@@ -202,19 +236,22 @@ class Dual:
             multipliers = np.maximum(start, mu / self.size)
         else:
             multipliers = 0.1 * self.steep / self.size
+        k = self.problem.rivals
+        multipliers[:k] = multipliers[:k] / multipliers[:k].sum() if start.size else 1.0 / max(k, 1)
         slack = mu / multipliers
         values, stiffness = self.problem.response(multipliers)
         for _ in range(PATIENCE):
             while True:
-                y, softening = self.problem.elastic(multipliers, mu)
-                residual = values - y + mu / multipliers
+                residual = self.left(multipliers, values, mu)
                 ended = self.ended(mu, multipliers)
                 if ended and float(np.max(np.abs(residual) / self.size)) <= TOLERANCE:
                     return self.solution(multipliers, mu)
                 if ended or np.max(np.abs(residual) * multipliers) > 10.0 * mu:
                     break
                 mu *= min(0.1, (mu / self.steep) ** 0.5)
-            direction = solved(stiffness + np.diag(softening + slack / multipliers), residual)
+            softening = self.problem.elastic(multipliers, mu)[1]
+            matrix = stiffness + np.diag(softening + slack / multipliers)
+            direction = self.problem.solved(matrix, residual)
             change = mu / multipliers - slack - slack / multipliers * direction
             slack = slack + reach(slack, change) * change
             multipliers, values, stiffness = self.searched(multipliers, direction, residual, mu)
@@ -230,7 +267,7 @@ class Dual:
         for _ in range(5):
             trial = multipliers + step * direction
             values, stiffness = self.problem.response(trial)
-            left = values - self.problem.elastic(trial, mu)[0] + mu / trial
+            left = self.left(trial, values, mu)
             slope = float(left @ direction)
             if slope >= -0.5 * rise or np.max(np.abs(left) / self.size) <= TOLERANCE:
                 break
@@ -238,7 +275,7 @@ class Dual:
         return trial, values, stiffness
 
 
-def solved(matrix: Array, residual: Array) -> Array:
+def _solved(matrix: Array, residual: Array) -> Array:
     """Solve a Newton system after scaling its diagonal to 1; multipliers may differ by many decades."""
     scale = 1.0 / np.sqrt(np.diag(matrix))
     solution: Array = scale * np.linalg.solve(matrix * scale * scale[:, None], scale * residual)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from topopt.optimizers.mma_dual import Dual, Solution, Subproblem, reach, solved
+from topopt.optimizers.mma_dual import Dual, Solution, Subproblem, reach
 from topopt.parameters import Array
 
 __all__ = ["solve_interior"]
@@ -20,7 +20,8 @@ PATIENCE = 150
 class _Point:
     """An interior point: every entry is positive, and `_newton` says what its products tend to.
 
-    Both distances from the bounds are carried along, since a difference would drown in rounding.
+    Both distances from the bounds are carried along, since a difference would drown in rounding. Rivals have
+    no elastic variables.
     """
 
     left: Array
@@ -91,21 +92,17 @@ def _started(problem: Subproblem, dual: Dual, thin: Array) -> tuple[_Point, floa
     m, n = problem.jacobian.shape
     half = 0.5 * thin
     mu = 0.1 * max(dual.steep, 1.0) / m
+    k = problem.rivals
     multipliers = np.minimum(mu * m / dual.size, 0.5 * problem.penalty)
-    values = _values(problem, problem.floor + half)
-    elastic = np.maximum(values + mu / multipliers, mu / problem.penalty)
-    tension = problem.penalty + problem.softness * elastic - multipliers
-    mu = max(mu, float(np.mean(tension * elastic)))
+    multipliers[:k] = 1.0 / max(k, 1)
+    values = problem.approximated(problem.floor + half)
+    room = values + mu / multipliers
+    elastic = np.maximum(room[k:], mu / problem.penalty)
+    tension = problem.penalty + problem.softness * elastic - multipliers[k:]
+    slack = np.concatenate([np.max(room[:k], initial=-np.inf) - values[:k], elastic - values[k:]])
+    mu = max(mu, float(np.sum(tension * elastic)) / max(elastic.size, 1))
     weak = np.full(n, 2.0 * mu / n) / thin
-    return _Point(half, half, weak, weak, multipliers, elastic - values, elastic, tension), mu
-
-
-def _values(problem: Subproblem, xi: Array) -> Array:
-    """Return the approximated constraints at a move."""
-    odd = problem.span * xi / (1.0 - xi * xi)
-    even = odd * xi
-    values: Array = problem.constraints + problem.jacobian @ odd + 1.002 * (problem.magnitude @ even)
-    return values + 2.0 * (problem.curvature @ even)
+    return _Point(half, half, weak, weak, multipliers, slack, elastic, tension), mu
 
 
 def _moved(at: _Point, step: _Point) -> _Point:
@@ -129,19 +126,22 @@ def _newton(problem: Subproblem, dual: Dual, at: _Point, mu: float) -> _Newton:
     bend += at.below / left + at.above / right
     work = mu / n
     slope += work / right - work / left
-    rows = (
-        problem.jacobian * (1.0 + square) + (2.004 * problem.magnitude + 4.0 * problem.curvature) * xi
-    ) * wide
+    rows = (problem.jacobian * (1.0 + square) + problem.magnitude * (2.004 * xi)) * wide
+    k = problem.rivals
+    stiff = np.zeros(k)
     force = mu / at.elastic
-    pressure = problem.penalty + problem.softness * at.elastic - at.multipliers - force
+    pressure = problem.penalty + problem.softness * at.elastic - at.multipliers[k:] - force
     give = problem.softness + at.tension / at.elastic
-    values = _values(problem, xi) - at.elastic
-    miss = np.abs(values + at.slack)
-    residual = values + mu / at.multipliers
-    matrix = (rows / bend) @ rows.T + np.diag(1.0 / give + at.slack / at.multipliers)
-    change = solved(matrix, residual - rows @ (slope / bend) + pressure / give)
+    values = problem.approximated(xi) - np.concatenate([stiff, at.elastic])
+    missed = problem.levelled(values + at.slack, at.multipliers)
+    miss = np.abs(missed)
+    residual = missed - at.slack + mu / at.multipliers
+    matrix = (rows / bend) @ rows.T
+    matrix += np.diag(np.concatenate([stiff, 1.0 / give]) + at.slack / at.multipliers)
+    rest = residual - rows @ (slope / bend) + np.concatenate([stiff, pressure / give])
+    change = problem.solved(matrix, rest)
     move = -(slope + change @ rows) / bend
-    stretch = (change - pressure) / give
+    stretch = (change[k:] - pressure) / give
     step = _Point(
         move,
         -move,
@@ -156,6 +156,6 @@ def _newton(problem: Subproblem, dual: Dual, at: _Point, mu: float) -> _Newton:
         n * float(np.max(np.abs(slope) * (left + right))),
         float(np.max(miss * at.multipliers)),
         float(np.max(np.abs(at.slack * at.multipliers - mu))),
-        float(np.max(np.abs(pressure) * at.elastic)),
+        float(np.max(np.abs(pressure) * at.elastic, initial=0.0)),
     )
     return _Newton(step, error, float(np.max(miss / dual.size)))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -130,8 +131,8 @@ class OC:
         Raises
         ------
         InputError
-            If there is not exactly one constraint, if it has no `recheck` or falls where a variable grows, if
-            shapes are wrong or numbers are not finite.
+            If there are several objectives, or not exactly one constraint, if it has no `recheck` or falls
+            where a variable grows, if shapes are wrong or numbers are not finite.
         """
         recheck = self._checked(x, evaluation, state)
         gain, cost, reserve = -evaluation.gradient, evaluation.jacobian[0], float(evaluation.constraints[0])
@@ -149,9 +150,15 @@ class OC:
         multipliers = np.array([result.multiplier])
         return result.design, OCState(state.lower, state.upper, multipliers, steps, result.count)
 
+    def renewed(self, x: Array, state: OCState, width: float | None) -> OCState:
+        """Return the memory without the last multiplier, a guess that saves rechecks; see `Optimizer`."""
+        return dataclasses.replace(state, multipliers=np.zeros(1))
+
     def _checked(self, x: Array, evaluation: Evaluation, state: OCState) -> Callable[[Array], Array]:
         """Refuse an evaluation that OC cannot work with; return its recheck."""
-        m = np.size(evaluation.constraints)
+        m, k = np.size(evaluation.constraints), np.size(evaluation.rivals)
+        if k:
+            raise InputError(f"OC lowers one objective, got {k} rivals; use MMA")
         if m != 1:
             raise InputError(f"OC needs exactly one constraint, got {m}; use MMA")
         if evaluation.recheck is None:

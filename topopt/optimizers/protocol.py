@@ -26,7 +26,11 @@ class State(Protocol):
 
     @property
     def multipliers(self) -> Array:
-        """Multipliers of ``f + multipliers . constraints``, shape (m,); empty before the first step."""
+        """Of ``f + multipliers . constraints``, shape (m,); empty before the first step.
+
+        Where the evaluation has k rivals their weights, which sum to 1, come first, shape (k + m,), and the
+        Lagrangian is ``multipliers . (rivals, constraints)``.
+        """
 
 
 S = TypeVar("S")
@@ -70,6 +74,22 @@ class Optimizer(Protocol):
         ------
         InputError
             If the evaluation has wrong shapes or holds numbers that are not finite.
+        """
+
+    def renewed(self, x: Array, state: Any, width: float | None) -> Any:
+        """Return the memory without what earlier steps taught, after the model has changed its shape.
+
+        What keeps the steps comparable, such as a constant scaling of the objective, is kept.
+
+        Parameters
+        ----------
+        x : array, shape (n,)
+            The design that comes next.
+        state : State
+            The memory so far.
+        width : float or None
+            How far, as a share of its range, a variable may be trusted to move in the next step; None for
+            the optimiser's own first guess.
         """
 
 
@@ -147,9 +167,11 @@ def check_evaluation(x: Array, evaluation: Evaluation, state: Any) -> None:
         Naming what is wrong and where.
     """
     check_bounds(x, state.lower, state.upper)
-    n, m = x.size, np.size(evaluation.constraints)
+    n, m, k = x.size, np.size(evaluation.constraints), np.size(evaluation.rivals)
     for name, values, shape in (
         ("gradient", evaluation.gradient, (n,)),
+        ("rivals", evaluation.rivals, (k,)),
+        ("rival_jacobian", evaluation.rival_jacobian, (k, n if k else 0)),
         ("constraints", evaluation.constraints, (m,)),
         ("jacobian", evaluation.jacobian, (m, n)),
     ):
@@ -161,9 +183,10 @@ def check_evaluation(x: Array, evaluation: Evaluation, state: Any) -> None:
         _refuse_nonfinite(values, name)
     if not np.isfinite(evaluation.objective):
         raise InputError(f"objective: expected a finite number, got {evaluation.objective}")
-    if state.steps and state.multipliers.size != m:
+    if state.steps and state.multipliers.size != k + m:
+        now = f"{m} and {k} rivals" if k else m
         raise InputError(
-            f"constraints: the state was made with {state.multipliers.size}, now there are {m}; "
+            f"constraints: the state was made with {state.multipliers.size}, now there are {now}; "
             "start a new state with init"
         )
 

@@ -1,0 +1,184 @@
+"""What MMA makes of an evaluation: a scale, asymptotes, a convex approximation, and its solution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+import annotated_types as at
+import numpy as np
+
+from topopt.errors import NumericalError, ParameterError
+from topopt.evaluation import Bounds, Evaluation
+from topopt.optimizers.mma_dual import Dual, Solution, Subproblem
+from topopt.optimizers.mma_interior import solve_interior
+from topopt.optimizers.protocol import Share
+from topopt.parameters import Array, Positive, UnitOpen, checked
+
+__all__ = ["SIZE", "MovingAsymptotes", "heights", "multiplier_units", "scaling", "solved"]
+
+Widening = Annotated[float, at.Ge(1)]
+SIZE = 100.0
+"""The scaled objective at first: the larger of its value and of its derivatives times the ranges."""
+
+
+@dataclass(frozen=True)
+class MovingAsymptotes:
+    """What the methods of moving asymptotes share; `topopt.optimizers.MMA` says what each number is."""
+
+    move: Share = 0.2
+    asyinit: Positive = 0.5
+    asyincr: Widening = 1.2
+    asydecr: Share = 0.7
+    nearest: Positive = 0.01
+    farthest: Positive = 10.0
+    albefa: UnitOpen = 0.1
+    raa0: Positive = 1e-5
+    penalty: Positive = 1000.0
+    softness: Positive = 1.0
+
+    def __post_init__(self) -> None:
+        """Check that numbers lie in their bounds."""
+        checked(self)
+        if self.nearest > self.farthest:
+            raise ParameterError(
+                f"{type(self).__name__}.nearest: expected a value <= farthest ({self.farthest:g}), "
+                f"got {self.nearest:g}"
+            )
+
+    def adapted(self, span: Array, x: Array, last: Array, earlier: Array, ranges: Array) -> Array:
+        """Draw the asymptotes in where a variable oscillates, push them out where it keeps its way.
+
+        Parameters
+        ----------
+        span : array, shape (n,)
+            Distance of the asymptotes so far.
+        x, last, earlier : array, shape (n,)
+            The last three designs, the newest first.
+        ranges : array, shape (n,)
+            Of the variables.
+        """
+        turn = (x - last) * (last - earlier)
+        factor = np.where(turn > 0.0, self.asyincr, np.where(turn < 0.0, self.asydecr, 1.0))
+        factor *= span
+        return np.clip(factor, self.nearest * ranges, self.farthest * ranges, out=factor)
+
+    def approximation(
+        self, x: Array, evaluation: Evaluation, bounds: Bounds, span: Array, scale: float, curvature: Array
+    ) -> Subproblem:
+        """Build the convex separable approximation around a design.
+
+        Parameters
+        ----------
+        x : array, shape (n,)
+            The design.
+        evaluation : Evaluation
+            There.
+        bounds : Bounds
+            Of the design.
+        span : array, shape (n,)
+            Distance of the asymptotes.
+        scale : float
+            Of the objective or all rivals; 0 if there is none yet.
+        curvature : array, shape (max(k, 1) + m,)
+            Of the objective or each of k rivals, and of each constraint, before it is shared by the ranges.
+        """
+        ranges = bounds.ranges
+        reach = np.minimum((1.0 - self.albefa) * span, self.move * ranges)
+        over = 1.0 / (0.501 * ranges)
+        k, factor = evaluation.rivals.size, scale or 1.0
+        values, jacobian = np.asarray(evaluation.constraints, dtype=np.float64), evaluation.jacobian
+        gradient = bulk = np.zeros(x.size)
+        if k:
+            # The level is free, so that only the distance from the worst matters.
+            values = np.concatenate([(evaluation.rivals - evaluation.rivals.max()) * factor, values])
+            jacobian = np.concatenate([evaluation.rival_jacobian * factor, jacobian])
+        else:
+            gradient = evaluation.gradient * factor
+            bulk = np.abs(gradient) + curvature[0] * over
+        magnitude = np.abs(jacobian)
+        magnitude += curvature[curvature.size - values.size :, None] * over
+        return Subproblem(
+            gradient=gradient,
+            bulk=bulk,
+            values=values,
+            jacobian=jacobian,
+            magnitude=magnitude,
+            span=span,
+            floor=np.maximum(-reach, bounds.lower - x) / span,
+            ceiling=np.minimum(reach, bounds.upper - x) / span,
+            penalty=self.penalty,
+            softness=self.softness,
+            rivals=k,
+        )
+
+
+def scaling(evaluation: Evaluation, ranges: Array) -> float:
+    """Return the factor that brings the objective, or all rivals, to MMA's liking; 0 if all is 0.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        Of the first design.
+    ranges : array, shape (n,)
+        Of the variables.
+    """
+    rows = evaluation.rival_jacobian if evaluation.rivals.size else evaluation.gradient[None]
+    values = evaluation.rivals if evaluation.rivals.size else np.array([evaluation.objective])
+    size = max(float(np.max(np.abs(values))), float(np.max(np.abs(rows) @ ranges)))
+    return SIZE / size if size > 0.0 else 0.0
+
+
+def multiplier_units(evaluation: Evaluation, scale: float) -> Array:
+    """Return what the user's multipliers are to be multiplied by, shape (k + m,): weights are shares.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        With k rivals and m constraints.
+    scale : float
+        Of the objective; 0 if there is none yet.
+    """
+    k, m = evaluation.rivals.size, evaluation.constraints.size
+    return np.concatenate([np.ones(k), np.full(m, scale or 1.0)])
+
+
+def heights(evaluation: Evaluation) -> Array:
+    """Return how large the scaled functions are: the objective or each rival, then the constraints.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        With k rivals and m constraints; shape (max(k, 1) + m,).
+    """
+    k, m = max(evaluation.rivals.size, 1), evaluation.constraints.size
+    return np.concatenate([np.full(k, SIZE), np.ones(m)])
+
+
+def solved(problem: Subproblem, start: Array) -> Solution:
+    """Solve a subproblem on its dual, which is quick, or where that has sharp kinks by interior points.
+
+    Parameters
+    ----------
+    problem : Subproblem
+        What to solve.
+    start : array, shape (k + m,)
+        Multipliers of the scaled problem to start from; empty if there are none.
+
+    Raises
+    ------
+    NumericalError
+        If neither method reaches its tolerance.
+    """
+    m = problem.values.size
+    if m == 0:
+        return Solution(problem.minimiser(np.zeros(0)), np.zeros(0), np.zeros(0))
+    dual = Dual.of(problem)
+    solution = dual.climbed(start) or solve_interior(problem, dual)
+    if solution is None:
+        raise NumericalError(
+            f"MMA: the subproblem ({problem.gradient.size} variables, {m} rows) could not be solved; "
+            f"are the constraints normalised to about 1? Their sizes lie between {dual.size.min():.1e} "
+            f"and {dual.size.max():.1e}"
+        )
+    return solution
