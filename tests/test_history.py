@@ -36,6 +36,7 @@ def histories(draw):
             stages=draw(st.dictionaries(NAMES, GROUP, max_size=3)),
             alarms=tuple(draw(st.lists(st.sampled_from(["freeze", "blow-up"]), max_size=2))),
             solves=draw(st.integers(0, 10**9)),
+            restored=draw(st.integers(0, k)),
         )
         for k in range(count)
     )
@@ -51,6 +52,7 @@ def contents(iteration):
     return (
         iteration.number,
         iteration.solves,
+        iteration.restored,
         iteration.alarms,
         [bits(getattr(iteration, n)) for n in ("objective", "violation", "change", "progress", "predicted")],
         {group: {k: bits(v) for k, v in getattr(iteration, group).items()} for group in groups},
@@ -164,3 +166,13 @@ def test_values_are_those_that_a_parameter_has_had():
     )
     assert history.values("a") == [1.0, 2.0]
     assert history.values("b") == []
+
+
+def test_a_log_from_before_there_were_roll_backs_can_be_read():
+    history = History([Iteration(1, 3.0), Iteration(2, 2.0)])
+    iterations, stages = history.tables()
+    assert iterations.splitlines()[0].split(",")[2] == "restored"
+    old = "\n".join(",".join(row.split(",")[:2] + row.split(",")[3:]) for row in iterations.splitlines())
+    assert History.from_tables(old, stages) == history
+    again = History.from_tables(*History([Iteration(7, 3.0, restored=5)]).tables())
+    assert again[0].restored == 5

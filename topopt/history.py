@@ -38,9 +38,11 @@ class Iteration:
     move : float
         Largest such change that the optimiser allowed; inf if it knows no such limit.
     progress : float
-        Root mean square change of the model's output since the iteration before; nan in the first.
+        Root mean square change of the model's output since the iteration before; nan in the first, and
+        after a roll-back.
     actual : float
-        Change of the objective since the iteration before; nan in the first.
+        Change of the objective since the iteration before, or since the one that this one starts again
+        from; nan in the first.
     predicted : float
         Change of the objective that the gradient predicts for the step that follows.
     responses, multipliers, measures, vanishing, seconds : mapping
@@ -51,6 +53,8 @@ class Iteration:
         Names of the alarms that rang.
     solves : int
         State solves spent so far.
+    restored : int
+        The iteration whose design this one starts again from, after a roll-back; 0 if there was none.
     """
 
     number: int
@@ -70,6 +74,7 @@ class Iteration:
     stages: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     alarms: tuple[str, ...] = ()
     solves: int = 0
+    restored: int = 0
 
     def calm(self, change: float) -> bool:
         """Return whether the next step changes little, and not only because it may not change more."""
@@ -77,7 +82,12 @@ class Iteration:
 
     def row(self) -> dict[str, str]:
         """Return the iteration as cells of a table; every float is written exactly."""
-        cells = {"number": str(self.number), "solves": str(self.solves), "alarms": " ".join(self.alarms)}
+        cells = {
+            "number": str(self.number),
+            "solves": str(self.solves),
+            "restored": str(self.restored or ""),
+            "alarms": " ".join(self.alarms),
+        }
         cells |= {name: repr(float(getattr(self, name))) for name in _NUMBERS}
         for group in _GROUPS:
             cells |= {f"{group}:{name}": repr(float(v)) for name, v in getattr(self, group).items()}
@@ -102,6 +112,7 @@ class Iteration:
         return cls(
             number=int(cells["number"]),
             solves=int(cells["solves"]),
+            restored=int(cells.get("restored") or 0),
             alarms=tuple(cells["alarms"].split()),
             stages={
                 row["stage"]: {

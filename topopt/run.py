@@ -12,11 +12,12 @@ from typing import Annotated, Any
 import annotated_types as at
 import numpy as np
 
-from topopt.continuation import Continuation
+from topopt.continuation import Continuation, Rollback
 from topopt.errors import InputError
 from topopt.evaluation import Bounds, Evaluation, Model
 from topopt.history import History, Iteration
 from topopt.optimizers import MMA, Optimizer
+from topopt.optimizers.honest import require_honest
 from topopt.parameters import Array, NonNegative, checked, replaced, scalars
 from topopt.vanishing import alarms, read
 
@@ -83,12 +84,18 @@ class Snapshot:
         The optimiser's memory.
     output : array, optional
         The model's last output, to tell progress by.
+    anchor : array, optional
+        The design that a roll-back would go back to, shape (n,).
+    evaluated : array, optional
+        The design of the log's last iteration, shape (n,), where a roll-back may want it.
     """
 
     history: History
     x: Array
     state: Any
     output: Array | None = None
+    anchor: Array | None = None
+    evaluated: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -175,8 +182,11 @@ def optimize(
     ------
     ParameterError
         Before the first iteration, if a scheduled parameter does not exist.
+    InputError
+        If the optimiser checks its model against the objective, and a stage's pullback is no derivative.
     """
     _require_types(optimizer, continuation, stop)
+    require_honest(model, optimizer)
     continuation.require(schedulable(model, optimizer))
     bounds = model.bounds()
     now = snapshot or _begun(model, optimizer, bounds)
@@ -187,15 +197,20 @@ def optimize(
         evaluation = model.evaluate(now.x, model_parameters(parameters))
         clock.mark("evaluate")
         rule = replaced(optimizer, _optimizer_fields(parameters), "optimizer")
-        x, state = rule.step(now.x, evaluation, now.state)
+        x, state = rule.step(now.x, evaluation, _remembered(now, rule, continuation, parameters))
         clock.mark("optimizer")
-        iteration = _written_down(now, parameters, evaluation, x, rule, state.multipliers, bounds, clock)
+        restored = continuation.rollback.target(now.history) or 0 if continuation.rollback else 0
+        iteration = _written_down(
+            now, restored, parameters, evaluation, x, rule, state.multipliers, bounds, clock
+        )
         history = now.history[:]
         history.append(iteration)
         reason = stop(history, continuation.settled(history))
-        step = Step(iteration, now.x, evaluation, Snapshot(history, x, state, evaluation.output), reason)
-        now = step.snapshot
-        yield step
+        after = Snapshot(history, x, state, evaluation.output)
+        if continuation.rollback is not None:
+            after = _watched(now, dataclasses.replace(after, evaluated=now.x), continuation.rollback, rule)
+        yield Step(iteration, now.x, evaluation, after, reason)
+        now = after
 
 
 def solve(
@@ -226,6 +241,34 @@ def _begun(model: Model, optimizer: Optimizer, bounds: Bounds) -> Snapshot:
     return Snapshot(History(), x, optimizer.init(x, bounds.lower, bounds.upper))
 
 
+def _remembered(
+    now: Snapshot, rule: Optimizer, continuation: Continuation, parameters: Mapping[str, float]
+) -> Any:
+    """Return the optimiser's memory, as the continuation wants it where a parameter of the model jumps."""
+    jump = continuation.jump(now.history, model_parameters(parameters))
+    if jump is None or continuation.memory == "keep":
+        return now.state
+    return rule.renewed(now.x, now.state, 0.5 / (jump + 1.0) if continuation.memory == "damp" else None)
+
+
+def _watched(now: Snapshot, after: Snapshot, rollback: Rollback, rule: Optimizer) -> Snapshot:
+    """Return what comes next, with the design that is worth going back to, or that design itself."""
+    number = rollback.anchor(after.history)
+    if number is None:
+        return after
+    anchor = now.anchor if number == rollback.anchor(now.history) else now.evaluated
+    if anchor is None:
+        raise InputError(
+            f"snapshot: made without a roll-back, so that the design of iteration {number}, to which it may "
+            "have to go back, is missing; go on without a roll-back"
+        )
+    if rollback.target(after.history) is None:
+        return dataclasses.replace(after, anchor=anchor)
+    renewed = rule.renewed(anchor, after.state, None)
+    # What was undone is nothing to tell progress by.
+    return dataclasses.replace(after, x=anchor, state=renewed, output=None, anchor=anchor)
+
+
 def model_parameters(parameters: Mapping[str, float]) -> dict[str, float]:
     """Return the scheduled parameters that are the model's."""
     return {name: value for name, value in parameters.items() if not name.startswith(_OPTIMIZER)}
@@ -239,6 +282,7 @@ def _optimizer_fields(parameters: Mapping[str, float]) -> dict[str, float]:
 
 def _written_down(
     now: Snapshot,
+    restored: int,
     parameters: Mapping[str, float],
     evaluation: Evaluation,
     x: Array,
@@ -253,9 +297,10 @@ def _written_down(
         difference = evaluation.output - now.output
         progress = math.sqrt(float(difference @ difference) / difference.size)
     history = now.history
-    changed = len(history) > 0 and history[-1].parameters != parameters
+    before = history[:restored] if restored else history
+    changed = len(before) > 0 and before[-1].parameters != parameters
     reading = read(now.x, evaluation, multipliers, bounds)
-    ringing = alarms(reading, evaluation.measures, progress, changed, history)
+    ringing = alarms(reading, evaluation.measures, evaluation.objective, changed, before)
     clock.mark("log")
     move = x - now.x
     return Iteration(
@@ -265,23 +310,30 @@ def _written_down(
         change=float((np.abs(move) / bounds.ranges).max()),
         move=scalars(rule).get("move", math.inf),
         progress=progress,
-        actual=evaluation.objective - history[-1].objective if history else math.nan,
+        actual=evaluation.objective - before[-1].objective if before else math.nan,
         predicted=float(evaluation.gradient @ move),
         parameters=parameters,
         responses=evaluation.responses,
-        multipliers=dict(zip(_constraint_names(evaluation), multipliers.tolist(), strict=True)),
+        multipliers=dict(zip(_multiplier_names(evaluation), multipliers.tolist(), strict=True)),
         measures=evaluation.measures,
         vanishing=reading.total,
         seconds={**evaluation.seconds, **clock.marks},
         stages=reading.stages,
         alarms=ringing,
         solves=(history[-1].solves if history else 0) + evaluation.solves,
+        restored=restored,
     )
 
 
-def _constraint_names(evaluation: Evaluation) -> tuple[str, ...]:
-    """Return one name a constraint, numbers where the model gives none."""
-    names, count = evaluation.constraint_names, len(evaluation.constraints)
+def _multiplier_names(evaluation: Evaluation) -> list[str]:
+    """Return one name a rival, ``minimise.<name>``, and one a constraint."""
+    rivals = _names("rival", evaluation.rival_names, len(evaluation.rivals))
+    constraints = _names("constraint", evaluation.constraint_names, len(evaluation.constraints))
+    return [*(f"minimise.{name}" for name in rivals), *constraints]
+
+
+def _names(kind: str, names: tuple[str, ...], count: int) -> tuple[str, ...]:
+    """Return the names of rivals or constraints, numbers where the model gives none."""
     if names and len(names) != count:
-        raise InputError(f"constraint_names: expected {count} names, one a constraint, got {names}")
-    return names or tuple(f"constraint {number}" for number in range(1, count + 1))
+        raise InputError(f"{kind}_names: expected {count} names, one a {kind}, got {names}")
+    return names or tuple(f"{kind} {number}" for number in range(1, count + 1))

@@ -183,15 +183,16 @@ def test_steps_hold_each_value_for_its_time():
 
 def test_steps_that_come_back_have_not_settled_before():
     rule = Steps((3.0, 1.0, 3.0), 2)
-    assert [rule.settled([3.0] * k) for k in range(7)] == [False] * 5 + [True, True]
-    assert Steps((5.0,)).settled([5.0])
-    assert not Steps((5.0,)).settled([])
+    assert [rule.settled([3.0] * k, History()) for k in range(7)] == [False] * 5 + [True, True]
+    assert not rule.settled([3.0] * 5 + [2.0], History())  # held back, or it would be at 3
+    assert Steps((5.0,)).settled([5.0], History())
+    assert not Steps((5.0,)).settled([], History())
 
 
 def test_nothing_has_settled_before_it_ran():
-    assert not Constant(3.0).settled([])
-    assert not Linear(1.0, 2.0, over=3).settled([1.0, 1.5])
-    assert Linear(1.0, 2.0, over=1).settled([1.0, 2.0])
+    assert not Constant(3.0).settled([], History())
+    assert not Linear(1.0, 2.0, over=3).settled([1.0, 1.5], History())
+    assert Linear(1.0, 2.0, over=1).settled([1.0, 2.0], History())
 
 
 @pytest.mark.parametrize(

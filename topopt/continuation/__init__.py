@@ -1,18 +1,31 @@
-"""How parameters change while a design settles: schedules, and the continuation that applies them."""
+"""How parameters change while a design settles: schedules, controllers, and what applies them."""
 
 from topopt.continuation.continuation import Continuation
+from topopt.continuation.controllers import Homotopy, Linked, Survival
+from topopt.continuation.follow import Follow
+from topopt.continuation.guards import Guard, Guarded
+from topopt.continuation.refreshed import Refreshed
+from topopt.continuation.rollback import Rollback
 from topopt.continuation.schedules import Constant, Geometric, Linear, Schedule, Steps
 from topopt.continuation.stairs import Petsc, Settling, Staircase, Top99neo
 
 __all__ = [
     "Constant",
     "Continuation",
+    "Follow",
     "Geometric",
+    "Guard",
+    "Guarded",
+    "Homotopy",
     "Linear",
+    "Linked",
     "Petsc",
+    "Refreshed",
+    "Rollback",
     "Schedule",
     "Settling",
     "Staircase",
     "Steps",
+    "Survival",
     "Top99neo",
 ]

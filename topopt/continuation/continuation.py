@@ -1,15 +1,22 @@
-"""A continuation maps parameter names to schedules."""
+"""A continuation maps parameter names to schedules, and says what happens where a parameter jumps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
+from topopt.continuation.follow import Follow
+from topopt.continuation.rollback import Rollback
 from topopt.continuation.schedules import Schedule
 from topopt.errors import InputError, ParameterError, suggestion
 from topopt.history import History
 
-__all__ = ["Continuation"]
+__all__ = ["Continuation", "Memory"]
+
+Memory = Literal["keep", "damp", "reset"]
+JUMP = 0.1
+"""A relative change of a parameter by more than this, from one iteration to the next, is a jump."""
 
 
 @dataclass(frozen=True)
@@ -20,6 +27,13 @@ class Continuation:
     ----------
     schedules : mapping
         For example ``{"physical.beta": Staircase(1, 64), "optimizer.move": Linear(0.2, 0.05)}``.
+    memory : str
+        What becomes of the optimiser's memory where a parameter of the model jumps by more than a tenth:
+        ``keep`` it; ``reset`` it to that of a first step; ``damp`` it, so that the next step is as short as
+        0.5 / (p + 1) of a variable's range for a parameter that jumps to p (Guest, Asadpoure & Ha 2011,
+        doi:10.1007/s00158-011-0676-z, use that for the projection's sharpness).
+    rollback : Rollback, optional
+        Take back changes that shatter the design; without it nothing is taken back.
 
     Examples
     --------
@@ -29,20 +43,66 @@ class Continuation:
     """
 
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
+    memory: Memory = "keep"
+    rollback: Rollback | None = None
 
     def __post_init__(self) -> None:
-        """Refuse what is no schedule."""
+        """Refuse what is no schedule, and followers that nobody leads."""
         for name, schedule in self.schedules.items():
             if not isinstance(schedule, Schedule):
                 raise InputError(f"continuation of '{name}': expected a Schedule, got {schedule!r}")
+        bound = {name: schedule.driving(name) for name, schedule in self.schedules.items()}
+        object.__setattr__(self, "schedules", bound)
+        leaders = [name for name, rule in bound.items() if not isinstance(rule, Follow)]
+        for name, rule in bound.items():
+            if isinstance(rule, Follow) and rule.leader not in leaders:
+                hint = suggestion(rule.leader, leaders)
+                raise InputError(
+                    f"continuation of '{name}': follows '{rule.leader}', which has no way of its own: {hint}"
+                )
+        if self.memory not in get_args(Memory):
+            raise InputError(f"continuation: memory is keep, damp or reset, got {self.memory!r}")
+        if self.rollback is not None and not isinstance(self.rollback, Rollback):
+            raise InputError(f"continuation: expected a Rollback or None, got {self.rollback!r}")
 
     def at(self, history: History) -> dict[str, float]:
         """Return the parameters for the iteration that follows the log."""
-        return {name: float(rule(history.values(name), history)) for name, rule in self.schedules.items()}
+        log = self._standing(history)
+        values = {
+            name: float(rule(log.values(name), log))
+            for name, rule in self.schedules.items()
+            if not isinstance(rule, Follow)
+        }
+        if self.rollback is not None:
+            values = self.rollback.limited(values, history)
+        return {
+            name: rule.at(values[rule.leader]) if isinstance(rule, Follow) else values[name]
+            for name, rule in self.schedules.items()
+        }
 
     def settled(self, history: History) -> bool:
-        """Return whether the last iteration ran with every parameter at its final value."""
-        return all(rule.settled(history.values(name)) for name, rule in self.schedules.items())
+        """Return whether every parameter was at its final value in the last iteration, or held by a guard."""
+        log = self._standing(history)
+        return all(rule.settled(log.values(name), log) for name, rule in self.schedules.items())
+
+    def jump(self, history: History, parameters: Mapping[str, float]) -> float | None:
+        """Return the size of what a parameter jumps to, the largest of several; None if none does.
+
+        Parameters
+        ----------
+        history : History
+            The log so far.
+        parameters : mapping
+            The model's parameters in the coming iteration.
+        """
+        log = self._standing(history)
+        before = log[-1].parameters if log else {}
+        jumped = [
+            abs(value)
+            for name, value in parameters.items()
+            if name in before and abs(value - before[name]) > JUMP * abs(before[name])
+        ]
+        return max(jumped, default=None)
 
     def require(self, valid: Iterable[str]) -> None:
         """Refuse schedules for parameters that do not exist.
@@ -61,3 +121,7 @@ class Continuation:
                     for name in unknown
                 )
             )
+
+    def _standing(self, history: History) -> History:
+        """Return the log without what was undone."""
+        return self.rollback.standing(history) if self.rollback else history

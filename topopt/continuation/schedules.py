@@ -55,9 +55,13 @@ class Schedule(ABC):
             The log so far.
         """
 
-    def settled(self, past: Sequence[float]) -> bool:
+    def settled(self, past: Sequence[float], history: History) -> bool:
         """Return whether the last iteration ran at the final value."""
         return bool(past) and past[-1] == self.final
+
+    def driving(self, parameter: str) -> Schedule:
+        """Return the schedule as the one of that parameter, whose name it may need to read the log."""
+        return self
 
 
 @dataclass(frozen=True)
@@ -155,9 +159,10 @@ class Steps(Schedule):
         """Return the value whose turn it is."""
         return next((value for value, end in self._ends() if len(past) < end), self.values[-1])
 
-    def settled(self, past: Sequence[float]) -> bool:
-        """Return whether the last value has had its turn; an equal one before it does not count."""
-        return len(past) > max((end for _, end in self._ends()), default=0)
+    def settled(self, past: Sequence[float], history: History) -> bool:
+        """Return whether it is the last value's turn, and not an equal one's before it, and it was taken."""
+        due = len(past) > max((end for _, end in self._ends()), default=0)
+        return due and super().settled(past, history)
 
     def _ends(self) -> Iterator[tuple[float, int]]:
         """Yield each value but the last with the number of iterations after which it goes."""

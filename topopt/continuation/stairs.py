@@ -1,8 +1,11 @@
-"""Stairs: schedules that step up when it is time, or when the design has settled."""
+"""Stairs: schedules that step up when it is time, or when the design has settled.
+
+They count and read the log, not the values that the parameter has had: a guard may hold those back.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from topopt.continuation.schedules import Count, Schedule, require_finite
@@ -33,11 +36,11 @@ class Staircase(Schedule):
 
     def __call__(self, past: Sequence[float], history: History) -> float:
         """Step up after each `every` iterations."""
-        if not past:
-            return self.start
-        if len(past) % self.every:
-            return past[-1]
-        return _stepped(past[-1], self.final, self.factor, self.step)
+        return _climbed(self.start, len(past) // self.every, self._next)
+
+    def _next(self, value: float) -> float:
+        """Return the next stair."""
+        return _stepped(value, self.final, self.factor, self.step)
 
 
 @dataclass(frozen=True)
@@ -61,12 +64,13 @@ class Settling(Schedule):
         _require_progress(self, self.factor, self.step)
 
     def __call__(self, past: Sequence[float], history: History) -> float:
-        """Step up if the last iteration changed little or the value has stood long enough."""
-        if not past:
-            return self.start
-        if history[-1].calm(self.change) or _standing(past) >= self.every:
-            return _stepped(past[-1], self.final, self.factor, self.step)
-        return past[-1]
+        """Step up if an iteration changed little or the value has stood long enough."""
+        value, stood = self.start, 0
+        for iteration in history[len(history) - len(past) :]:
+            stood += 1
+            if iteration.calm(self.change) or stood >= self.every:
+                value, stood = _stepped(value, self.final, self.factor, self.step), 0
+        return value
 
 
 @dataclass(frozen=True)
@@ -89,11 +93,12 @@ class Top99neo(Schedule):
 
     def __call__(self, past: Sequence[float], history: History) -> float:
         """Step up in front of iteration ``len(past) + 1``."""
-        if not past:
-            return self.start
-        if len(past) >= self.first and len(past) % self.every == 0:
-            return _stepped(past[-1], self.final, 1.0, self.step)
-        return past[-1]
+        passed_over = (self.first - 1) // self.every
+        return _climbed(self.start, max(0, len(past) // self.every - passed_over), self._next)
+
+    def _next(self, value: float) -> float:
+        """Return the next stair."""
+        return _stepped(value, self.final, 1.0, self.step)
 
 
 @dataclass(frozen=True)
@@ -118,25 +123,24 @@ class Petsc(Schedule):
             raise InputError(f"Petsc: grows only, from {self.start:g} it never reaches {self.final:g}")
 
     def __call__(self, past: Sequence[float], history: History) -> float:
-        """Step up if the design is feasible and has settled, or it is time."""
-        if not past:
-            return self.start
-        last = history[-1]
-        due = last.calm(self.change) or len(past) % self.every == 0
-        if not due or last.violation > self.feasible:
-            return past[-1]
-        grown = past[-1] + 1.0 if past[-1] < 7.0 else past[-1] * 1.2
-        return min(grown, self.final)
+        """Step up after each iteration that left the design feasible and settled, or when it is time."""
+        value = self.start
+        for count, iteration in enumerate(history[len(history) - len(past) :], start=1):
+            due = iteration.calm(self.change) or count % self.every == 0
+            if due and iteration.violation <= self.feasible:
+                value = min(value + 1.0 if value < 7.0 else value * 1.2, self.final)
+        return value
 
 
-def _standing(past: Sequence[float]) -> int:
-    """Return for how many iterations the last value has stood."""
-    count = 0
-    for value in reversed(past):
-        if value != past[-1]:
+def _climbed(start: float, stairs: int, step: Callable[[float], float]) -> float:
+    """Return the value so many stairs up, or that at which they end."""
+    value = start
+    for _ in range(stairs):
+        above = step(value)
+        if above == value:
             break
-        count += 1
-    return count
+        value = above
+    return value
 
 
 def _stepped(value: float, final: float, factor: float, step: float) -> float:

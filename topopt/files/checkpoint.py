@@ -42,7 +42,9 @@ class Checkpoint:
     output : array, optional
         The model's last output.
     evaluated : array, shape (n,), optional
-        The design of the last iteration, kept once the run has ended.
+        The design of the last iteration, kept once the run has ended, or where it may be gone back to.
+    anchor : array, shape (n,), optional
+        The design that a roll-back would go back to.
     """
 
     number: int
@@ -51,6 +53,7 @@ class Checkpoint:
     state: Mapping[str, NDArray[Any]]
     output: Array | None = None
     evaluated: Array | None = None
+    anchor: Array | None = None
 
     @classmethod
     def of(cls, step: Step) -> Checkpoint:
@@ -63,8 +66,8 @@ class Checkpoint:
                     f"checkpoint: field '{name}' of {_name(now.state)} is no number and no array; "
                     f"an optimiser's state must be made of these to be resumed"
                 )
-        evaluated = step.x if step.reason else None
-        return cls(step.iteration.number, now.x, _name(now.state), state, now.output, evaluated)
+        evaluated = step.x if step.reason else now.evaluated
+        return cls(step.iteration.number, now.x, _name(now.state), state, now.output, evaluated, now.anchor)
 
     def save(self, path: Path, durable: bool = False) -> None:
         """Write it whole or not at all."""
@@ -74,7 +77,7 @@ class Checkpoint:
             "memory": np.array(self.memory),
             "x": self.x,
         }
-        optional = {"output": self.output, "evaluated": self.evaluated}
+        optional = {"output": self.output, "evaluated": self.evaluated, "anchor": self.anchor}
         arrays |= {name: array for name, array in optional.items() if array is not None}
         arrays |= {f"state.{name}": array for name, array in self.state.items()}
         # Into memory first: one large write takes half the time of many small ones.
@@ -107,6 +110,7 @@ class Checkpoint:
                 {name[6:]: array for name, array in arrays.items() if name.startswith("state.")},
                 arrays.get("output"),
                 arrays.get("evaluated"),
+                arrays.get("anchor"),
             )
         except FileNotFoundError:
             return None
@@ -136,7 +140,7 @@ class Checkpoint:
             state = unpacked(cls, self.state)
         except InputError as error:
             raise RunFolderError(f"checkpoint: written by another version of topopt: {error}") from error
-        return Snapshot(history, self.x, state, self.output)
+        return Snapshot(history, self.x, state, self.output, self.anchor, self.evaluated)
 
 
 def _shrunk(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

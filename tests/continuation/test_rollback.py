@@ -1,0 +1,344 @@
+"""A change that shatters the design is undone and tried again half as fast, at the price of what it took."""
+
+import contextlib
+import dataclasses
+import math
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import topopt as to
+from topopt.continuation import Continuation, Follow, Linear, Rollback, Staircase, Steps, Survival
+from topopt.errors import InputError, ParameterError
+from topopt.evaluation import Bounds
+from topopt.files.folder import Recording, RunFolder
+from topopt.history import History, Iteration
+from topopt.optimizers.protocol import packed
+
+NAME = "hill.sharpness"
+SHORT = to.MMA(move=0.02, asyinit=0.02, nearest=0.001)
+"""Without a constraint every first step of MMA is a full one."""
+
+
+def log(*entries):
+    """Return a log from (value, objective[, restored])."""
+    return History(
+        Iteration(k + 1, objective, parameters={NAME: value}, restored=restored[0] if restored else 0)
+        for k, (value, objective, *restored) in enumerate(entries)
+    )
+
+
+def prices(history):
+    """Return how many iterations each roll-back undid."""
+    standing, undone = [], []
+    for it in history:
+        if it.restored:
+            undone.append(sum(number > it.restored for number in standing))
+            standing = [number for number in standing if number <= it.restored]
+        standing.append(it.number)
+    return undone
+
+
+@dataclass(frozen=True)
+class Hill:
+    """The optimum wanders with the logarithm of the sharpness, so that a leap leaves the design behind."""
+
+    steepness: float = 20.0
+
+    def initial(self):
+        return np.full(3, 0.05)
+
+    def bounds(self):
+        return Bounds(np.zeros(3), np.ones(3))
+
+    def parameters(self):
+        return {NAME: 1.0, "hill.other": 1.0}
+
+    def evaluate(self, x, parameters):
+        away = x - 0.05 - 0.12 * math.log(parameters[NAME]) * np.array([1.0, 0.9, 0.8])
+        objective = 1.0 + self.steepness / 3 * float(away @ away)
+        return to.Evaluation(
+            objective, 2 * self.steepness / 3 * away, np.zeros(0), np.zeros((0, 3)), output=x.copy(), solves=1
+        )
+
+
+def climbed(steepness, rollback=Rollback(), schedule=Staircase(1.0, 16.0, every=8), iterations=40, **more):
+    continuation = Continuation({NAME: schedule}, rollback=rollback)
+    stop = to.Stop(change=0.0, iterations=iterations)
+    return list(to.optimize(Hill(steepness), SHORT, continuation, stop, **more))
+
+
+def test_a_rise_behind_a_change_goes_back_to_the_iteration_in_front_of_it():
+    rule = Rollback(rise=0.05, patience=3)
+    calm = [(1.0, 10.0), (1.0, 9.0), (2.0, 9.4), (2.0, 9.44), (2.0, 9.45)]
+    assert [rule.target(log(*calm[:k])) for k in range(6)] == [None] * 6
+    assert rule.target(log(*calm[:2], (2.0, 9.46))) == 2
+    assert rule.target(log(*calm[:4], (2.0, 9.46))) == 2
+    assert rule.target(log(*calm[:5], (2.0, 9.46))) is None  # it has stood for three iterations
+    assert rule.target(log((1.0, 10.0), (1.0, 9.0), (1.0, 99.0))) is None  # nothing changed
+    assert [rule.anchor(log(*calm[:k])) for k in range(6)] == [None, None, None, 2, 2, 2]
+    assert rule.anchor(log(*calm, (2.0, 9.4))) is None
+
+
+@pytest.mark.parametrize("patience", [1, 2, 5])
+def test_patience_counts_the_iterations_behind_the_change(patience):
+    rule = Rollback(patience=patience)
+    for behind in range(1, 9):
+        history = log((1.0, 1.0), *[(2.0, 1.0)] * (behind - 1), (2.0, 2.0))
+        assert (rule.target(history) == 1) == (behind <= patience)
+
+
+def test_a_negative_objective_rises_too():
+    assert Rollback().target(log((1.0, -1.0), (2.0, -0.94))) == 1
+    assert Rollback().target(log((1.0, -1.0), (2.0, -0.96))) is None
+
+
+def test_an_infeasible_design_is_not_worth_going_back_to():
+    history = log((1.0, 1.0), (2.0, 2.0))
+    for violation, target in [(0.01, 1), (0.011, None)]:
+        first = dataclasses.replace(history[0], violation=violation)
+        assert Rollback().target(History([first, history[1]])) == target
+
+
+def test_a_value_that_is_no_longer_watched_gives_way_to_the_next_change():
+    entries = [(1.0, 1.0), (2.0, 1.0), (3.0, 1.0), (4.0, 1.0), (5.0, 1.0)]
+    assert [Rollback(patience=2).anchor(log(*entries[:k])) for k in range(1, 6)] == [None, 1, 1, 3, 3]
+
+
+def test_schedules_see_the_log_without_what_was_undone():
+    rule = Rollback()
+    pending = log((1.0, 1.0), (1.0, 1.0), (2.0, 2.0))
+    assert [it.number for it in rule.standing(pending)] == [1, 2]
+    assert Continuation({NAME: Staircase(1.0, 8.0, every=2)}, rollback=rule).at(pending)[
+        NAME
+    ] == pytest.approx(math.sqrt(2))
+    retried = log((1.0, 1.0), (1.0, 1.0), (2.0, 2.0), (1.4, 1.0, 2), (1.7, 1.0))
+    assert [it.number for it in rule.standing(retried)] == [1, 2, 4, 5]
+    twice = log((1.0, 1.0), (1.0, 1.0), (2.0, 2.0), (1.4, 2.0, 2), (1.2, 1.0, 2))
+    assert [it.number for it in rule.standing(twice)] == [1, 2, 5]
+    assert rule.standing(log((1.0, 1.0))) == log((1.0, 1.0))
+
+
+def test_growth_is_halved_and_halved_again():
+    rule, wish = Rollback(), {NAME: 64.0}
+    one = log((1.0, 1.0), (4.0, 2.0))
+    assert rule.limited(wish, one)[NAME] == pytest.approx(2.0)
+    two = log((1.0, 1.0), (4.0, 2.0), (2.0, 2.0, 1))
+    assert rule.limited(wish, two)[NAME] == pytest.approx(math.sqrt(2.0))
+    three = log((1.0, 1.0), (4.0, 2.0), (2.0, 2.0, 1), (math.sqrt(2), 1.0, 1))
+    assert rule.limited(wish, three)[NAME] == pytest.approx(2.0)  # from there, half as fast as the gentlest
+    assert rule.limited({NAME: 1.5}, three) == {NAME: 1.5}
+    assert rule.limited({NAME: 0.5}, three) == {NAME: 0.5}
+    assert rule.limited({"b.c": 9.0}, three) == {"b.c": 9.0}
+    assert rule.limited(wish, log((1.0, 1.0), (4.0, 1.0))) == wish
+
+
+@pytest.mark.parametrize("then", [0.5, math.inf, 1.0099])
+def test_what_cannot_be_gentler_is_not_tried_twice(then):
+    assert Rollback().target(log((1.0, 1.0), (then, 9.0))) is None
+    assert Rollback().target(log((1.0, 1.0), (1.02, 9.0))) == 1
+
+
+def test_a_rise_that_no_gentleness_prevents_ends_in_going_on():
+    """The objective is that of a growing load: nothing that the schedule does helps."""
+    continuation = Continuation({NAME: Survival(growth=0.05, change=10.0)}, rollback=Rollback())
+    history = History()
+    for number in range(1, 40):
+        parameters, restored = continuation.at(history), continuation.rollback.target(history) or 0
+        history.append(
+            Iteration(
+                number,
+                1.1**number,
+                parameters=parameters,
+                restored=restored,
+                actual=0.0,
+                vanishing={"attenuation": 0.0},
+            )
+        )
+    undone = [it.number for it in history if it.restored]
+    assert len(undone) == 3  # 5 %, 2.5 %, 1.2 % of growth an iteration
+    assert continuation.rollback.standing(history).values(NAME) == sorted(
+        continuation.rollback.standing(history).values(NAME)
+    )
+    falling = Continuation({NAME: Linear(9.0, 1.0)}, rollback=Rollback())
+    log_of_fall = log((9.0, 1.0), (falling.schedules[NAME]([9.0], History()), 2.0))
+    assert falling.rollback.target(log_of_fall) is None
+
+
+def test_a_run_that_stays_calm_is_the_run_without():
+    with_it, without = climbed(1.0), climbed(1.0, rollback=None)
+    assert not any(step.iteration.restored for step in with_it)
+    np.testing.assert_array_equal(with_it[-1].snapshot.x, without[-1].snapshot.x)
+    assert (
+        with_it[-1].history.column("objective").tolist() == without[-1].history.column("objective").tolist()
+    )
+
+
+def test_a_leap_costs_exactly_one_evaluation():
+    schedule = Staircase(1.0, 2.0, every=8)
+    run = climbed(12.0, schedule=schedule)
+    history = run[-1].history
+    restarts = [it for it in history if it.restored]
+    assert prices(history) == [1]
+    assert history[-1].solves == len(history) == 40
+    for it in restarts:
+        undone, before = history[it.number - 2], history[it.restored - 1]
+        assert undone.objective > 1.05 * before.objective
+        assert undone.parameters[NAME] == pytest.approx(2.0 * before.parameters[NAME])
+        assert it.parameters[NAME] == pytest.approx(math.sqrt(2.0) * before.parameters[NAME])
+        assert it.objective < 1.05 * before.objective
+        # it starts from the design in front of the change, whose step was undone
+        np.testing.assert_array_equal(run[it.number - 1].x, run[it.restored - 1].x)
+        # and is compared with it, not with what was undone
+        assert it.actual == it.objective - before.objective
+        assert math.isnan(it.progress)
+    assert history[-1].parameters[NAME] == 2.0
+    assert Continuation({NAME: schedule}, rollback=Rollback()).settled(history)
+
+
+def test_the_second_failure_quarters_the_growth():
+    history = climbed(80.0, schedule=Staircase(1.0, 2.0, every=8), iterations=24)[-1].history
+    restarts = [it for it in history if it.restored]
+    assert [it.restored for it in restarts] == [8, 8]
+    assert [it.number for it in restarts] == [10, 11]
+    assert [it.parameters[NAME] for it in restarts] == pytest.approx([2**0.5, 2**0.25])
+    assert history[-1].parameters[NAME] == 2.0
+
+
+def test_after_a_roll_back_the_memory_is_that_of_a_first_step():
+    run = climbed(20.0)
+    at = next(k for k, step in enumerate(run) if step.iteration.restored)
+    state = run[at].snapshot.state
+    np.testing.assert_array_equal(state.span, np.full(3, SHORT.asyinit))
+    assert state.scale == run[0].snapshot.state.scale
+
+
+def test_followers_are_led_by_what_was_limited():
+    rules = {NAME: Staircase(1.0, 16.0, every=2), "hill.other": Follow(NAME, 1.0, 3.0, (1.0, 16.0))}
+    continuation = Continuation(rules, rollback=Rollback())
+    history = History(
+        Iteration(k, f, parameters={NAME: v, "hill.other": w})
+        for k, v, w, f in [(1, 1.0, 1.0, 1.0), (2, 1.0, 1.0, 1.0), (3, 2.0, 1.5, 2.0)]
+    )
+    assert continuation.at(history) == pytest.approx({NAME: math.sqrt(2), "hill.other": 1.25})
+
+
+def test_a_jump_is_one_from_where_it_starts_again():
+    history = log((1.0, 1.0), (1.0, 1.0), (1.5, 9.0))
+    assert Continuation({NAME: Staircase()}, rollback=Rollback()).jump(history, {NAME: 1.05}) is None
+    assert Continuation({NAME: Staircase()}, rollback=Rollback()).jump(history, {NAME: 1.2}) == 1.2
+    assert Continuation({NAME: Staircase()}).jump(history, {NAME: 1.2}) == 1.2
+
+
+def same(one, other):
+    """Compare two last steps digit for digit, but for the seconds."""
+    for first, second in zip(one.history, other.history, strict=True):
+        rows = [{c: v for c, v in it.row().items() if not c.startswith("seconds:")} for it in (first, second)]
+        assert rows[0] == rows[1]
+    np.testing.assert_array_equal(one.snapshot.x, other.snapshot.x)
+    for name, array in packed(one.snapshot.state).items():
+        np.testing.assert_array_equal(packed(other.snapshot.state)[name], array)
+
+
+@pytest.mark.parametrize("steepness", [20.0, 80.0])
+def test_a_run_goes_on_from_every_snapshot_bit_for_bit(steepness):
+    whole = climbed(steepness, iterations=30)
+    assert any(step.iteration.restored for step in whole)
+    for step in whole[:-1]:
+        snapshot = dataclasses.replace(step.snapshot, history=History.from_tables(*step.history.tables()))
+        same(climbed(steepness, iterations=30, snapshot=snapshot)[-1], whole[-1])
+
+
+@given(st.lists(st.floats(0.5, 2.0), min_size=2, max_size=25), st.integers(1, 6), st.integers(1, 4))
+def test_a_stored_log_gives_every_value_and_every_restart_again(objectives, patience, every):
+    rule = Rollback(patience=patience)
+    continuation = Continuation({NAME: Staircase(1.0, 512.0, every=every)}, rollback=rule)
+    history = History()
+    for number, objective in enumerate(objectives, start=1):
+        restored = rule.target(history) or 0
+        parameters = continuation.at(history)
+        history.append(Iteration(number, objective, parameters=parameters, restored=restored))
+    stored = History.from_tables(*history.tables())
+    assert [it.restored for it in stored] == [it.restored for it in history]
+    assert [continuation.at(stored[:k]) for k in range(len(stored))] == [it.parameters for it in history]
+    standing = rule.standing(history)
+    values = standing.values(NAME)
+    assert values == sorted(values)
+    numbers = [it.number for it in standing]
+    assert numbers == sorted(set(numbers))
+    for it in history:
+        if it.restored:
+            assert 1 <= it.restored < it.number - 1
+    assert all(1 <= price <= patience for price in prices(history))
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL."""
+
+
+def test_a_folder_killed_between_undoing_and_retrying_goes_on_to_the_same_digits(tmp_path):
+    continuation = Continuation({NAME: Staircase(1.0, 16.0, every=8)}, rollback=Rollback())
+    parts = (Hill(20.0), SHORT, continuation, to.Stop(change=0.0, iterations=30))
+    whole = list(to.optimize(*parts))
+    first = next(step.iteration.number for step in whole if step.iteration.restored)
+    # in front of the change; once the undone iteration was written down; once the retry was
+    for number in (first - 2, first - 1, first):
+        with (
+            contextlib.suppress(Killed),
+            RunFolder.create(tmp_path, "hill", recording=Recording(frames_every=0)) as folder,
+        ):
+            for step in folder.steps(*parts):
+                if step.iteration.number == number:
+                    raise Killed
+        with RunFolder.open(folder.path) as again:
+            for step in again.steps(*parts):
+                last = step
+        same(last, whole[-1])
+        assert last.history[number - 1].number == number
+
+
+def test_a_snapshot_without_the_design_to_go_back_to_is_refused():
+    whole = climbed(20.0, rollback=None, iterations=9)
+    text = "snapshot: made without a roll-back, so that the design of iteration 8, to which it may have"
+    with pytest.raises(InputError, match=f"^{re.escape(text)}"):
+        climbed(20.0, iterations=12, snapshot=whole[8].snapshot)
+    with pytest.raises(InputError, match=re.escape(text)):
+        climbed(20.0, iterations=12, snapshot=whole[7].snapshot)
+    # long before a change there is nothing to miss
+    last = climbed(20.0, iterations=12, snapshot=whole[5].snapshot)[-1]
+    assert last.history[9].restored == 8
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"rise": 0.0}, "Rollback.rise: expected a value > 0, got 0"),
+        ({"patience": 0}, "Rollback.patience: expected a value >= 1, got 0"),
+    ],
+)
+def test_numbers_out_of_bounds_are_refused(given, text):
+    with pytest.raises(ParameterError, match=f"^{re.escape(text)}$"):
+        Rollback(**given)
+
+
+def test_a_beam_recovers_from_big_jumps(beam):
+    """From 1 to 512 in three leaps: undone, they become a climb, and the design is no worse for it."""
+    problem, leaps = beam(60, 20, radius=2.4), Steps((1.0, 16.0, 512.0), 12)
+    ends = {}
+    for rollback in (None, Rollback(rise=0.02)):
+        continuation = Continuation({"physical.beta": leaps}, rollback=rollback)
+        last = to.solve(problem, to.MMA(), continuation, to.Stop(change=0.0, iterations=70))
+        ends[rollback is None] = last
+    history = ends[False].history
+    restarts = [it for it in history if it.restored]
+    assert restarts
+    assert all(price <= 5 for price in prices(history))
+    beta = history.values("physical.beta")
+    assert max(beta[: restarts[0].number - 1]) == 16.0
+    assert beta[-1] > 64.0
+    assert ends[False].iteration.violation < 1e-3
+    assert ends[False].iteration.objective <= 1.001 * ends[True].iteration.objective

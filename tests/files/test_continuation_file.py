@@ -1,0 +1,195 @@
+"""A file's continuation: schedules, their guards, two settings, and a gate where it says nothing."""
+
+from __future__ import annotations
+
+import math
+import re
+from typing import Any
+
+import pytest
+
+from topopt.continuation import (
+    Continuation,
+    Follow,
+    Guard,
+    Guarded,
+    Homotopy,
+    Linked,
+    Rollback,
+    Schedule,
+    Staircase,
+    Survival,
+)
+from topopt.errors import ProblemFileError
+from topopt.files import parse
+from topopt.history import History
+
+TEXT = """\
+name: beam
+grid: {cells: [12, 4], size: [3.0, 1.0]}
+regions:
+  left: {plane: {x: 0.0}}
+  tip: {point: [3.0, 0.0]}
+supports: [{on: left, fix: all}]
+loads: [{on: tip, force: [0.0, -1.0]}]
+chain:
+  - {name: filtered, type: cone, radius: 0.6}
+  - {name: physical, type: tanh}
+  - {name: stiffness, type: simp}
+  - {name: displacement, type: equilibrium, solver: superlu}
+  - {name: compliance, type: compliance}
+  - {name: volume, type: mean, reads: [physical]}
+minimise: compliance
+limits: {volume: 0.5}
+"""
+TWO = TEXT.replace(
+    "  - {name: stiffness, type: simp}\n",
+    "  - {name: twice, type: tanh}\n  - {name: stiffness, type: simp}\n",
+)
+GATE: dict[str, Schedule] = {"physical.beta": Survival()}
+STAIRS = "type: staircase, every: 7"
+
+
+def continuation(said: str, text: str = TEXT, **more: Any) -> Continuation:
+    """Return what a file says, having seen that its resolved form says the same."""
+    job = parse(text + said + "\n", **more)
+    again = parse(job.resolved)
+    assert again == job
+    assert again.resolved == job.resolved
+    return job.continuation
+
+
+@pytest.mark.parametrize("said", ["", "continuation: {}"])
+def test_a_sharpness_that_nobody_sets_is_driven_by_the_survival_gate(said: str) -> None:
+    assert continuation(said) == Continuation(GATE)
+    assert parse(TEXT).problem.parameters()["physical.beta"] == 1.0
+
+
+def test_a_sharpness_that_somebody_sets_is_left_alone() -> None:
+    fixed = TEXT.replace("type: tanh", "type: tanh, beta: 8")
+    assert continuation("", fixed) == Continuation()
+    assert continuation("continuation: {physical.beta: 8}").schedules["physical.beta"].final == 8.0
+    assert continuation("continuation: {stiffness.penal: 2}", fixed).schedules.keys() == {"stiffness.penal"}
+
+
+def test_the_gate_drives_every_projection_that_nobody_sets() -> None:
+    both = continuation("", TWO)
+    assert both.schedules == GATE | {"twice.beta": Follow("physical.beta")}
+    assert both.at(History()) == {"physical.beta": 1.0, "twice.beta": 1.0}
+
+
+def test_the_default_can_be_overridden_by_a_command() -> None:
+    found = continuation(
+        "",
+        overrides=[
+            "continuation.physical.beta={type: linked, growth: 0.1}",
+            "continuation.memory=reset",
+            "continuation.rollback={patience: 3}",
+        ],
+    )
+    assert found == Continuation({"physical.beta": Linked(growth=0.1)}, "reset", Rollback(patience=3))
+
+
+@pytest.mark.parametrize(
+    ("said", "guard"),
+    [
+        ("{}", Guard()),
+        ("{growth: 0.03}", Guard(growth=0.03)),
+        ("{growth: .inf, hold: 0}", Guard(0.0, 0.08, math.inf)),
+        ("{hold: 0.01, interface: 0.1, growth: 0.5}", Guard(0.01, 0.1, 0.5)),
+    ],
+)
+def test_a_schedule_bears_its_guard(said: str, guard: Guard) -> None:
+    found = continuation(f"continuation: {{physical.beta: {{{STAIRS}, guard: {said}}}}}")
+    assert found == Continuation({"physical.beta": Guarded(Staircase(every=7), guard)})
+
+
+@pytest.mark.parametrize(
+    ("said", "schedules", "memory", "rollback"),
+    [
+        ("memory: damp", GATE, "damp", None),
+        ("rollback: {}", GATE, "keep", Rollback()),
+        ("memory: reset, rollback: {rise: 0.1}", GATE, "reset", Rollback(0.1)),
+        (
+            "physical.beta: {type: homotopy, jump: 0.1}",
+            {"physical.beta": Homotopy(jump=0.1, parameter="physical.beta")},
+            "keep",
+            None,
+        ),
+        (
+            "stiffness.penal: {type: follow, leader: physical.beta, start: 1, final: 3, between: [1, 16]}",
+            {"stiffness.penal": Follow("physical.beta", 1.0, 3.0, (1.0, 16.0))} | GATE,
+            "keep",
+            None,
+        ),
+    ],
+)
+def test_what_a_continuation_says(
+    said: str, schedules: dict[str, Schedule], memory: Any, rollback: Rollback | None
+) -> None:
+    assert continuation(f"continuation: {{{said}}}") == Continuation(schedules, memory, rollback)
+
+
+FOLLOW = "stiffness.penal: {type: follow, leader: physical.beta, start: 1, final: 3"
+
+
+@pytest.mark.parametrize(
+    ("said", "text"),
+    [
+        ("memory: dump", "memory: expected one of keep, damp, reset, got 'dump'"),
+        ("memory: [damp]", "memory: expected one of keep, damp, reset, got ['damp']"),
+        ("rollback: ", "rollback: expected a mapping with rise, patience, got nothing"),
+        ("rollback: {rise: -1}", "rollback.rise: expected a number > 0, got -1"),
+        ("rollback: {patient: 3}", "rollback.patient: unknown key: did you mean 'patience'?"),
+        (
+            "rolback: {}",
+            "rolback: is neither a parameter, link.field, nor a setting: did you mean 'rollback'?",
+        ),
+        (
+            "beta: {type: survival}",
+            "beta: is neither a parameter, link.field, nor a setting: valid names: memory, rollback",
+        ),
+        (
+            f"physical.beta: {{{STAIRS}, guard: 3}}",
+            '"physical.beta".guard: expected a mapping with hold, interface, growth, got 3',
+        ),
+        (
+            f"physical.beta: {{{STAIRS}, guard: {{hold: -1}}}}",
+            '"physical.beta".guard.hold: expected a number >= 0, got -1',
+        ),
+        (
+            f"physical.beta: {{{STAIRS}, guard: {{grow: 1}}}}",
+            "\"physical.beta\".guard.grow: unknown key: did you mean 'growth'?",
+        ),
+        (
+            f"{FOLLOW}, guard: {{}}}}",
+            '"stiffness.penal".guard: a parameter that follows goes its leader\'s way: guard that',
+        ),
+        (
+            FOLLOW.replace("physical.beta", "physical.bta") + "}",
+            "\"stiffness.penal\".leader: no schedule drives 'physical.bta': did you mean 'physical.beta'?",
+        ),
+        (
+            FOLLOW.replace(", final: 3", "") + "}",
+            '"stiffness.penal": Follow: give finite start and final, or neither to copy the leader',
+        ),
+        (
+            FOLLOW.replace("start: 1", "start: -1") + "}",
+            '"stiffness.penal": reaches -1: expected a value >= 1, got -1',
+        ),
+        (
+            "physical.beta: {type: survival, start: 8, final: 4}",
+            '"physical.beta": Survival: grows only, from 8 it never reaches 4',
+        ),
+    ],
+)
+def test_what_is_wrong_is_said_where_it_is(said: str, text: str) -> None:
+    with pytest.raises(ProblemFileError, match=f"^{re.escape(f'<text>:17: continuation.{text}')}$"):
+        parse(f"{TEXT}continuation: {{{said}}}\n")
+
+
+def test_a_guard_has_no_type_of_its_own() -> None:
+    with pytest.raises(
+        ProblemFileError, match=r'"physical\.beta"\.type: no schedule \'guarded\': valid names:'
+    ):
+        parse(TEXT + "continuation: {physical.beta: {type: guarded}}\n")
