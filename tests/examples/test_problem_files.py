@@ -15,20 +15,28 @@ from topopt.files.registry import KINDS, known
 from topopt.run import Stop
 
 FOLDER = Path(__file__).parents[2] / "problems"
-FILES = sorted(FOLDER.glob("*.yaml"))
+BENCHMARKS = sorted((FOLDER / "benchmarks").glob("*.yaml"))
+FILES = [*sorted(FOLDER.glob("*.yaml")), *BENCHMARKS]
 NAMED = {"mbb", "cantilever", "bridge", "l_bracket", "cantilever_3d", "bridge_3d"}
+COMPARED = {"mbb_50", "mbb_30", "mbb_fine", "cantilever", "l_bracket", "bridge", "cantilever_3d"}
+RAMP = "continuation.physical.beta={type: geometric, start: 1, final: 16, over: 100}"
+
+
+def opened(path: Path, *overrides: str) -> Job:
+    """Read a file; a benchmark names no continuation, because a study brings its own."""
+    return read(path, [RAMP, *overrides] if path in BENCHMARKS else overrides)
 
 
 def coarse(path: Path, *overrides: str) -> Job:
     """Return the same problem on a fifth of the cells along each axis, or a half in 3-D."""
-    job = read(path)
+    job = opened(path)
     share = 5 if job.problem.grid.ndim == 2 else 2
     cells = [max(2, n // share) for n in job.problem.grid.cells]
     radius = 2.0 * max(length / n for length, n in zip(job.problem.grid.size, cells, strict=True))
-    return read(path, [f"grid.cells={cells}", f"chain.filtered.radius={radius}", *overrides])
+    return opened(path, f"grid.cells={cells}", f"chain.filtered.radius={radius}", *overrides)
 
 
-@pytest.fixture(params=FILES, ids=lambda path: path.stem)
+@pytest.fixture(params=FILES, ids=lambda path: str(path.relative_to(FOLDER).with_suffix("")))
 def path(request: pytest.FixtureRequest) -> Path:
     found = request.param
     assert isinstance(found, Path)
@@ -36,11 +44,24 @@ def path(request: pytest.FixtureRequest) -> Path:
 
 
 def test_the_problems_of_the_readme_are_there() -> None:
-    assert {path.stem for path in FILES} >= NAMED
+    assert {path.stem for path in FILES if path not in BENCHMARKS} >= NAMED
+
+
+def test_the_benchmarks_are_there_and_leave_the_schedule_to_the_study() -> None:
+    assert {path.stem for path in BENCHMARKS} >= COMPARED
+    for path in BENCHMARKS:
+        job = opened(path)
+        assert "\ncontinuation:" not in path.read_text("utf-8")
+        assert job.stop == Stop(change=0, progress=1e-4, window=5, iterations=400)
+        assert job.structure is not None
+        assert np.allclose(job.problem.grid.spacing, 1.0)
+        for forces in job.structure.forces.T:  # a unit load in every case, straight down
+            total = forces.reshape(-1, job.problem.grid.ndim).sum(axis=0)
+            assert np.allclose(total, -np.eye(job.problem.grid.ndim)[1], atol=1e-12)
 
 
 def test_a_file_is_right_and_raises_no_eyebrows(path: Path) -> None:
-    job = read(path)
+    job = opened(path)
     assert job.name == path.stem
     assert job.warnings == ()
     assert parse(job.resolved) == job
@@ -57,7 +78,7 @@ def test_a_file_names_its_schema_its_source_and_what_to_expect(path: Path) -> No
 
 
 def test_a_file_fits_direct_solvers(path: Path) -> None:
-    choice = read(path).choice
+    choice = opened(path).choice
     assert choice is not None
     assert choice.bytes_estimated < 1e9
 
@@ -66,8 +87,9 @@ def test_a_file_fits_direct_solvers(path: Path) -> None:
 def test_gradients_are_true(path: Path, beta: float, rng: np.random.Generator) -> None:
     problem = coarse(path).problem
     x = problem.field(rng.uniform(0.3, 0.7, len(problem.initial())))
-    for response in (problem.minimise, *problem.limits):
-        report = check.chain(problem.chain, response, x, rng, settings=[{"physical.beta": beta}])
+    sharpness = {name: beta for name in problem.parameters() if name.endswith(".beta")}
+    for response in (*problem.objectives, *problem.limits):
+        report = check.chain(problem.chain, response, x, rng, settings=[sharpness])
         assert report.ok, str(report)
 
 

@@ -58,7 +58,7 @@ def test_the_good_file_is_good() -> None:
 FORM = [
     ("cells:", "cels:", "beam.yaml:2: grid.cels: unknown key: did you mean 'cells'?"),
     ("stop:", "stopp:", "beam.yaml:22: stopp: unknown key: did you mean 'stop'?"),
-    ("minimise: compliance\n", "", "beam.yaml:1: minimise: missing: expected text"),
+    ("minimise: compliance\n", "", "beam.yaml:1: minimise: missing: expected text or a list of texts"),
     ("name: beam", "name: ../beam",
      "beam.yaml:1: name: expected letters, digits, '_', '-' and '.', a letter or digit first, got '../beam'"),
     ("name: beam", "name: 010", "beam.yaml:1: name: expected text, got 10; quote it"),
@@ -254,7 +254,7 @@ CHAIN = [
      "beam.yaml:13: chain.design.name: the name 'design' is taken: the chain's input is called so"),
     ("name: stiffness", "name: a.b",
      "beam.yaml:13: chain.\"a.b\".name: 'a.b' cannot name a link: a name is not empty, has no dot and is "
-     "not 'optimizer'"),
+     "not 'limits' or 'optimizer'"),
     ("reads: [physical]", "reads: [fysical]",
      "beam.yaml:16: chain.volume.reads.0: no earlier link gives 'fysical': did you mean 'physical'?"),
     ("penal: 3.0", "reads: [compliance]",
@@ -268,6 +268,17 @@ CHAIN = [
      "1)"),
     ("minimise: compliance", "minimise: complience",
      "beam.yaml:17: minimise: no 'complience' in the chain: did you mean 'compliance'?"),
+    ("minimise: compliance", "minimise: [compliance, complience]",
+     "beam.yaml:17: minimise.1: no 'complience' in the chain: did you mean 'compliance'?"),
+    ("minimise: compliance", "minimise: [compliance, volume, compliance]",
+     "beam.yaml:17: minimise.2: 'compliance' is named twice"),
+    ("minimise: compliance", "minimise: [compliance, displacement]",
+     "beam.yaml:17: minimise.1: 'displacement' is a field of 130 values, not a number; name a response"),
+    ("minimise: compliance", "minimise: []",
+     "beam.yaml:17: minimise: expected text or a list of texts, got []"),
+    ("name: stiffness", "name: limits",
+     "beam.yaml:13: chain.limits.name: 'limits' cannot name a link: a name is not empty, has no dot and is "
+     "not 'limits' or 'optimizer'"),
     ("minimise: compliance", "minimise: displacement",
      "beam.yaml:17: minimise: 'displacement' is a field of 130 values, not a number; name a response"),
     ("minimise: compliance", "minimise: compliance\ndensity: displacement",
@@ -331,6 +342,19 @@ RUN = [
     ("{type: staircase, every: 10}", "8\n  optimizer.moove: 0.1",
      'beam.yaml:21: continuation."optimizer.moove": is not a parameter that can be scheduled: did you mean '
      "'optimizer.move'?"),
+    ("{type: staircase, every: 10}", "8\n  limits.volum: 0.4",
+     'beam.yaml:21: continuation."limits.volum": is not a parameter that can be scheduled: did you mean '
+     "'limits.volume'?"),
+    ("{type: staircase, every: 10}", "8\n  limits.volume.lower: 0.4",
+     'beam.yaml:21: continuation."limits.volume.lower": is not a parameter that can be scheduled: did you '
+     "mean 'limits.volume'?"),
+    ("{type: staircase, every: 10}", "8\n  limits.volume: {type: linear, start: 1.5, final: 0.5}",
+     'beam.yaml:21: continuation."limits.volume": reaches 1.5: expected a mean density > 0 and <= 1, got '
+     "1.5"),
+    ("{type: staircase, every: 10}", "8\n  limits.volume: {type: linear, start: 1.0, final: 0.0}",
+     'beam.yaml:21: continuation."limits.volume": reaches 0: expected a mean density > 0 and <= 1, got 0'),
+    ("minimise: compliance", "minimise: [compliance, volume]",
+     "--set optimizer.type=oc: optimizer.type: oc lowers one objective, got 2; use mma"),
     ("type: mma", "type: mna",
      "beam.yaml:21: optimizer.type: no optimizer 'mna': did you mean 'mma'?; your own is named "
      "package.module:Class"),

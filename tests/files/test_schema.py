@@ -116,9 +116,10 @@ def refused(value: Any, said: dict[str, Any], root: dict[str, Any]) -> bool:
 
 
 PROBLEMS = Path(__file__).parents[2] / "problems"
+FILES = [*sorted(PROBLEMS.glob("*.yaml")), *sorted(PROBLEMS.glob("benchmarks/*.yaml"))]
 
 
-@pytest.mark.parametrize("path", sorted(PROBLEMS.glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PROBLEMS)))
 def test_a_good_file_is_accepted(path: Path) -> None:
     assert not refused(located(path.read_text(), "f").data, schema(), schema())
     assert not refused(located(read(path).resolved, "f").data, schema(), schema())

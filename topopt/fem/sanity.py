@@ -16,7 +16,7 @@ from topopt.fem.structure import Structure
 from topopt.grid import AXES, Domain, Flags
 from topopt.parameters import Array
 
-__all__ = ["loads_on_void", "mechanisms", "require_held"]
+__all__ = ["free_motions", "loads_on_void", "mechanisms", "require_held"]
 
 LOOSE = 1e-9
 """Below this, a share of a motion of unit size is none."""
@@ -105,7 +105,7 @@ def _mechanisms(structure: Structure, packed: bytes | None) -> tuple[str, ...]:
     held = (fixed | (structure.springs > 0)).reshape(grid.n_nodes, -1)
     sentences = list(_bare_nodes(structure, solid, held))
     for nodes, n_cells in _bodies(structure, solid):
-        motions = _free_motions(grid.nodes[nodes], held[nodes])
+        motions = free_motions(grid.nodes[nodes], held[nodes])
         if motions:
             where = (
                 "it"
@@ -152,8 +152,21 @@ def _bodies(structure: Structure, solid: Flags) -> Iterator[tuple[NDArray[np.int
         yield order[start : ends[label]], int(sizes[label])
 
 
-def _free_motions(points: Array, held: Flags) -> list[str]:
-    """Name the rigid motions of a body that its supports leave free."""
+def free_motions(points: Array, held: Flags) -> list[str]:
+    """Name the rigid motions of a body that its supports leave free.
+
+    Parameters
+    ----------
+    points : array, shape (n, ndim)
+        Coordinates of the body's nodes.
+    held : array of bool, shape (n, ndim)
+        Which of their components are held; shape (n, 1) for a scalar field.
+
+    Returns
+    -------
+    list of str
+        Such as ``"moving in y"``; empty for a body that stays where it is.
+    """
     ndim = points.shape[1]
     centred = points - points.mean(axis=0)
     centred /= max(float(np.abs(centred).max()), np.finfo(float).tiny)

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from matplotlib.image import AxesImage
 
-__all__ = ["vanishing"]
+__all__ = ["heat", "vanishing"]
 
 DEEPEST = -3.0
 """Attenuations below this, in powers of ten, are drawn as entirely faded."""
@@ -80,10 +80,10 @@ def _strips(
 ) -> None:
     """Draw how much arrives at each stage, and how many of its entries are alive."""
     (upper, lower), (fade, living) = panels, shown
-    image = _heat(upper, fade, (DEEPEST, 0.0))
+    image = heat(upper, fade, (DEEPEST, 0.0))
     _bar(figure, image, upper, r"$\log_{10}\,\|s\|/\|r\|$", "min", tall[0])
     upper.set_title("How much of the sensitivity arrives at each stage", fontsize=9, color=GREY)
-    image = _heat(lower, living, (0.0, 1.0))
+    image = heat(lower, living, (0.0, 1.0))
     _bar(figure, image, lower, "$1 - D_3$", "neither", tall[1])
     lower.set_title(
         "How many of its entries are alive, in front of the projection and behind it (top row)",
@@ -105,7 +105,7 @@ def _title(history: History, rang: bool) -> str:
     return "\n".join(["Where did the sensitivities fade?", how, found])
 
 
-def _heat(axes: Axes, shown: Strip, limits: tuple[float, float]) -> AxesImage:
+def heat(axes: Axes, shown: Strip, limits: tuple[float, float]) -> AxesImage:
     """Draw a metric of every stage as a strip of ink, the design at the bottom."""
     first, last = shown.iterations[[0, -1]]
     clipped = np.where(np.isneginf(shown.values), -1e30, shown.values)

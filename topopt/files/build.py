@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from topopt.chain import Chain, Link, Stage
-from topopt.continuation import Continuation, Schedule
+from topopt.continuation import Continuation, Follow, Guarded, Schedule
 from topopt.errors import InputError
 from topopt.fem import LoadCase, Material, Structure
 from topopt.fem.material import elasticity
@@ -25,8 +25,9 @@ from topopt.files.spec import Item, Spec, mapping
 from topopt.files.start import begun
 from topopt.grid import Domain, Grid
 from topopt.history import History
+from topopt.limits import Limit
 from topopt.parameters import Array
-from topopt.problem import Limit, Problem
+from topopt.problem import Problem
 from topopt.regions import Nowhere, Region
 from topopt.run import Stop
 
@@ -46,6 +47,8 @@ class Parts:
     material: Material | None = None
     structure: Structure | None = None
     schedules: dict[str, Schedule] = field(default_factory=dict)
+    beginning: dict[str, float] = field(default_factory=dict)
+    """Of every scheduled parameter that has one."""
     stages: dict[str, Stage] = field(default_factory=dict)
     optimizer: Any = None
     stop: Stop | None = None
@@ -69,10 +72,7 @@ def assembled(spec: Spec, folder: FilePath) -> Parts:
     parts.stop = _made(spec, spec.stop)
     parts.optimizer = _made(spec, spec.optimizer)
     parts.material = _made(spec, spec.material)
-    for name, item in spec.continuation.items():
-        schedule = _made(spec, item)
-        if schedule is not None:
-            parts.schedules[name] = schedule
+    _continuation(spec, parts)
     parts.grid = _grid(spec)
     _regions(spec, parts, folder)
     parts.domain = _domain(spec, parts, folder)
@@ -101,6 +101,23 @@ def _made(spec: Spec, item: Item | None, **context: Any) -> Any:
     with booked(spec, item.path, item.values):
         return item.cls(**context, **values)
     return None
+
+
+def _continuation(spec: Spec, parts: Parts) -> None:
+    """Build the schedules with their guards, the settings, and the continuation if all of it is right."""
+    for name, item in spec.continuation.items():
+        schedule = _made(spec, item)
+        guard = _made(spec, spec.guards.get(name))
+        if schedule is not None:
+            parts.schedules[name] = Guarded(schedule, guard) if guard else schedule
+    rollback = _made(spec, spec.rollback)
+    if not spec.refuses("continuation"):
+        with booked(spec, ("continuation",)):
+            parts.continuation = Continuation(parts.schedules, spec.memory, rollback)  # type: ignore[arg-type]
+    begun = parts.continuation or Continuation(
+        {name: rule for name, rule in parts.schedules.items() if not isinstance(rule, Follow)}
+    )
+    parts.beginning = begun.at(History())
 
 
 def _grid(spec: Spec) -> Grid | None:
@@ -227,9 +244,9 @@ def _stages(spec: Spec, parts: Parts, folder: FilePath) -> None:
         context = {name: surroundings[kind] for name, kind in form(item.cls).context.items()}
         values = dict(item.values)
         scheduled = {
-            name: float(parts.schedules[f"{item.name}.{name}"]([], History()))
+            name: parts.beginning[f"{item.name}.{name}"]
             for name in form(item.cls).floats
-            if values[name] is None and f"{item.name}.{name}" in parts.schedules
+            if values[name] is None and f"{item.name}.{name}" in parts.beginning
         }
         values |= scheduled
         open_fields = [
@@ -269,7 +286,6 @@ def _problem(spec: Spec, parts: Parts) -> None:
     assert parts.domain is not None
     with booked(spec, ("chain",)):
         chain = Chain(tuple(Link(item.name, parts.stages[item.name], item.reads) for item in spec.chain))
-        parts.continuation = Continuation(parts.schedules)
         with booked(spec, ("start",)):
             parts.problem = Problem(
                 chain, parts.domain, spec.top["minimise"], parts.limits, parts.start, spec.top["density"]

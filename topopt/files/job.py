@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,21 +10,21 @@ from topopt.continuation import Continuation
 from topopt.errors import ProblemFileError
 from topopt.fem import Structure
 from topopt.files.build import assembled
-from topopt.files.located import located
+from topopt.files.located import Located, Mistake, located
 from topopt.files.overrides import overridden
 from topopt.files.references import dangling
 from topopt.files.registry import importable
 from topopt.files.resolved import resolved
 from topopt.files.sanity import examined
+from topopt.files.source import text_of
 from topopt.files.spec import shaped
-from topopt.files.syntax import MOST_BYTES, NO_DATA
 from topopt.optimizers import Optimizer
 from topopt.problem import Problem
 from topopt.regions import Region
 from topopt.run import Stop
 from topopt.solvers import Choice
 
-__all__ = ["Job", "parse", "read"]
+__all__ = ["Job", "parse", "read", "understood"]
 
 
 @dataclass(frozen=True)
@@ -99,22 +98,7 @@ def read(path: str | Path, overrides: Iterable[str] = ()) -> Job:
         With every mistake: ``file:line: path: sentence``.
     """
     path = Path(path)
-    if not path.is_file():
-        folder = path.parent
-        others = sorted(p.name for p in folder.glob("*.yaml")) if folder.is_dir() else []
-        close = difflib.get_close_matches(path.name, others, n=1) or difflib.get_close_matches(
-            f"{path.name}.yaml", others, n=1
-        )
-        hint = f"did you mean '{folder / close[0]}'?" if close else "`topopt new` writes one to start from"
-        raise ProblemFileError([f"{path}: there is no such file; {hint}"])
-    if path.stat().st_size > MOST_BYTES:
-        raise ProblemFileError([f"{path}: {NO_DATA}"])
-    try:
-        text = path.read_text("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = path.read_bytes().count(b"\n", 0, error.start) + 1
-        raise ProblemFileError([f"{path}:{line}: not UTF-8 text; save the file as UTF-8"]) from error
-    return parse(text, str(path), overrides, path.parent)
+    return parse(text_of(path), str(path), overrides, path.parent)
 
 
 def parse(text: str, source: str = "<text>", overrides: Iterable[str] = (), folder: str | Path = ".") -> Job:
@@ -138,6 +122,29 @@ def parse(text: str, source: str = "<text>", overrides: Iterable[str] = (), fold
         else is wrong. Only wrong syntax comes alone.
     """
     said = overridden(located(text, source), overrides)
+    if {"problems", "continuations"} <= said.data.keys():
+        raise ProblemFileError([f"{source}: this is a study file; carry it out by `topopt study`"])
+    job, mistakes = understood(said, folder)
+    if job is None:
+        raise said.refusal(mistakes)
+    return job
+
+
+def understood(said: Located, folder: str | Path) -> tuple[Job | None, list[Mistake]]:
+    """Return the job that a file describes, or None and what is wrong with the file.
+
+    Parameters
+    ----------
+    said : Located
+        The file.
+    folder : str or Path
+        Where files and modules that it names are looked for.
+
+    Raises
+    ------
+    TooLargeError
+        If it is right, but does not fit into memory.
+    """
     named = said.data.get("folder")
     base = Path(folder) / named if isinstance(named, str) else Path(folder)
     with importable(base):
@@ -147,13 +154,13 @@ def parse(text: str, source: str = "<text>", overrides: Iterable[str] = (), fold
         findings = examined(spec, parts)
     spec.add(findings.mistakes)
     if spec.mistakes:
-        raise spec.located.refusal(spec.mistakes)
+        return None, spec.mistakes
     if findings.too_large is not None:
         raise findings.too_large
     assert parts.problem is not None
     assert parts.continuation is not None
     assert parts.stop is not None
-    return Job(
+    job = Job(
         name=spec.top["name"],
         problem=parts.problem,
         structure=parts.structure,
@@ -167,5 +174,6 @@ def parse(text: str, source: str = "<text>", overrides: Iterable[str] = (), fold
         regions=parts.regions,
         choice=findings.choice,
         warnings=tuple(said.sentence(warning) for warning in findings.warnings),
-        source=source,
+        source=said.source,
     )
+    return job, []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 import operator
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,18 +13,19 @@ from typing import Annotated, Any
 from annotated_types import MinLen
 from pydantic import BaseModel, ConfigDict, Field, create_model
 
+from topopt.continuation import Guard, Rollback
 from topopt.fem import Material, Support
 from topopt.files.fields import REGION, Entry, model
 from topopt.files.registry import known
 from topopt.files.sections import LOADS, Case, Sections, Start
 from topopt.files.selectors import COMBINED, DRAWN, EVERYWHERE, GEOMETRIC
-from topopt.files.spec import NAME
+from topopt.files.spec import MEMORIES, NAME
 from topopt.grid import Grid
-from topopt.problem import Limit
+from topopt.limits import Limit
 from topopt.run import Stop
 from topopt.solvers import SOLVERS
 
-__all__ = ["PATH", "schema", "text"]
+__all__ = ["PATH", "schema", "text", "tidied"]
 
 PATH = Path(__file__).with_name("problem.schema.json")
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -76,7 +78,7 @@ def schema() -> dict[str, Any]:
     ['name', 'grid', 'chain', 'minimise']
     """
     raw = _whole().model_json_schema()
-    found = _tidied(raw)
+    found = tidied(raw)
     assert isinstance(found, dict)
     found["$defs"] |= {"Region": _region(), **_region_parts()}
     _narrow(found)
@@ -99,6 +101,14 @@ def _narrow(found: dict[str, Any]) -> None:
         part | {"minimum": 0, "maximum": 1} if part.get("type") == "number" else part for part in start
     ]
     found["not"] = {"required": ["loads", "cases"]}
+    found["$defs"]["Rollback"] = tidied(model(Rollback).model_json_schema())
+    found["properties"]["continuation"]["properties"] = {
+        "memory": {
+            "enum": list(MEMORIES),
+            "description": "What becomes of the optimiser's memory where a parameter jumps.",
+        },
+        "rollback": {"$ref": "#/$defs/Rollback"},
+    }
 
 
 def text() -> str:
@@ -109,7 +119,7 @@ def text() -> str:
 def _whole() -> type[BaseModel]:
     """Return one model that knows every class of ours."""
     links = [model(cls, "link", name, True, f"{cls.__name__}Link") for name, cls in known("stage").items()]
-    schedules = [model(cls, "typed", name) for name, cls in known("schedule").items()]
+    schedules = [_guarded(model(cls, "typed", name)) for name, cls in known("schedule").items()]
     optimizers = [model(cls, "typed", name) for name, cls in known("optimizer").items()]
     loads = _any([model(cls) for cls in LOADS.values()])
     several: dict[str, Any] = {"loads": (Annotated[_list(loads), MinLen(1)], ...)}
@@ -135,6 +145,12 @@ def _whole() -> type[BaseModel]:
     return create_model("ProblemFile", __base__=Sections, __doc__=Sections.__doc__, **fields)
 
 
+def _guarded(schedule: type[BaseModel]) -> type[BaseModel]:
+    """Return the model of a schedule that may bear a guard."""
+    guard: dict[str, Any] = {"guard": (model(Guard), None)}
+    return create_model(schedule.__name__, __base__=schedule, __doc__=schedule.__doc__, **guard)
+
+
 def _any(kinds: list[Any]) -> Any:
     """Return a union."""
     return functools.reduce(operator.or_, kinds)
@@ -150,19 +166,20 @@ def _dict(kind: Any) -> Any:
     return dict[str, kind]
 
 
-def _tidied(value: Any) -> Any:
+def tidied(value: Any) -> Any:
     """Put references where regions stand, and drop titles and defaults that only repeat."""
     if isinstance(value, list):
-        return [_tidied(entry) for entry in value]
+        return [tidied(entry) for entry in value]
     if not isinstance(value, dict):
         return value
     if REGION in value:
         about = {"description": value["description"]} if "description" in value else {}
         return {"$ref": "#/$defs/Region"} | about
     dropped = {"title"} if isinstance(value.get("title"), str) else set()
-    if value.get("default", 0) in (None, {"solid": None, "void": None}):
+    # JSON has no word for infinity.
+    if value.get("default", 0) in (None, math.inf, {"solid": None, "void": None}):
         dropped.add("default")
-    return {key: _tidied(entry) for key, entry in value.items() if key not in dropped}
+    return {key: tidied(entry) for key, entry in value.items() if key not in dropped}
 
 
 def _region() -> dict[str, Any]:
@@ -192,7 +209,7 @@ def _region_parts() -> dict[str, Any]:
     """Return the schemas of the selectors."""
     parts: dict[str, type[Entry] | type[BaseModel]] = dict(DRAWN)
     parts |= {name: model(cls) for name, cls in GEOMETRIC.items() if name != "point"}
-    return {name: _tidied(part.model_json_schema()) for name, part in parts.items()}
+    return {name: tidied(part.model_json_schema()) for name, part in parts.items()}
 
 
 if __name__ == "__main__":

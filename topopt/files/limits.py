@@ -53,10 +53,11 @@ def unlimited(spec: Spec) -> Iterator[Mistake]:
     """
     if spec.limits:
         return
-    cls = next((item.cls for item in spec.chain if item.name == spec.top.get("minimise")), None)
-    if cls is not None and issubclass(cls, Mean):
+    names = [name for _, name in spec.objectives()]
+    kinds = [item.cls for item in spec.chain if item.name in names]
+    if kinds and all(issubclass(cls, Mean) for cls in kinds):
         yield Mistake(("limits",), "nothing is limited: the best design is empty; limit a response")
-    elif cls is not None and issubclass(cls, Compliance | Displacement):
+    elif kinds and all(issubclass(cls, Compliance | Displacement) for cls in kinds):
         yield Mistake(
             ("limits",), "nothing is limited: the best design fills the whole domain; limit a volume"
         )
@@ -65,6 +66,8 @@ def unlimited(spec: Spec) -> Iterator[Mistake]:
 def _beyond_oc(spec: Spec) -> Iterator[Mistake]:
     """Say what the optimality criteria cannot do."""
     path: Path = ("optimizer", "type")
+    if len(spec.objectives()) > 1:
+        yield Mistake(path, f"oc lowers one objective, got {len(spec.objectives())}; use mma")
     sides = [
         (name, side)
         for name, bound in spec.limits.items()

@@ -53,12 +53,25 @@ class Located:
         Line of each path, counted from 1.
     overrides : mapping
         The texts of the overrides by the path that they set.
+    origins : mapping
+        What another file put in, by path: that file, and the path of the value there.
     """
 
     data: dict[str, Any]
     source: str
     lines: Mapping[Path, int] = field(default_factory=dict)
     overrides: Mapping[Path, str] = field(default_factory=dict)
+    origins: Mapping[Path, tuple[Located, Path]] = field(default_factory=dict)
+
+    def said(self, path: Path) -> tuple[Located, Path]:
+        """Return the file that says what stands at a path, and the path there."""
+        for length in range(len(path), -1, -1):
+            if path[:length] in self.origins:
+                origin, there = self.origins[path[:length]]
+                return origin.said((*there, *path[length:]))
+            if path[:length] in self.overrides or path[:length] in self.lines:
+                break
+        return self, path
 
     def where(self, path: Path) -> str:
         """Return ``file:line``, or the override that set the value or its neighbourhood."""
@@ -79,22 +92,23 @@ class Located:
         return ".".join(words)
 
     def sentence(self, mistake: Mistake) -> str:
-        """Return a mistake with its place in front."""
-        name = self.named(mistake.path)
+        """Return a mistake with its place in front; of what another file put in, the place there."""
+        origin, path = self.said(mistake.path)
+        name = origin.named(path)
         return (
-            f"{self.where(mistake.path)}: {name}: {mistake.text}"
+            f"{origin.where(path)}: {name}: {mistake.text}"
             if name
-            else (f"{self.where(mistake.path)}: {mistake.text}")
+            else (f"{origin.where(path)}: {mistake.text}")
         )
 
     def refusal(self, mistakes: list[Mistake]) -> ProblemFileError:
         """Return the error that lists mistakes in the order of the file, each once."""
-        order = sorted(dict.fromkeys(mistakes), key=lambda mistake: self._position(mistake.path))
+        order = sorted(dict.fromkeys(mistakes), key=lambda mistake: self.position(mistake.path))
         sentences = [self.sentence(mistake) for mistake in order[:MOST_SHOWN]]
         more = len(order) - len(sentences)
         return ProblemFileError([*sentences, f"... and {more} more"] if more else sentences)
 
-    def _position(self, path: Path) -> int:
+    def position(self, path: Path) -> int:
         """Return the line to sort by; what an override set comes last."""
         for length in range(len(path), -1, -1):
             if path[:length] in self.overrides:

@@ -1,16 +1,16 @@
-"""`--set path=value`: the same file with a few values changed."""
+"""The same file with a few values changed: by `--set path=value`, or by another file."""
 
 from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from topopt.errors import ProblemFileError, suggestion
-from topopt.files.located import Key, Located, Path, scalar
+from topopt.files.located import Key, Located, Mistake, Path, scalar
 
-__all__ = ["overridden"]
+__all__ = ["grafted", "overridden"]
 
 _PART = re.compile(r'"([^"]*)"|\'([^\']*)\'|([^."\'\[\]]+)|\[(\d+)\]')
 
@@ -48,7 +48,42 @@ def overridden(read: Located, overrides: Iterable[str]) -> Located:
             marks[path] = text
     if mistakes:
         raise ProblemFileError(mistakes)
-    return Located(data, read.source, lines, marks)
+    return Located(data, read.source, lines, marks, read.origins)
+
+
+def grafted(
+    read: Located, values: Mapping[str, tuple[Any, Path]], origin: Located
+) -> tuple[Located, list[Mistake]]:
+    """Return the values of a file with some of them put in by another file, and what could not be put in.
+
+    Parameters
+    ----------
+    read : Located
+        The file.
+    values : mapping
+        By dotted path, as for `overridden`: the new value, and where it stands in the other file.
+    origin : Located
+        The other file; it is named where one of its values is wrong.
+
+    Returns
+    -------
+    tuple
+        The values, and mistakes with paths of the other file.
+    """
+    data, lines = copy.deepcopy(read.data), dict(read.lines)
+    marks, origins = dict(read.overrides), dict(read.origins)
+    mistakes: list[Mistake] = []
+    for name, (value, said) in values.items():
+        try:
+            there = _set(data, _parts(name.strip()), copy.deepcopy(value))
+        except _Unusable as error:
+            mistakes.append(Mistake(said, str(error)))
+            continue
+        lines = {path: line for path, line in lines.items() if path[: len(there)] != there}
+        marks = {path: text for path, text in marks.items() if path[: len(there)] != there}
+        origins = {path: entry for path, entry in origins.items() if path[: len(there)] != there}
+        origins[there] = (origin, said)
+    return Located(data, read.source, lines, marks, origins), mistakes
 
 
 class _Unusable(Exception):

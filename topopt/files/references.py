@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from topopt.chain import Chain
+from topopt.continuation import Follow
 from topopt.errors import suggestion
 from topopt.fem import Structure
 from topopt.files.fields import form
@@ -14,7 +15,8 @@ from topopt.files.located import Mistake, Path
 from topopt.files.registry import known
 from topopt.files.selectors import EVERYWHERE, mistakes_in, names_in
 from topopt.files.spec import Item, Spec, mapping
-from topopt.problem import Problem
+from topopt.limits import parameter_names
+from topopt.problem import RESERVED, Problem
 
 __all__ = ["dangling"]
 
@@ -114,10 +116,10 @@ def _links(spec: Spec) -> Iterator[Mistake]:
         if name in earlier:
             taken = "the chain's input is called so" if name == SOURCE else "an earlier link has it"
             yield Mistake(path, f"the name '{name}' is taken: {taken}")
-        if not name or "." in name or name == "optimizer":
-            yield Mistake(
-                path, f"'{name}' cannot name a link: a name is not empty, has no dot and is not 'optimizer'"
-            )
+        if not name or "." in name or name in RESERVED:
+            others = " or ".join(f"'{other}'" for other in RESERVED)
+            text = f"'{name}' cannot name a link: a name is not empty, has no dot and is not {others}"
+            yield Mistake(path, text)
         earlier.append(name)
 
 
@@ -126,9 +128,13 @@ def _responses(spec: Spec) -> Iterator[Mistake]:
     names = link_names(spec)
     if not names:
         return
-    minimise, density = spec.top.get("minimise"), spec.top.get("density")
-    if isinstance(minimise, str) and minimise not in names:
-        yield Mistake(("minimise",), f"no '{minimise}' in the chain: {suggestion(minimise, names)}")
+    density, seen = spec.top.get("density"), set[str]()
+    for path, name in spec.objectives():
+        if name not in names:
+            yield Mistake(path, f"no '{name}' in the chain: {suggestion(name, names)}")
+        if name in seen:
+            yield Mistake(path, f"'{name}' is named twice")
+        seen.add(name)
     for name in mapping(spec.top.get("limits")):
         if name not in names:
             yield Mistake(("limits", name), f"no '{name}' in the chain: {suggestion(name, names)}")
@@ -143,24 +149,34 @@ def parameters(spec: Spec) -> list[str]:
     """Return the names of everything that may be scheduled."""
     links = [f"{item.name}.{field}" for item in spec.chain for field in form(item.cls).floats]
     optimizer = form(spec.optimizer.cls).floats if spec.optimizer else ()
-    return links + [f"optimizer.{field}" for field in optimizer]
+    limits = [
+        parameter_names(response)[side]
+        for response, bound in spec.limits.items()
+        for side in (bound if isinstance(bound, dict) else ("upper",))
+    ]
+    return links + limits + [f"optimizer.{field}" for field in optimizer]
 
 
 def _parameters(spec: Spec) -> Iterator[Mistake]:
     """Look at the names of scheduled parameters."""
     valid = parameters(spec)
     refused = set(link_names(spec)) - {item.name for item in spec.chain}
-    if spec.optimizer is None:
-        refused.add("optimizer")
+    refused |= {"optimizer"} if spec.optimizer is None else set()
+    refused |= {"limits"} if spec.refuses("limits") else set()
     for name in mapping(spec.top.get("continuation")):
-        if name not in valid and name.partition(".")[0] not in refused:
+        if "." in name and name not in valid and name.partition(".")[0] not in refused:
             text = f"is not a parameter that can be scheduled: {suggestion(name, valid)}"
             yield Mistake(("continuation", name), text)
+    leaders = [name for name, item in spec.continuation.items() if item.cls is not Follow]
+    for item in spec.continuation.values():
+        if item.cls is Follow and item.values["leader"] not in leaders:
+            hint = suggestion(item.values["leader"], leaders)
+            yield Mistake((*item.path, "leader"), f"no schedule drives '{item.values['leader']}': {hint}")
 
 
 def _numbers(spec: Spec) -> Iterator[Mistake]:
     """Look for numbers that neither the link nor a schedule gives."""
-    scheduled = mapping(spec.top.get("continuation"))
+    scheduled = {*mapping(spec.top.get("continuation")), *spec.continuation}
     for item in spec.chain:
         for field, (_, default) in form(item.cls).fields.items():
             parameter = f"{item.name}.{field}"

@@ -15,7 +15,7 @@ from typing import Any
 
 from topopt import continuation, optimizers, stages
 from topopt.chain import Stage
-from topopt.continuation import Schedule
+from topopt.continuation import Guarded, Schedule
 from topopt.errors import InputError, suggestion
 from topopt.files.fields import form
 
@@ -37,7 +37,9 @@ def known(kind: str) -> Mapping[str, type]:
     """
     room = {"stage": stages, "schedule": continuation, "optimizer": optimizers}[kind]
     classes = [getattr(room, name) for name in sorted(set(room.__all__))]
-    return MappingProxyType({type_name(cls): cls for cls in classes if _complaint(cls, kind) is None})
+    # A guard is written into the schedule that it bounds.
+    ours = [cls for cls in classes if _complaint(cls, kind) is None and cls is not Guarded]
+    return MappingProxyType({type_name(cls): cls for cls in ours})
 
 
 def type_name(cls: type) -> str:

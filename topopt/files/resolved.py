@@ -49,9 +49,7 @@ def resolved(spec: Spec, parts: Parts, folder: FilePath) -> str:
     ]
     text["minimise"], text["limits"], text["density"] = top["minimise"], spec.limits, top["density"]
     text["start"] = _start(spec)
-    text["continuation"] = {
-        name: {"type": item.type} | _fields(item) for name, item in spec.continuation.items()
-    }
+    text["continuation"] = _continuation(spec)
     if spec.optimizer and spec.stop:
         text["optimizer"] = {"type": spec.optimizer.type} | _fields(spec.optimizer)
         text["stop"] = _fields(spec.stop)
@@ -90,6 +88,19 @@ def _fields(item: Item, built: Any = None) -> dict[str, Any]:
         if known is not None:
             values[name] = complete(known) if name in regions else known
     return values
+
+
+def _continuation(spec: Spec) -> dict[str, Any]:
+    """Return the schedules with their guards, and the settings where there is something to set."""
+    said: dict[str, Any] = {}
+    for name, item in spec.continuation.items():
+        guard = {"guard": spec.guards[name].values} if name in spec.guards else {}
+        said[name] = {"type": item.type} | _fields(item) | guard
+    if said:
+        said["memory"] = spec.memory
+    if spec.rollback:
+        said["rollback"] = spec.rollback.values
+    return said
 
 
 def _loads(spec: Spec) -> dict[str, Any]:

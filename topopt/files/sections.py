@@ -21,6 +21,9 @@ LOADS = {
 """What a load gives says which kind it is."""
 
 
+Names = Annotated[list[str], MinLen(1)]
+
+
 class Passive(Entry):
     """Cells that are not up for design."""
 
@@ -71,7 +74,9 @@ class Sections(Entry):
     loads: list[Any] = Field(default_factory=list, description="Loads that act together, as one case.")
     cases: list[Case] = Field(default_factory=list, description="Several load cases, instead of loads.")
     chain: Annotated[list[Any], MinLen(1), Field(description="Named stages from the design to numbers.")]
-    minimise: Annotated[str, Field(description="Name of the response to lower.")]
+    minimise: Annotated[
+        str | Names, Field(description="The response to lower, or a list of which the largest is lowered.")
+    ]
     limits: dict[str, Any] = Field(
         default_factory=dict, description="Limits by response: a number is an upper limit."
     )

@@ -6,22 +6,28 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any
+from typing import Any, get_args
 
-from topopt.continuation import Constant
+from topopt.continuation import Constant, Follow, Guard, Rollback, Survival
+from topopt.continuation.continuation import Memory
 from topopt.errors import InputError, suggestion
 from topopt.fem import Material, Support
 from topopt.files.fields import form, model
 from topopt.files.located import Located, Mistake, Path, shown
 from topopt.files.mistakes import fitted
-from topopt.files.registry import looked_up
+from topopt.files.registry import looked_up, type_name
 from topopt.files.sections import LOADS, Case, Sections, Start
 from topopt.grid import Grid
-from topopt.problem import Limit
+from topopt.limits import Limit
 from topopt.run import Stop
 
-__all__ = ["NAME", "Item", "Spec", "mapping", "shaped"]
+__all__ = ["MEMORIES", "NAME", "Item", "Spec", "mapping", "shaped"]
 
+MEMORIES = get_args(Memory)
+SETTINGS = ("memory", "rollback")
+"""What a continuation says besides its schedules."""
+SHARPNESS = "beta"
+"""The field that makes a sharp stage sharper."""
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")
 """Of a problem, and so of its run folder."""
 
@@ -52,6 +58,9 @@ class Spec:
     limits: dict[str, float | dict[str, float]] = field(default_factory=dict)
     start: float | dict[str, Any] | None = None
     continuation: dict[str, Item] = field(default_factory=dict)
+    guards: dict[str, Item] = field(default_factory=dict)
+    memory: str = "keep"
+    rollback: Item | None = None
     optimizer: Item | None = None
     stop: Item | None = None
     mistakes: list[Mistake] = field(default_factory=list)
@@ -60,6 +69,14 @@ class Spec:
         """Add mistakes, but none about a value that an earlier sentence is about already."""
         known = {mistake.path for mistake in self.mistakes}
         self.mistakes += [mistake for mistake in found if mistake.path not in known]
+
+    def objectives(self) -> list[tuple[Path, str]]:
+        """Return the names of what is to be lowered, one or several, each with its path."""
+        said = self.top.get("minimise")
+        if isinstance(said, str):
+            return [(("minimise",), said)]
+        names = said if isinstance(said, list) else []
+        return [(("minimise", index), name) for index, name in enumerate(names) if isinstance(name, str)]
 
     def refuses(self, *sections: str) -> bool:
         """Return whether something in one of these sections is wrong."""
@@ -98,10 +115,7 @@ def shaped(located: Located) -> Spec:
     ]
     _limits(spec)
     _start(spec)
-    for name, entry in mapping(data.get("continuation")).items():
-        item = _schedule(spec, entry, ("continuation", name))
-        if item:
-            spec.continuation[name] = item
+    _continuation(spec)
     if isinstance(spec.top["optimizer"], dict):
         spec.optimizer = _typed(spec, "optimizer", spec.top["optimizer"], ("optimizer",))
     return spec
@@ -148,12 +162,59 @@ def _typed(spec: Spec, kind: str, data: Any, path: Path) -> Item | None:
     return Item(path, cls, fields, name, values.get("name", ""), tuple(values.get("reads") or ()))
 
 
+def _continuation(spec: Spec) -> None:
+    """Fit the schedules and the settings.
+
+    A sharpness that nobody sets follows the first one that has a schedule, or is driven by the survival gate.
+    """
+    data = mapping(spec.located.data.get("continuation"))
+    for name, entry in data.items():
+        path: Path = ("continuation", name)
+        if name == "memory":
+            spec.memory = entry
+            if entry not in MEMORIES:
+                text = f"expected one of {', '.join(MEMORIES)}, got {shown(entry)}"
+                spec.mistakes.append(Mistake(path, text))
+        elif name == "rollback":
+            spec.rollback = _fit(spec, Rollback, entry, path)
+        elif "." not in name:
+            text = f"is neither a parameter, link.field, nor a setting: {suggestion(name, SETTINGS)}"
+            spec.mistakes.append(Mistake(path, text))
+        elif item := _schedule(spec, entry, path):
+            spec.continuation[name] = item
+    unset = [
+        f"{item.name}.{SHARPNESS}"
+        for item in spec.chain
+        if getattr(item.cls, "sharp", False)
+        and item.values.get(SHARPNESS, 0.0) is None
+        and f"{item.name}.{SHARPNESS}" not in data
+    ]
+    driven = [f"{item.name}.{SHARPNESS}" for item in spec.chain if getattr(item.cls, "sharp", False)]
+    leader = next((name for name in driven if name in data), unset[0] if unset else "")
+    for name in unset:
+        cls: type = Survival if name == leader else Follow
+        fields = {key: default for key, (_, default) in form(cls).fields.items()}
+        if name != leader:
+            fields["leader"] = leader
+        spec.continuation[name] = Item(("continuation", name), cls, fields, type_name(cls))
+
+
 def _schedule(spec: Spec, data: Any, path: Path) -> Item | None:
-    """Fit a schedule; a bare number is constant."""
+    """Fit a schedule and its guard; a bare number is constant."""
     if isinstance(data, int | float) and not isinstance(data, bool):
         return Item(path, Constant, {"value": float(data)}, "constant")
     if isinstance(data, dict):
-        return _typed(spec, "schedule", data, path)
+        item = _typed(spec, "schedule", {key: value for key, value in data.items() if key != "guard"}, path)
+        if "guard" in data:
+            place = (*path, "guard")
+            guard = _fit(spec, Guard, data["guard"], place)
+            if item and item.cls is Follow:
+                spec.mistakes.append(
+                    Mistake(place, "a parameter that follows goes its leader's way: guard that")
+                )
+            elif guard:
+                spec.guards[str(path[-1])] = guard
+        return item
     text = f"expected a number, or a mapping with the type of a schedule, got {shown(data)}"
     spec.mistakes.append(Mistake(path, text))
     return None

@@ -12,8 +12,8 @@ import numpy as np
 from topopt.chain import Stage
 from topopt.errors import InputError
 from topopt.grid import Domain
+from topopt.limits import Limit
 from topopt.parameters import Array
-from topopt.problem import Limit
 from topopt.stages import Mean
 
 __all__ = ["begun"]

@@ -9,16 +9,17 @@ from typing import Any
 import numpy as np
 
 from topopt.chain import Chain, Stage
+from topopt.continuation import Follow, Schedule
 from topopt.errors import InputError, TopoptError
 from topopt.files.build import Parts
 from topopt.files.located import Mistake, Path
 from topopt.files.mistakes import blamed
 from topopt.files.spec import Item, Spec, mapping
 from topopt.grid import Grid
-from topopt.history import History
+from topopt.limits import bounded, limit_from, parameter_names
 from topopt.parameters import Array, replaced, scalars
 from topopt.problem import Problem
-from topopt.stages import Equilibrium
+from topopt.stages import Equilibrium, Mean
 
 __all__ = ["scheduled", "tried"]
 
@@ -39,12 +40,36 @@ def scheduled(parts: Parts) -> Iterator[Mistake]:
         part: Any = parts.optimizer if owner == "optimizer" else parts.stages.get(owner)
         if part is None or field not in scalars(part):
             continue
-        for value in dict.fromkeys((float(schedule([], History())), float(schedule.final))):
+        for value in _ends(parts, name, schedule):
             try:
                 dataclasses.replace(part, **{field: value})
             except InputError as error:
                 text = blamed(error, (), [field]).text
                 yield Mistake(("continuation", name), f"reaches {value:g}: {text}")
+    yield from _scheduled_limits(parts)
+
+
+def _scheduled_limits(parts: Parts) -> Iterator[Mistake]:
+    """Look whether scheduled bounds can be met where they begin and where they end, both sides together."""
+    ends = {name: _ends(parts, name, schedule) for name, schedule in parts.schedules.items()}
+    for response, limit in parts.limits.items():
+        names = [name for name in parameter_names(response).values() if ends.get(name)]
+        share = isinstance(parts.stages.get(response), Mean)
+        for moment in ({name: ends[name][at] for name in names} for at in (0, -1)):
+            try:
+                bounded(response, limit_from(response, limit), moment, share)
+            except InputError as error:
+                text = str(error).partition(": ")[2]
+                yield Mistake(("continuation", names[0]), f"reaches {moment[names[0]]:g}: {text}")
+                break
+
+
+def _ends(parts: Parts, name: str, schedule: Schedule) -> list[float]:
+    """Return where a schedule begins and ends, as far as it is known before the run."""
+    if isinstance(schedule, Follow):
+        return [] if schedule.start is None else [schedule.at(value) for value in schedule.between]
+    begins = [parts.beginning[name]] if name in parts.beginning else []
+    return list(dict.fromkeys([*begins, float(schedule.final)]))
 
 
 def tried(spec: Spec, parts: Parts) -> Iterator[tuple[Mistake, bool]]:
@@ -112,12 +137,12 @@ def _links(spec: Spec) -> Iterator[tuple[Item, tuple[str, ...]]]:
 def _begun(parts: Parts, link: str, stage: Stage) -> Stage:
     """Return a stage with the parameters at which its schedules begin."""
     first = {
-        name.partition(".")[2]: rule for name, rule in parts.schedules.items() if name.startswith(f"{link}.")
+        name.partition(".")[2]: value
+        for name, value in parts.beginning.items()
+        if name.startswith(f"{link}.")
     }
     known = scalars(stage)
-    return replaced(
-        stage, {name: float(rule([], History())) for name, rule in first.items() if name in known}, link
-    )
+    return replaced(stage, {name: value for name, value in first.items() if name in known}, link)
 
 
 def _output(parts: Parts, stage: Any, inputs: list[Array]) -> Array | None:
@@ -149,10 +174,9 @@ def _frozen(parts: Parts, item: Item, stage: Any, inputs: list[Array]) -> Iterat
 
 def _scalars(spec: Spec, grid: Grid, values: Mapping[str, Array]) -> Iterator[tuple[Mistake, bool]]:
     """Look whether what is lowered and limited is one number, and what is shown is a field."""
-    asked: list[tuple[Path, Any]] = [(("minimise",), spec.top.get("minimise"))]
-    asked += [(("limits", name), name) for name in spec.limits]
+    asked: list[tuple[Path, str]] = [*spec.objectives(), *((("limits", name), name) for name in spec.limits)]
     for path, name in asked:
-        if isinstance(name, str) and name in values and values[name].size != 1:
+        if name in values and values[name].size != 1:
             text = f"'{name}' is a field of {values[name].size} values, not a number; name a response"
             yield Mistake(path, text), True
     density = spec.top["density"]
@@ -166,7 +190,7 @@ def _unread(problem: Problem, items: Mapping[str, Item]) -> Iterator[tuple[Mista
     """Look for states that are solved for nothing."""
     chain = problem.chain
     needed = chain.ancestors(problem.density).union(
-        *map(chain.ancestors, (problem.minimise, *problem.limits))
+        *map(chain.ancestors, (*problem.objectives, *problem.limits))
     )
     for link in chain:
         if link.stage.costly and link.name not in needed:

@@ -1,0 +1,176 @@
+"""`topopt study`: problems under continuations, all with the same chances, and a report on who did best."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from topopt.cli.interruption import at_once, handled
+from topopt.cli.studying import watcher
+from topopt.cli.terminal import FAILED, INTERRUPTED, console, errors, guarded, say
+from topopt.errors import InputError, RunFolderError
+from topopt.files.claim import MARKER
+from topopt.files.study import StudyFile, read_study
+from topopt.study.archive import MARK
+from topopt.study.comparison import Comparison
+from topopt.study.crew import carry_out
+from topopt.study.outcome import Outcome
+from topopt.study.report import write_report
+from topopt.study.study import trials_of
+from topopt.study.task import TRIALS
+from topopt.study.trial import Trial
+
+__all__ = ["reported", "require_free", "require_study_file", "study_file"]
+
+
+@guarded
+def study_file(
+    file: Path,
+    overrides: Sequence[str],
+    results: Path,
+    name: str | None,
+    overwrite: bool,
+    jobs: int | None,
+    scheduler: str | None,
+    quiet: bool,
+    report: bool,
+) -> int:
+    """Carry out a study, or what is left of it, and write its report.
+
+    Parameters
+    ----------
+    file : Path
+        The study file.
+    overrides : sequence of str
+        ``path=value`` on it.
+    results : Path
+        Where the study's folder goes.
+    name : str or None
+        Name of that folder; the study's if None.
+    overwrite : bool
+        Begin trials anew that have run already.
+    jobs : int or None
+        Trials at a time; as many as there are cores if None.
+    scheduler : str or None
+        Address of a Dask scheduler whose workers do the work.
+    quiet : bool
+        Print nothing but the folder.
+    report : bool
+        Write the report.
+
+    Returns
+    -------
+    int
+        0; 4 if every trial failed; 130 if it was interrupted.
+    """
+    require_study_file(file)
+    study = read_study(file, overrides)
+    trials = trials_of(study)
+    folder = results / (name or study.name)
+    require_free(folder)
+    if overwrite:
+        _forgotten(trials, folder)
+    if not quiet:
+        for warning in study.warnings:
+            say(f"warning: {warning}")
+        say(_announced(study, trials))
+    try:
+        with handled(at_once), watcher(quiet) as shown:
+            outcomes = carry_out(trials, folder, jobs, scheduler, shown)
+    except KeyboardInterrupt:
+        words = ["topopt", "study", str(file)]
+        words += [word for text in overrides for word in ("--set", text)]
+        words += ["--results", str(results)] if results != Path("results") else []
+        words += ["--name", name] if name else []
+        errors.print(f"interrupted; go on with:\n  {shlex.join(words)}")
+        return INTERRUPTED
+    if report:
+        reported(Comparison(tuple(outcomes)), folder, study.name, _measured(study), quiet)
+    elif quiet:
+        console.print(str(folder))
+    else:
+        say(f"The trials are in {folder / TRIALS}/")
+    return _code(outcomes)
+
+
+def reported(comparison: Comparison, folder: Path, title: str, measured: Sequence[str], quiet: bool) -> None:
+    """Write a report and say what it says.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What was found.
+    folder : Path
+        Where the report goes.
+    title : str
+        Its heading.
+    measured : sequence of str
+        How it was measured, a line each.
+    quiet : bool
+        Print the folder alone.
+    """
+    if not quiet:
+        say("writing the report ...")
+    report = write_report(comparison, folder, title, measured)
+    if quiet:
+        console.print(str(folder))
+        return
+    say("\n" + "\n".join(report.verdict) + "\n")
+    say(f"The report is {report.html}")
+
+
+def _measured(study: StudyFile) -> list[str]:
+    """Say how a study was measured."""
+    stop, yardstick = study.stop, study.yardstick
+    share = "the problem's limit" if yardstick["volume"] is None else f"{yardstick['volume']:g} of the cells"
+    value = yardstick["response"] or "what the problem minimises"
+    lines = [
+        f"Every trial may spend {study.budget} state solves; it ends before that once its continuation has, "
+        f"M_nd is at most {100 * stop['discreteness']:g} % and the densities change by less than "
+        f"{stop['progress']:g} (root mean square) for {stop['window']} iterations.",
+        f"The design of every {study.judge_every} iterations and the last one are judged: the densest cells "
+        f"become solid ({share}), all others void, and {value} is computed again with e_min "
+        f"{yardstick['e_min']:g}; a design that leaves a load without a way to a support is broken.",
+    ]
+    for name, starts in study.starts.items():
+        if starts.perturbed:
+            lines.append(
+                f"{name}: {starts.perturbed} starts with noise of {starts.noise:g} (seed {starts.seed}) "
+                "beside the problem's own."
+            )
+    return [study.description, *lines] if study.description else lines
+
+
+def _announced(study: StudyFile, trials: Sequence[Trial]) -> str:
+    """Say what will be done."""
+    return (
+        f"{study.name}: {len(study.problems)} problems under {len(study.continuations)} continuations, "
+        f"{len(trials)} trials of at most {study.budget} state solves"
+    )
+
+
+def require_study_file(file: Path) -> None:
+    """Refuse a folder where a study file is expected."""
+    if file.is_dir():
+        hint = (
+            "give the study file again to go on with it" if (file / TRIALS).is_dir() else "give a study file"
+        )
+        raise InputError(f"{file} is a folder; {hint}")
+
+
+def require_free(folder: Path) -> None:
+    """Refuse the folder of a run, in which a study would be lost."""
+    if (folder / MARKER).is_file():
+        raise RunFolderError(f"{folder} is the folder of a run; choose another name for the study by --name")
+
+
+def _forgotten(trials: Sequence[Trial], folder: Path) -> None:
+    """Let trials that have run count as others, so that they are begun anew; other files stay."""
+    for trial in trials:
+        (folder / TRIALS / trial.slug / MARK).unlink(missing_ok=True)
+
+
+def _code(outcomes: Sequence[Outcome]) -> int:
+    """Return 0, or the code of a computation that failed if all of them did: one that fails is a row."""
+    return FAILED if all(outcome.failed for outcome in outcomes) else 0

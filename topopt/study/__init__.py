@@ -1,0 +1,23 @@
+"""The same problems under different continuations, judged by one yardstick that never sees a schedule."""
+
+from topopt.study.comparison import Comparison
+from topopt.study.outcome import Judgement, Outcome
+from topopt.study.report import write_report
+from topopt.study.starts import Starts
+from topopt.study.stop import FairStop
+from topopt.study.study import Study
+from topopt.study.trial import Trial
+from topopt.study.yardstick import Threshold, Yardstick
+
+__all__ = [
+    "Comparison",
+    "FairStop",
+    "Judgement",
+    "Outcome",
+    "Starts",
+    "Study",
+    "Threshold",
+    "Trial",
+    "Yardstick",
+    "write_report",
+]

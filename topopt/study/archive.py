@@ -1,0 +1,152 @@
+"""What a trial leaves in its run folder beside the run: how it was judged, how it ended, and what it was."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import io
+import json
+import math
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from topopt.errors import RunFolderError
+from topopt.files.folder import RunFolder
+from topopt.files.reading import read_history
+from topopt.files.table import whole_lines
+from topopt.parameters import Array
+from topopt.study.outcome import Judgement, Outcome
+
+__all__ = [
+    "MARK", "OUTCOME", "drop_husk", "placed", "read_judgements", "read_mark", "read_outcome",
+    "write_judgements", "write_mark", "write_outcome",
+]  # fmt: skip
+
+JUDGEMENTS, OUTCOME, MARK = "judgements.csv", "outcome.json", "trial.json"
+_COLUMNS = tuple(field.name for field in dataclasses.fields(Judgement))
+_ASIDE = ("judgements", "history", "density", "folder")
+"""What of an outcome stands in other files of its folder, or in its place."""
+
+
+def write_judgements(run: RunFolder, judgements: Iterable[Judgement]) -> None:
+    """Write ``judgements.csv``, whole or not at all, every float exactly."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(_COLUMNS)
+    writer.writerows(
+        [j.iteration, j.solves, *(repr(float(v)) for v in (j.value, j.grey, j.discreteness)), j.fault]
+        for j in judgements
+    )
+    run.write_text(JUDGEMENTS, out.getvalue())
+
+
+def read_judgements(folder: Path, upto: float = math.inf) -> list[Judgement]:
+    """Return what stands in ``judgements.csv`` of the iterations up to one; nothing if there is no such file.
+
+    Raises
+    ------
+    RunFolderError
+        If the file is damaged.
+    """
+    rows = csv.DictReader(io.StringIO(whole_lines(folder / JUDGEMENTS)))
+    try:
+        found = [
+            Judgement(
+                int(row["iteration"]), int(row["solves"]), float(row["value"]), float(row["grey"]),
+                float(row["discreteness"]), row["fault"],
+            )
+            for row in rows
+        ]  # fmt: skip
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunFolderError(f"{folder / JUDGEMENTS}: damaged: {error}; remove the trial's folder") from error
+    return [judgement for judgement in found if judgement.iteration <= upto]
+
+
+def write_mark(run: RunFolder, mark: str) -> None:
+    """Write down which trial a folder belongs to."""
+    run.write_text(MARK, json.dumps({"fingerprint": mark}) + "\n")
+
+
+def read_mark(folder: Path) -> str | None:
+    """Return which trial a folder belongs to; None if that is not written down.
+
+    Raises
+    ------
+    RunFolderError
+        If the file is damaged.
+    """
+    about = _json(folder / MARK)
+    return None if about is None else str(about.get("fingerprint"))
+
+
+def write_outcome(run: RunFolder, outcome: Outcome) -> None:
+    """Write how a trial ended, as the last of its files: where it stands, the trial is finished."""
+    record = {k: v for k, v in vars(outcome).items() if k not in _ASIDE}
+    run.write_text(OUTCOME, json.dumps(record, indent=1) + "\n")
+
+
+def read_outcome(folder: Path) -> Outcome | None:
+    """Return what a trial left in its folder; None if it has not ended.
+
+    Parameters
+    ----------
+    folder : Path
+        ``<study>/trials/<slug>``.
+
+    Raises
+    ------
+    RunFolderError
+        If what is there is damaged.
+    """
+    record = _json(folder / OUTCOME)
+    if record is None:
+        return None
+    try:
+        return Outcome(
+            **record,
+            judgements=tuple(read_judgements(folder)),
+            history=read_history(folder),
+            density=None if record["failed"] else _density(folder),
+            folder=placed(folder),
+        )
+    except (TypeError, KeyError) as error:
+        raise RunFolderError(f"{folder / OUTCOME}: damaged: {error}; remove the trial's folder") from error
+
+
+def placed(folder: Path) -> str:
+    """Return a trial's folder relative to the study's."""
+    return f"{folder.parent.name}/{folder.name}"
+
+
+def drop_husk(folder: Path) -> None:
+    """Remove a folder that holds nothing yet, because somebody was killed just when it had been made."""
+    if folder.is_dir() and {path.name for path in folder.iterdir()} <= {"lock"}:
+        (folder / "lock").unlink(missing_ok=True)
+        folder.rmdir()
+
+
+def _density(folder: Path) -> Array | None:
+    """Return the final design, shaped like the grid; None if the model shows none."""
+    path = folder / "design.npz"
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return np.asarray(file["density"]) if "density" in file.files else None
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        raise RunFolderError(f"{path}: damaged or missing: {error}; remove the trial's folder") from error
+
+
+def _json(path: Path) -> dict[str, Any] | None:
+    """Return the object in a file; None if there is no file."""
+    try:
+        content = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError) as error:
+        raise RunFolderError(f"{path}: damaged: {error}; remove the trial's folder") from error
+    if not isinstance(content, dict):
+        raise RunFolderError(f"{path}: damaged: no object in it; remove the trial's folder")
+    return content

@@ -1,0 +1,116 @@
+"""What is tuned: a study, of which one continuation can be had with other numbers in its schedules."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Protocol
+
+from topopt.continuation import Continuation
+from topopt.errors import InputError, suggestion
+from topopt.files.study_source import Place, StudySource
+from topopt.study.dials import turned
+from topopt.study.study import Study, trials_of
+from topopt.study.trial import Trial
+
+__all__ = ["Bench", "bench_of"]
+
+
+class Bench(Protocol):
+    """A study with one of its continuations on the bench."""
+
+    @property
+    def name(self) -> str:
+        """The continuation's."""
+
+    @property
+    def budget(self) -> int:
+        """State solves of a trial."""
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        """Those whose schedules may be varied."""
+
+    def trials(self) -> list[Trial]:
+        """Return all trials of the study as it is."""
+
+    def varied(self, values: Mapping[Place, float]) -> list[Trial]:
+        """Return the continuation's trials with some numbers set anew.
+
+        Raises
+        ------
+        InputError
+            If they do not fit together.
+        """
+
+    def text(self, values: Mapping[Place, float]) -> str:
+        """Return the continuation with these numbers as one would write it."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _FileBench:
+    """A study file."""
+
+    source: StudySource
+    name: str
+
+    @property
+    def budget(self) -> int:
+        return self.source.study.budget
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return self.source.parameters(self.name)
+
+    def trials(self) -> list[Trial]:
+        return trials_of(self.source.study)
+
+    def varied(self, values: Mapping[Place, float]) -> list[Trial]:
+        return trials_of(self.source.varied(self.name, values))
+
+    def text(self, values: Mapping[Place, float]) -> str:
+        return self.source.text(self.name, values)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _StudyBench:
+    """A study made in Python."""
+
+    study: Study
+    name: str
+
+    @property
+    def budget(self) -> int:
+        return self.study.budget
+
+    @property
+    def parameters(self) -> tuple[str, ...]:
+        return tuple(self._continuation.schedules)
+
+    def trials(self) -> list[Trial]:
+        return self.study.trials()
+
+    def varied(self, values: Mapping[Place, float]) -> list[Trial]:
+        made = {self.name: turned(self._continuation, values)}
+        return dataclasses.replace(self.study, continuations=made).trials()
+
+    def text(self, values: Mapping[Place, float]) -> str:
+        return f"{turned(self._continuation, values)!r}\n"
+
+    @property
+    def _continuation(self) -> Continuation:
+        return self.study.continuations[self.name]
+
+
+def bench_of(study: Study | StudySource, continuation: str) -> Bench:
+    """Put a continuation of a study on the bench.
+
+    Raises
+    ------
+    InputError
+        If the study has no such continuation.
+    """
+    names = study.continuations if isinstance(study, Study) else study.study.continuations
+    if continuation not in names:
+        raise InputError(f"no continuation '{continuation}' in the study: {suggestion(continuation, names)}")
+    return _StudyBench(study, continuation) if isinstance(study, Study) else _FileBench(study, continuation)

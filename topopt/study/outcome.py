@@ -1,0 +1,91 @@
+"""What a trial leaves: how it was judged on its way, its log, its design, and why it ended."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+from topopt.history import History
+from topopt.parameters import Array
+
+__all__ = ["Judgement", "Outcome"]
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What the yardstick said of the design of one iteration.
+
+    Attributes
+    ----------
+    iteration : int
+        Counts from 1.
+    solves : int
+        State solves that the trial had spent by then; those of the yardstick are not among them.
+    value : float
+        The objective of the black-and-white design; inf if that is broken.
+    grey : float
+        The objective as the trial itself saw it.
+    discreteness : float
+        M_nd of the design before it was made black and white; nan if the model has no such measure.
+    fault : str
+        What is wrong with the black-and-white design; empty if it is sound.
+    """
+
+    iteration: int
+    solves: int
+    value: float
+    grey: float
+    discreteness: float = math.nan
+    fault: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """One trial: a problem under a continuation from a start.
+
+    Attributes
+    ----------
+    problem, continuation, start : str
+        Their names.
+    reason : str
+        Why the trial ended; for one that failed, the error.
+    failed : bool
+        Whether it ended in an error; such a trial is a row like the others.
+    settled : bool
+        Whether the continuation had reached its end.
+    memory : str
+        What became of the optimiser's memory when a parameter jumped: keep, damp or reset.
+    seconds : float
+        Wall-clock time of the trial, the yardstick's left out.
+    judgements : tuple of Judgement
+        In order; the last is of the final design. Empty if the trial failed before the first.
+    history : History
+        The log.
+    density : array, shape (nx, ny) or (nx, ny, nz), optional
+        The final design, before it was made black and white.
+    folder : str
+        The run folder, relative to the study's; empty if there is none.
+    """
+
+    problem: str
+    continuation: str
+    start: str
+    reason: str
+    failed: bool = False
+    settled: bool = False
+    memory: str = "keep"
+    seconds: float = 0.0
+    judgements: tuple[Judgement, ...] = ()
+    history: History = field(default_factory=History)
+    density: Array | None = None
+    folder: str = ""
+
+    @property
+    def final(self) -> Judgement | None:
+        """The judgement of the final design; None if the trial failed before its end."""
+        return self.judgements[-1] if self.judgements and not self.failed else None
+
+    @property
+    def value(self) -> float:
+        """The objective of the final black-and-white design; inf for a failure."""
+        return self.final.value if self.final else math.inf

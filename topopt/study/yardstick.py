@@ -1,0 +1,210 @@
+"""What every trial is measured with: its design made black and white at equal volume, and computed again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import numpy as np
+from scipy import ndimage
+
+from topopt.chain import Chain
+from topopt.design import Design
+from topopt.errors import ChainError, InputError, NumericalError
+from topopt.evaluation import Evaluation, Model
+from topopt.fem import Structure
+from topopt.fem.picking import nodes_of
+from topopt.grid import Domain, Flags
+from topopt.limits import Limit
+from topopt.parameters import Array, UnitOpen, checked
+from topopt.problem import Problem
+from topopt.stages import Displacement, Equilibrium, Mean
+from topopt.study.connectivity import connectivity
+
+__all__ = ["Score", "Threshold", "Yardstick", "blackened"]
+
+
+class Score(NamedTuple):
+    """What a yardstick says of a design.
+
+    Attributes
+    ----------
+    value : float
+        The objective of the black-and-white design; inf if that is broken.
+    fault : str
+        What is wrong with the black-and-white design; empty if it is sound.
+    """
+
+    value: float
+    fault: str = ""
+
+
+class Yardstick(Protocol):
+    """Judges designs of a model, whatever schedule they come from."""
+
+    def judge(self, model: Model, x: Array, evaluation: Evaluation, parameters: Mapping[str, float]) -> Score:
+        """Return the score of a design.
+
+        Parameters
+        ----------
+        model : Model
+            What the trial works on.
+        x : array, shape (n,)
+            The design.
+        evaluation : Evaluation
+            What the model said of it.
+        parameters : mapping
+            At which; they may tell what was built, never how it is judged.
+        """
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """The yardstick of a `topopt.Problem`: threshold at equal volume, check the load paths, solve again.
+
+    Exactly the wanted number of cells becomes solid, the densest first, and passive cells stay what they are.
+    What follows in the chain is run on that design with the problem's own parameters, not those of the trial:
+    between 0 and 1 no schedule has a say. The value is that of the response that is minimised; limits other
+    than that on the volume are not looked at.
+
+    Parameters
+    ----------
+    volume : float, optional
+        Share of the cells that become solid, of those that are not passive void. If left out, the upper limit
+        on the mean of the density; where there is none, the design's own volume.
+    response : str, optional
+        Name of the response to value. If left out, the one that is minimised; of several, the largest of
+        those that depend on the density alone.
+    e_min : float
+        Factor of a void cell in every stage that has one.
+
+    Raises
+    ------
+    InputError
+        When judging: if the model is no `topopt.Problem`, the response cannot be computed from the density
+        alone, or the passive cells leave no room for the volume.
+    """
+
+    volume: float | None = None
+    response: str | None = None
+    e_min: UnitOpen = 1e-9
+
+    def __post_init__(self) -> None:
+        """Refuse a volume that is no share."""
+        checked(self)
+        if self.volume is not None and not 0 < self.volume <= 1:
+            raise InputError(f"Threshold.volume: expected a share, 0 < volume <= 1, got {self.volume}")
+
+    def judge(self, model: Model, x: Array, evaluation: Evaluation, parameters: Mapping[str, float]) -> Score:
+        """Return the value of the black-and-white design, inf with a fault if that is broken."""
+        if not isinstance(model, Problem):
+            raise InputError(f"Threshold judges a topopt.Problem, got {type(model).__name__}")
+        if not isinstance(evaluation.picture, Design):
+            raise InputError(
+                "Threshold: the evaluation shows no design; judge what Problem.evaluate returned"
+            )
+        chains = self._chains(model)
+        density = evaluation.picture.density
+        solid = blackened(model.domain, density, self._count(model, density))
+        for chain in chains.values():
+            faults = _faults(chain, solid)
+            if faults:
+                return Score(math.inf, "; ".join(faults))
+        try:
+            return Score(max(self._value(name, chain, solid) for name, chain in chains.items()))
+        except NumericalError as error:
+            return Score(math.inf, str(error))
+
+    def _chains(self, problem: Problem) -> dict[str, Chain]:
+        """Return, by response, the part of the chain that leads from the density to it."""
+        wanted = problem.objectives if self.response is None else (self.response,)
+        chains, refusals = {}, []
+        for name in wanted:
+            try:
+                whole = problem.chain.upto(name)
+                if problem.density not in whole.names:
+                    refusals.append(f"'{name}' does not depend on it")
+                    continue
+                chains[name] = whole.after(problem.density)
+            except ChainError as error:
+                refusals.append(f"'{name}': {error}")
+        if not chains:
+            raise InputError(
+                f"Threshold: nothing to value in what '{problem.density}' alone determines: "
+                f"{'; '.join(refusals)}; name a response of the chain as Threshold(response=...)"
+            )
+        return chains
+
+    def _count(self, problem: Problem, density: Array) -> int:
+        """Return how many cells become solid."""
+        domain = problem.domain
+        if self.volume is not None:
+            return round(self.volume * int(np.count_nonzero(~domain.void_cells)))
+        for name, limit in problem.limits.items():
+            link = problem.chain[name]
+            if link.reads != (problem.density,) or not isinstance(link.stage, Mean):
+                continue
+            if isinstance(limit, Limit) and limit.upper is not None:
+                return round(limit.upper * int(np.count_nonzero(~link.stage.domain.void_cells)))
+        return round(float(density[~domain.void_cells].sum()))
+
+    def _value(self, name: str, chain: Chain, solid: Flags) -> float:
+        """Return a response of the black-and-white design."""
+        floors = [parameter for parameter in chain.parameters() if parameter.endswith(".e_min")]
+        tape = chain.at(dict.fromkeys(floors, self.e_min)).run(solid.astype(np.float64))
+        if tape[name].size != 1:
+            raise InputError(f"Threshold: '{name}' has shape {tape[name].shape}; only a number has a value")
+        return float(tape[name].item())
+
+
+def blackened(domain: Domain, density: Array, count: int) -> Flags:
+    """Return which cells are solid if exactly `count` of them are.
+
+    Passive solid cells always are and passive void cells never; the rest goes to the densest. Of equally
+    dense cells those go first whose neighbourhood is denser, so that a sharp design loses or gains a layer at
+    its edges and not all cells on one side, and then those with the lower number.
+
+    Parameters
+    ----------
+    domain : Domain
+        The cells.
+    density : array, shape (n_cells,)
+        Of the design.
+    count : int
+        Passive solid cells included.
+
+    Raises
+    ------
+    InputError
+        If there are more passive solid cells than `count`, or fewer cells that may be solid.
+    """
+    passive = int(np.count_nonzero(domain.solid_cells))
+    if not passive <= count <= passive + domain.n_active:
+        raise InputError(
+            f"{count} solid cells: {passive} of the {domain.grid.n_cells} cells are passive solid and "
+            f"{domain.n_active} may become solid; choose another volume"
+        )
+    field = domain.grid.shaped(domain.impose(density))
+    nearby = ndimage.gaussian_filter(field, sigma=1.0, mode="nearest").ravel()
+    cells = np.flatnonzero(domain.active)
+    order = np.lexsort((-nearby[cells], -density[cells]))
+    solid = domain.solid_cells.copy()
+    solid[cells[order[: count - passive]]] = True
+    return solid
+
+
+def _faults(chain: Chain, solid: Flags) -> tuple[str, ...]:
+    """Say where the design leaves a load, or a displacement that is looked at, without a way to a support."""
+    ports: dict[Structure, dict[str, np.ndarray]] = {
+        link.stage.structure: {} for link in chain if isinstance(link.stage, Equilibrium)
+    }
+    for link in chain:
+        if isinstance(link.stage, Displacement):
+            structure = link.stage.structure
+            nodes = nodes_of(link.stage.on, structure.grid, "Displacement")
+            ports.setdefault(structure, {})[f"response '{link.name}'"] = nodes
+    return tuple(
+        fault for structure, named in ports.items() for fault in connectivity(structure, solid, named).faults
+    )
