@@ -3,7 +3,7 @@
 import math
 
 import topopt as to
-from topopt.diagnosis import Finding, diagnose, findings
+from topopt.diagnosis import account, diagnose
 from topopt.vanishing import UNRESOLVED
 
 GATE = {"physical": {"slope_mean": 0.5}, "design": {"norm": 0.0}}
@@ -63,7 +63,7 @@ def test_a_frozen_run():
             iteration(3, "freeze", beta=64.0, vanishing=dead | {"attenuation": -9.2}),
         ]
     )
-    text = diagnose(history, "budget")
+    text = diagnose(history, "frozen")
     assert (
         "weakest at iteration 2 (physical.beta = 64): 10^-9.3 of its reference norm reached the design"
         in text
@@ -71,9 +71,13 @@ def test_a_frozen_run():
     assert "100 % of the variables were dead; the stage 'physical' takes it (mean slope 9.8e-10)" in text
     assert (
         "Alarm 'freeze' from iteration 2 (physical.beta = 64), to the end (2 times): "
-        "more than 99 % of the sensitivities are dead: nothing can move." in text
+        "more than 99 % of the sensitivities are dead: nothing can move, and the design is not done." in text
     )
-    assert "    physical.beta: {type: geometric, start: 1, final: 64, over: 150}" in text
+    assert (
+        "Failure: Freeze, from iteration 2, at physical.beta = 64, after physical.beta jumped from 1 " in text
+    )
+    assert text.endswith("    physical.beta: {guard: {hold: 0.005, interface: 0.07, growth: 0.03}}")
+    assert account(history, "frozen") == text[: text.index("\nCure: ")]
     assert "No alarm" not in text
 
 
@@ -103,41 +107,81 @@ def test_a_masked_run_that_recovers():
         "Alarm 'masked' from iteration 2 (physical.beta = 32), last in iteration 2 (once): "
         "the residual looks converged only because the projection hides the true one." in text
     )
-    assert "physical.beta: {type: geometric, start: 1, final: 32, over: 125}" in text
+    assert "Failure: Masked stall, from iteration 2, at physical.beta = 32." in text
+    assert "    physical.beta: {type: survival, start: 1, final: 64, hold: 0.005, interface: 0.07}" in text
 
 
 def test_a_blow_up():
-    text = diagnose(to.History([iteration(1, "blow-up", beta=8.0)]))
-    assert "a converged black-and-white design was shattered by a change of parameters" in text
-    assert "Grow in smaller steps (at most 3 % an iteration), and lower the optimiser's move limit." in text
-    assert "geometric" not in text
+    text = diagnose(
+        to.History([iteration(1, beta=1.0), iteration(2, beta=64.0), iteration(3, "blow-up", beta=64.0)])
+    )
+    assert "a black-and-white design was shattered by the steps after a change of parameters" in text
+    assert (
+        "Failure: Blow-up, from iteration 3, at physical.beta = 64, after physical.beta jumped from 1 in "
+        in text
+    )
+    assert (
+        "Cure: Let physical.beta grow by at most 3 % an iteration, stop it where the design is black" in text
+    )
+
+
+def test_a_stall():
+    history = to.History(
+        [iteration(1, beta=16.0, vanishing={"attenuation": -0.1, "dead3": 0.0, "latent_residual": 0.68})]
+    )
+    text = diagnose(history, "settled: no variable moves by more than 0.01")
+    assert "Failure: Stall, from iteration 1, at physical.beta = 16." in text
+    assert (
+        "The run stopped as settled, but 68 % of the reference sensitivity asks for more: this is not "
+        in text
+    )
+
+
+def test_a_death_at_the_end_of_the_way_is_none():
+    done = {"attenuation": -29.5, "dead3": 1.0, "latent_residual": 0.31}
+    text = diagnose(to.History([iteration(1, vanishing=done)]), "settled: it is")
+    assert (
+        "No alarm rang: the sensitivities died only where the design was done (latent residual 0.31;" in text
+    )
+    assert "Failure" not in text
+    assert "Cure" not in text
+
+
+def test_a_failure_that_was_not_caused_by_sharpness_gets_no_cure():
+    text = diagnose(to.History([iteration(1, "freeze", beta=1.0)]))
+    assert (
+        "It rang while the projection was soft (physical.beta = 1), so sharpening is not the cause: " in text
+    )
+    assert "Cure" not in text
+    text = diagnose(to.History([iteration(1, "freeze", stages={})]))
+    assert "There is no projection to soften: look at the parameters that changed." in text
 
 
 def test_a_grid_that_is_too_coarse_is_told_how_far_it_goes():
     thin = {"interface": UNRESOLVED / 2}
-    history = to.History(
-        [
-            iteration(1, beta=64.0),
-            iteration(2, "unresolved", beta=100.0, measures=thin),
-            iteration(3, beta=math.inf),
-        ]
+    history = to.History([iteration(1, beta=95.0), iteration(2, "unresolved", beta=100.0, measures=thin)])
+    text = diagnose(history)
+    assert "Warning: Unresolved interface, from iteration 2, at physical.beta = 100." in text
+    assert (
+        "The design may be sound, but the grid resolves physical.beta up to about 50 with this filter" in text
     )
-    assert "The grid resolves physical.beta up to about 50 with this filter radius: stop there" in diagnose(
-        history
-    )
+    assert "Stop there, refine the grid, or take a radius 2 times as large." in text
 
 
 def test_a_step_has_no_resolution_to_name():
     history = to.History([iteration(1, "unresolved", beta=math.inf, measures={"interface": 0.0})])
     text = diagnose(history)
-    assert "The grid resolves physical.beta only so far with this filter radius: stop there" in text
+    assert "the grid resolves physical.beta only so far with this filter radius" in text
+    assert "take a radius that is larger." in text
     assert "nan" not in text
 
 
-def test_a_fixed_projection_is_named_in_the_advice():
-    text = diagnose(to.History([iteration(1, "freeze", "unresolved", measures={"interface": 0.01})]))
-    assert "    physical.beta: {type: geometric, start: 1, final: 64, over: 150}" in text
-    assert "The grid resolves physical.beta only so far" in text
+def test_a_fixed_projection_is_named_and_its_sharpness_is_told():
+    history = to.History([iteration(1, "freeze", "unresolved", measures={"interface": 0.01})])
+    text = diagnose(history, standing={"physical.beta": 64.0})
+    assert "Failure: Freeze, from iteration 1, at physical.beta = 64." in text
+    assert "    physical.beta: {type: survival, start: 1, final: 64, hold: 0.005, interface: 0.07}" in text
+    assert "Failure: Freeze, from iteration 1.\n" in diagnose(history)
 
 
 def test_a_model_without_signals_or_without_a_projection():
@@ -151,11 +195,3 @@ def test_a_model_without_signals_or_without_a_projection():
 def test_an_alarm_of_the_users_own():
     text = diagnose(to.History([iteration(1, "smoke")]))
     assert "Alarm 'smoke' from iteration 1, to the end (once): an alarm of the user." in text
-
-
-def test_findings_come_in_the_order_of_their_first_ring():
-    history = to.History(
-        [iteration(4), iteration(5, "masked"), iteration(6, "freeze", "masked"), iteration(7, "freeze")]
-    )
-    assert findings(history) == [Finding("masked", 5, 6, 2), Finding("freeze", 6, 7, 2)]
-    assert "Alarm 'freeze' from iteration 6, to the end (2 times)" in diagnose(history)

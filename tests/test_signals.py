@@ -265,3 +265,61 @@ def test_the_slope_of_the_homotopy_is_that_of_the_lagrangian_with_the_state_solv
     total = read(x, evaluation, multipliers, problem.bounds()).total
     assert total["homotopy:physical.beta"] == pytest.approx(expected, rel=1e-5)
     assert evaluation.solves == 1
+
+
+def secant(t, beta, eta):
+    """Return the tanh projection's slope, written out."""
+    scale = np.tanh(beta * eta) + np.tanh(beta * (1 - eta))
+    return beta / np.cosh(beta * (t - eta)) ** 2 / scale
+
+
+@pytest.mark.parametrize("beta", [0.5, 4.0, 40.0])
+def test_the_survivors_ahead_are_those_of_the_same_sensitivity_at_a_sharper_gate(rng, beta):
+    names = ["physical.beta", "physical.eta"]
+    mask = rng.uniform(size=GRID.n_cells) < 0.5
+    tape, _, found = read_off(
+        one_projection(beta), rng, scheduled=names, cut=lambda field: field[mask] if field.size > 1 else field
+    )
+    t, g = tape["filtered"][mask], tape.sensitivities("cost")["physical"][mask]
+    ahead = found.gates["physical"].ahead
+    assert list(ahead) == ["physical.beta"]
+    assert list(ahead["physical.beta"]) == [1.25, 1.6, 2.0]
+    for factor, share in ahead["physical.beta"].items():
+        expected = np.linalg.norm(g * secant(t, factor * beta, 0.45)) / np.linalg.norm(
+            g * secant(t, beta, 0.45)
+        )
+        assert share == pytest.approx(expected, rel=1e-9)
+
+
+def test_nothing_is_looked_at_ahead_of_what_nobody_schedules_or_what_is_a_step_or_dead(rng):
+    chain = one_projection
+    assert read_off(chain(), rng)[2].gates["physical"].ahead == {}
+    assert read_off(chain(), rng, scheduled=["physical.eta"])[2].gates["physical"].ahead == {}
+    for beta in (0.0, 1e9):
+        found = read_off(chain(beta), rng, scheduled=["physical.beta"])[2]
+        assert found.gates["physical"].ahead == {"physical.beta": {}}
+
+
+def test_the_survivors_ahead_are_in_the_log_of_a_beam(rng):
+    body = structure(DOMAIN)
+    chain = to.Chain(
+        [
+            ("filtered", CONE),
+            ("physical", to.Tanh(beta=1.0)),
+            ("stiffness", to.Simp()),
+            ("displacement", to.Equilibrium(body)),
+            ("compliance", to.Compliance(body)),
+            ("volume", to.Mean(DOMAIN), "physical"),
+        ]
+    )
+    problem = to.Problem(chain, DOMAIN, "compliance", {"volume": 0.5})
+    x = rng.uniform(0.2, 0.8, DOMAIN.n_active)
+    evaluation = problem.evaluate(x, {"physical.beta": 6.0})
+    total = read(x, evaluation, np.ones(1), problem.bounds()).total
+    shares = [total[f"ahead:physical.beta:{factor}"] for factor in ("1.25", "1.6", "2")]
+    assert evaluation.solves == 1
+    t = problem.tape(x, {"physical.beta": 6.0})["filtered"]
+    g = evaluation.signals.gates["physical"].objective
+    for factor, share in zip((1.25, 1.6, 2.0), shares, strict=True):
+        expected = np.linalg.norm(g * secant(t, factor * 6.0, 0.5)) / np.linalg.norm(g * secant(t, 6.0, 0.5))
+        assert share == pytest.approx(expected, rel=1e-9)

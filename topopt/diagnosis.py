@@ -3,51 +3,32 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
+from topopt.cures import Cure, cure, resolved, sharpness
+from topopt.failures import BROKEN, Failure, Finding, failures, findings, jump, weakest
 from topopt.history import History, Iteration
-from topopt.vanishing import ALARMS, UNRESOLVED
+from topopt.vanishing import ALARMS, OPEN, UNRESOLVED
 
-__all__ = ["TOLERANCE", "Finding", "diagnose", "findings", "weakest"]
+__all__ = ["TOLERANCE", "Finding", "account", "diagnose", "findings", "weakest"]
 
 TOLERANCE = 1e-3
 """A normalised constraint that is violated by no more than this counts as met."""
-SOFT = 2.0
-"""A projection up to this sharpness hardly changes a sensitivity."""
+DEAD = -3.0
+"""An attenuation below which a sensitivity is as good as dead."""
+NAMES: Mapping[str, str] = {
+    "freeze": "Freeze",
+    "concentration": "Concentration",
+    "masked": "Masked stall",
+    "stall": "Stall",
+    "blow-up": "Blow-up",
+    "unresolved": "Unresolved interface",
+}
+"""What each failure is called."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One alarm over a run.
-
-    Attributes
-    ----------
-    alarm : str
-        Its name.
-    first, last : int
-        Iterations in which it rang first and last.
-    count : int
-        In how many iterations it rang.
-    """
-
-    alarm: str
-    first: int
-    last: int
-    count: int
-
-
-def findings(history: History) -> list[Finding]:
-    """Return the alarms that rang, in the order of their first ring."""
-    rings: dict[str, list[int]] = {}
-    for iteration in history:
-        for alarm in iteration.alarms:
-            rings.setdefault(alarm, []).append(iteration.number)
-    found = [Finding(alarm, numbers[0], numbers[-1], len(numbers)) for alarm, numbers in rings.items()]
-    return sorted(found, key=lambda finding: finding.first)
-
-
-def diagnose(history: History, reason: str | None = None) -> str:
-    """Say in plain words how the run ended and how its sensitivities fared.
+def diagnose(history: History, reason: str | None = None, standing: Mapping[str, float] | None = None) -> str:
+    """Say in plain words how a run went (`account`), and write out what would cure it.
 
     Parameters
     ----------
@@ -55,6 +36,26 @@ def diagnose(history: History, reason: str | None = None) -> str:
         The log.
     reason : str, optional
         Why the run stopped.
+    standing : mapping, optional
+        Parameters that no schedule drives, by name, so that they can be named as well.
+
+    Returns
+    -------
+    str
+        A few lines of text; the cure, if there is one, is YAML at their end.
+    """
+    text = account(history, reason, standing)
+    chosen = cure(history, failures(history, reason, standing), reason) if history else None
+    return "\n".join([text, *_cured(chosen)]) if chosen else text
+
+
+def account(history: History, reason: str | None = None, standing: Mapping[str, float] | None = None) -> str:
+    """Say in plain words how the run ended, how its sensitivities fared, and what failed.
+
+    Parameters
+    ----------
+    history, reason, standing
+        As for `diagnose`.
 
     Returns
     -------
@@ -63,12 +64,14 @@ def diagnose(history: History, reason: str | None = None) -> str:
     """
     if not history:
         return "Nothing has been run yet."
+    found = failures(history, reason, standing)
     lines = [_ending(history, reason), _feasibility(history[-1]), _signal(history)]
-    found = findings(history)
-    lines += [_sentence(finding, history) for finding in found]
+    lines += [_sentence(finding, history) for finding in findings(history)]
+    lines += _failed(found, history, standing)
     if not found:
-        lines.append("No alarm rang: the sensitivities stayed alive.")
-    lines += _advice(found, history)
+        lines.append(_sound(history))
+    elif cure(history, found, reason) is None:
+        lines.append(_no_cure(found, history))
     return "\n".join(line for line in lines if line)
 
 
@@ -90,21 +93,12 @@ def _feasibility(last: Iteration) -> str:
     return f"All limits hold (largest normalised value {last.violation:.1e})."
 
 
-def weakest(history: History) -> Iteration | None:
-    """Return the iteration in which the smallest share of the sensitivity reached the design.
-
-    None if the model gave no signals.
-    """
-    logged = [it for it in history if not math.isnan(it.vanishing.get("attenuation", math.nan))]
-    return min(logged, key=lambda it: it.vanishing["attenuation"], default=None)
-
-
 def _signal(history: History) -> str:
     """Say how much of the sensitivity arrived, and where most of it was lost."""
     worst = weakest(history)
     if worst is None:
         return "The model gave no signals, so nothing is known of its sensitivities."
-    gates = _gates(worst)
+    gates = [stage for stage, metrics in worst.stages.items() if "slope_mean" in metrics]
     if not gates:
         return "There is no projection in this chain, so nothing can close."
     tightest = min(gates, key=lambda stage: worst.stages[stage]["slope_mean"])
@@ -128,68 +122,66 @@ def _sentence(finding: Finding, history: History) -> str:
     )
 
 
-def _advice(found: list[Finding], history: History) -> list[str]:
-    """Say which schedule would have kept the sensitivities alive."""
-    names = {finding.alarm for finding in found}
-    parameter = _sharpness(history)
-    advice = []
-    deaths = [finding for finding in found if finding.alarm in ("freeze", "concentration", "masked")]
-    if deaths:
-        first = history[deaths[0].first - history[0].number]
-        if first.parameters.get(parameter, math.inf) <= SOFT:
-            advice.append(
-                f"It rang while the projection was soft{_where(first)}, so sharpening is not the cause: "
-                "look for a missing limit, or for a load or support that carries the whole sensitivity."
-            )
-        else:
-            advice.append(_softer(history, parameter))
-    if "blow-up" in names:
-        advice.append(
-            "Grow in smaller steps (at most 3 % an iteration), and lower the optimiser's move limit."
+def _failed(found: Sequence[Failure], history: History, standing: Mapping[str, float] | None) -> list[str]:
+    """Name the first failure, and say what is known of its consequences."""
+    if not found:
+        return []
+    first = found[0]
+    name = sharpness(history)
+    at = f", at {name} = {first.parameters[name]:.4g}" if name and name in first.parameters else ""
+    what = "Failure" if first.name in BROKEN else "Warning"
+    leap = jump(first, history)
+    after = f", after {leap.name} jumped from {leap.before:.4g} in iteration {leap.iteration}" if leap else ""
+    lines = [f"{what}: {NAMES.get(first.name, first.name)}, from iteration {first.iteration}{at}{after}."]
+    if any(failure.name == "stall" for failure in found):
+        residual = history[-1].vanishing["latent_residual"]
+        lines.append(
+            f"The run stopped as settled, but {100 * min(residual, 1.0):.0f} % of the reference sensitivity "
+            "asks for more: this is not convergence."
         )
-    if "unresolved" in names:
-        cap = _resolved(history, parameter)
-        upto = f" up to about {cap:.3g}" if cap else " only so far"
-        advice.append(
-            f"The grid resolves {parameter}{upto} with this filter radius: stop there, refine the grid, "
-            "or take a larger radius."
-        )
-    return advice
+    if first.name == "unresolved" and name is not None:
+        lines.append(_thin(name, history, standing))
+    return lines
 
 
-def _sharpness(history: History) -> str:
-    """Return the name of the parameter that sharpens the projection: a scheduled one if there is one."""
-    driven = [name for name in history[-1].parameters if name.endswith(".beta")]
-    fixed = [f"{gate}.beta" for gate in _gates(history[-1])]
-    return next(iter([*driven, *fixed]), "<projection>.beta")
-
-
-def _softer(history: History, parameter: str) -> str:
-    """Return a schedule that starts soft and ends no sharper than the grid resolves."""
-    top = max((v for v in history.values(parameter) if math.isfinite(v)), default=64.0)
-    top = float(f"{min(top, _resolved(history, parameter) or math.inf):.3g}")
-    length = max(100, int(25 * math.log2(max(top, 2.0))))
+def _thin(name: str, history: History, standing: Mapping[str, float] | None) -> str:
+    """Say how far the grid resolves a sharpness."""
+    cap = resolved(history, name, standing)
+    width = history[-1].measures.get("interface", math.nan)
+    upto = f" up to about {cap:.3g}" if cap else " only so far"
+    larger = f" {UNRESOLVED / width:.2g} times as large" if 0 < width < UNRESOLVED else " that is larger"
     return (
-        "Start soft and sharpen as the design settles, for example:\n"
-        "  continuation:\n"
-        f"    {parameter}: {{type: geometric, start: 1, final: {top:g}, over: {length}}}"
+        f"The design may be sound, but the grid resolves {name}{upto} with this filter radius; what is "
+        f"sharper moves by chance. Stop there, refine the grid, or take a radius{larger}."
     )
 
 
-def _resolved(history: History, parameter: str) -> float | None:
-    """Return how far a sharpness may grow until the interface is too thin; None if the log cannot tell."""
-    caps = [
-        it.parameters[parameter] * it.measures["interface"] / UNRESOLVED
-        for it in history
-        if math.isfinite(it.parameters.get(parameter, math.inf))
-        and 0 < it.measures.get("interface", math.inf) < math.inf
-    ]
-    return caps[-1] if caps else None
+def _sound(history: History) -> str:
+    """Say that nothing went wrong; at the end of a good path sensitivities may die, for the work is done."""
+    worst = weakest(history)
+    if worst is not None and worst.vanishing["attenuation"] < DEAD:
+        residual = history[-1].vanishing.get("latent_residual", math.nan)
+        return (
+            "No alarm rang: the sensitivities died only where the design was done (latent residual "
+            f"{residual:.2f}; failed runs have more than {OPEN:g})."
+        )
+    return "No alarm rang: the sensitivities stayed alive."
 
 
-def _gates(iteration: Iteration) -> list[str]:
-    """Return the names of the sharp stages of an iteration."""
-    return [stage for stage, metrics in iteration.stages.items() if "slope_mean" in metrics]
+def _cured(chosen: Cure) -> list[str]:
+    """Write the cure, and what it does."""
+    return [f"Cure: {chosen.why} In the problem file:", *(f"  {line}" for line in chosen.yaml().split("\n"))]
+
+
+def _no_cure(found: Sequence[Failure], history: History) -> str:
+    """Say why a failure has no cure here."""
+    if sharpness(history) is None:
+        return "There is no projection to soften: look at the parameters that changed."
+    where = _where(history[found[0].iteration - history[0].number])
+    return (
+        f"It rang while the projection was soft{where}, so sharpening is not the cause: "
+        "look for a missing limit, or for a load or support that carries the whole sensitivity."
+    )
 
 
 def _where(iteration: Iteration) -> str:

@@ -33,13 +33,16 @@ def beam(cells, radius, volume, beta=1.0):
         ((60, 20), 2.4, 0.3, to.Geometric(1.0, 512.0, 150)),
     ],
 )
-def test_mma_sharpens_to_512_and_says_that_the_sensitivities_died(cells, radius, volume, schedule):
+def test_mma_sharpens_to_512_and_dead_is_called_done(cells, radius, volume, schedule):
     continuation = to.Continuation({"physical.beta": schedule})
     last = to.solve(beam(cells, radius, volume), to.MMA(), continuation, to.Stop(iterations=300))
     assert last.iteration.parameters["physical.beta"] == 512.0
     assert last.iteration.violation < 1e-3
     assert last.iteration.objective < 500
-    assert last.reason.startswith("frozen: the sensitivities are dead")
+    # The sensitivities are dead there, and that is no failure: nothing is left to be done.
+    assert last.reason.startswith("settled")
+    assert last.iteration.vanishing["dead3"] > 0.97
+    assert {alarm for it in last.history for alarm in it.alarms} == {"unresolved"}
 
 
 @pytest.mark.parametrize("beta", [2000.0, math.inf])

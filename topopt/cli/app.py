@@ -104,6 +104,19 @@ def plot(run: Run) -> None:
 
 
 @app.command()
+def diagnose(
+    run: Run,
+    write: Annotated[
+        Path | None, typer.Option("--write", metavar="FILE", help="Write a problem file with the cure in it.")
+    ] = None,
+) -> None:
+    """Say what went wrong in a run, where it began, and what to write instead."""
+    from topopt.cli.diagnosing import diagnose_folder
+
+    _leave(diagnose_folder(run, write))
+
+
+@app.command()
 def new(
     file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The problem file to write.")] = Path(
         "problem.yaml"
@@ -114,6 +127,124 @@ def new(
     from topopt.cli.starting import new_file
 
     _leave(new_file(file, dimensions))
+
+
+@app.command()
+def study(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="A study file (YAML).", show_default=False)],
+    overrides: Set = None,
+    results: Annotated[Path, typer.Option("--results", help="Where the study's folder goes.")] = Path(
+        "results"
+    ),
+    name: Annotated[
+        str | None, typer.Option(help="Name of the study's folder; the study's if left out.")
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Trials at a time; as many as there are cores if left out.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Let the workers of this Dask scheduler do it.")
+    ] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Begin trials anew that have run already.")
+    ] = False,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the study's folder.")
+    ] = False,
+    report: Annotated[bool, typer.Option("--report/--no-report", help="Write the report at the end.")] = True,
+) -> None:
+    """Try continuations on problems, all with the same chances, and report who did best.
+
+    The same command again goes on where the study was interrupted; a study that has ended gets its report
+    written again. A trial that fails is a row of the report.
+    """
+    from topopt.cli.studies import study_file
+
+    _leave(study_file(file, overrides or [], results, name, overwrite, jobs, scheduler, quiet, report))
+
+
+@app.command()
+def compare(
+    runs: Annotated[
+        list[Path], typer.Argument(metavar="RUN RUN ...", help="Run folders.", show_default=False)
+    ],
+    results: Annotated[Path, typer.Option("--results", help="Where the report's folder goes.")] = Path(
+        "results"
+    ),
+    output: Annotated[
+        Path | None, typer.Option("--output", help="The report's folder itself, instead.", show_default=False)
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the report's folder.")
+    ] = False,
+) -> None:
+    """Compare runs of one problem that have ended, and write the report that a study would.
+
+    The designs are made black and white at equal volume and computed again. The value over the state solves
+    is known for the trials of studies; of an ordinary run only the end is.
+    """
+    from topopt.cli.comparing import compare_runs
+
+    _leave(compare_runs(runs, results, output, quiet))
+
+
+@app.command()
+def tune(
+    file: Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (YAML).", show_default=False)],
+    continuation: Annotated[
+        str, typer.Option(metavar="NAME", help="Whose schedules are varied.", show_default=False)
+    ],
+    over: Annotated[
+        list[str],
+        typer.Option(
+            metavar="PARAMETER.FIELD=LOW:HIGH[:log]",
+            help="A number and its range, such as physical.beta.growth=0.02:0.15; repeatable.",
+            show_default=False,
+        ),
+    ],
+    overrides: Set = None,
+    results: Annotated[Path, typer.Option("--results", help="Where the study's folder goes.")] = Path(
+        "results"
+    ),
+    name: Annotated[
+        str | None, typer.Option(help="Name of the study's folder; the study's if left out.")
+    ] = None,
+    trials: Annotated[int, typer.Option(min=1, help="Suggestions in all, beside the present numbers.")] = 30,
+    within: Annotated[float, typer.Option(help="Share above the best value that counts as solved.")] = 0.01,
+    seed: Annotated[int, typer.Option(min=0, help="Of the suggestions.")] = 0,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Trials at a time; as many as there are cores if left out.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Let the workers of this Dask scheduler do it.")
+    ] = None,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the tuning's folder.")
+    ] = False,
+) -> None:
+    """Look for better numbers for a schedule, by trying them on every problem of a study.
+
+    The study itself runs first: its best values are the reference. The score is the area under the data
+    profile on a logarithmic axis of state solves. The same command again goes on where it was interrupted.
+    """
+    from topopt.cli.tuning import tune_study
+
+    _leave(
+        tune_study(
+            file,
+            continuation,
+            over,
+            overrides or [],
+            results,
+            name,
+            trials,
+            within,
+            seed,
+            jobs,
+            scheduler,
+            quiet,
+        )
+    )
 
 
 @app.callback(invoke_without_command=True)

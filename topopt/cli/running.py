@@ -104,7 +104,7 @@ def _last(job: Job, folder: RunFolder, shown: Reporter) -> Step:
 def _finished(job: Job, folder: RunFolder, last: Step, shown: Reporter, figures: bool) -> None:
     """Write design, diagnosis and figures."""
     shown.wait("writing the design ...")
-    text = diagnose(last.history, last.reason)
+    text = diagnose(last.history, last.reason, job.problem.parameters())
     folder.write_text("diagnosis.txt", text + "\n")
     for sentence in folder.finish(last, _plan(job, last)):
         if "not written" in sentence:
