@@ -15,7 +15,7 @@ dev   := $(stamp)-dev
 # The workers fill the cores; a BLAS that starts threads of its own would only be in their way.
 single := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help demo test lint types install cholmod benchmark figures schema clean
+.PHONY: help demo test lint types install cholmod benchmark figures study schema clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -45,8 +45,12 @@ benchmark: $(dev) ## time the solvers and loops, one script after the other
 figures: $(run) ## draw the committed figures again
 	$(bin)/python docs/make_figures.py
 
-schema: $(run) ## write the JSON Schema of the problem file
+study: $(run) ## carry the studies out (an hour) and write their tables into docs/study.md
+	$(bin)/python docs/make_study.py
+
+schema: $(run) ## write the JSON Schemas of the problem file and the study file
 	$(bin)/python -m topopt.files.json_schema
+	$(bin)/python -m topopt.files.study_schema
 
 clean: ## remove caches and build products; results and .venv stay
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -14,13 +14,15 @@ HOUSE = (
     {"errors"},
     {"parameters"},
     {"regions", "chain", "evaluation", "history"},
-    {"grid"},
+    {"grid", "limits"},
     {"fem", "solvers", "check", "design", "measures", "signals"},
     {"stages", "continuation", "optimizers", "vanishing"},
+    {"failures"},
+    {"cures"},
     {"problem", "diagnosis"},
     {"run"},
-    {"study"},
     {"files", "figures"},
+    {"study"},
     {"cli"},
     {"__main__"},
 )
@@ -41,6 +43,10 @@ GUESTS = {
     "vtk": {"figures", "files.export"},
     "vtkmodules": {"figures", "files.export"},
     "sksparse": {"solvers"},
+    "joblib": {"study"},
+    "distributed": {"study"},
+    "dask": {"study"},
+    "optuna": {"study"},
 }
 
 ROOT = Path(__file__).parents[1] / "topopt"

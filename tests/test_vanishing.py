@@ -89,6 +89,7 @@ def test_a_design_without_any_sensitivity_is_dead():
 def test_where_even_the_reference_has_gone_all_is_dead():
     total = reading(np.zeros(3), np.zeros(3)).total
     assert (total["attenuation"], total["dead3"], total["residual"]) == (-math.inf, 1.0, 0.0)
+    assert total["latent_residual"] == 1.0  # not done, for all that is known
     assert total["participation"] == 0.0
 
 

@@ -1,4 +1,4 @@
-"""The command line: run, check, plot, new, resume."""
+"""The command line: new, check, run, resume, plot, study, compare."""
 
 from topopt.cli.app import main
 

@@ -10,10 +10,10 @@ import numpy as np
 
 from topopt.cli.progress import duration
 from topopt.cli.terminal import FAILED, guarded, require_file, say
+from topopt.continuation import Continuation, Follow
 from topopt.errors import MissingDependencyError
 from topopt.files import Job, read
 from topopt.history import History
-from topopt.run import model_parameters
 
 __all__ = ["announced", "check_file"]
 
@@ -22,7 +22,7 @@ EVALUATIONS = 17
 LONG = 60.0
 """Seconds of gradient tests from which a coarser grid is proposed."""
 STEEP = 64.0
-"""What stands for a schedule's infinite end."""
+"""What stands for an end that is steeper: at a random design the test would drown in rounding there."""
 
 
 @guarded
@@ -82,7 +82,7 @@ def _tested(job: Job) -> int:
     x = rng.uniform(0.3, 0.7, problem.grid.n_cells)
     settings = _settings(job)
     code = 0
-    for response in dict.fromkeys([problem.minimise, *problem.limits]):
+    for response in dict.fromkeys([*problem.objectives, *problem.limits]):
         say(announced(job, response, len(settings)))
         report = check.chain(problem.chain, response, x, rng, settings=settings)
         say(str(report))
@@ -109,8 +109,15 @@ def announced(job: Job, response: str, settings: int) -> str:
 
 def _settings(job: Job) -> list[dict[str, float]]:
     """Return the scheduled parameters of the chain at their start, half way (by ratio) and at their end."""
-    starts = model_parameters(job.continuation.at(History()))
-    finals = {name: job.continuation.schedules[name].final for name in starts}
-    ends = {name: v if math.isfinite(v) else STEEP for name, v in finals.items()}
+    scheduled, known = job.continuation.at(History()), job.problem.chain.parameters()
+    starts = {name: value for name, value in scheduled.items() if name in known}
+    finals = {name: _final(job.continuation, name) for name in starts}
+    ends = {name: min(v, max(STEEP, starts[name])) for name, v in finals.items()}
     middle = {k: math.sqrt(v * ends[k]) if v * ends[k] > 0 else (v + ends[k]) / 2 for k, v in starts.items()}
     return [starts, middle, ends] if starts else [{}]
+
+
+def _final(continuation: Continuation, name: str) -> float:
+    """Return where a schedule ends; one that follows, where its leader does."""
+    rule = continuation.schedules[name]
+    return rule.at(_final(continuation, rule.leader)) if isinstance(rule, Follow) else rule.final

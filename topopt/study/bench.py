@@ -28,6 +28,10 @@ class Bench(Protocol):
         """State solves of a trial."""
 
     @property
+    def present(self) -> Continuation:
+        """The continuation as it is; of a file, under the first problem."""
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         """Those whose schedules may be varied."""
 
@@ -59,6 +63,11 @@ class _FileBench:
         return self.source.study.budget
 
     @property
+    def present(self) -> Continuation:
+        entries = self.source.study.entries
+        return next(entry.job.continuation for entry in entries if entry.continuation == self.name)
+
+    @property
     def parameters(self) -> tuple[str, ...]:
         return self.source.parameters(self.name)
 
@@ -84,22 +93,22 @@ class _StudyBench:
         return self.study.budget
 
     @property
+    def present(self) -> Continuation:
+        return self.study.continuations[self.name]
+
+    @property
     def parameters(self) -> tuple[str, ...]:
-        return tuple(self._continuation.schedules)
+        return tuple(self.present.schedules)
 
     def trials(self) -> list[Trial]:
         return self.study.trials()
 
     def varied(self, values: Mapping[Place, float]) -> list[Trial]:
-        made = {self.name: turned(self._continuation, values)}
+        made = {self.name: turned(self.present, values)}
         return dataclasses.replace(self.study, continuations=made).trials()
 
     def text(self, values: Mapping[Place, float]) -> str:
-        return f"{turned(self._continuation, values)!r}\n"
-
-    @property
-    def _continuation(self) -> Continuation:
-        return self.study.continuations[self.name]
+        return f"{turned(self.present, values)!r}\n"
 
 
 def bench_of(study: Study | StudySource, continuation: str) -> Bench:

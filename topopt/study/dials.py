@@ -81,23 +81,18 @@ class Dial:
         return min(max(float(f"{value:.{DIGITS}g}"), self.range.low), self.range.high)
 
 
-def parsed_ranges(texts: Iterable[str]) -> dict[str, Range]:
-    """Read ranges from a command line.
+def parsed_ranges(texts: Iterable[str]) -> tuple[dict[str, Range], list[str]]:
+    """Return the ranges that a command line gives, and a sentence for each that is none.
 
     Parameters
     ----------
     texts : iterable of str
         ``PARAMETER.FIELD=LOW:HIGH``, with ``:log`` behind it where factors count.
 
-    Raises
-    ------
-    InputError
-        With a line for each mistake.
-
     Examples
     --------
     >>> parsed_ranges(["physical.beta.growth=0.02:0.15:log"])
-    {'physical.beta.growth': Range(low=0.02, high=0.15, log=True)}
+    ({'physical.beta.growth': Range(low=0.02, high=0.15, log=True)}, [])
     """
     ranges: dict[str, Range] = {}
     mistakes = []
@@ -118,9 +113,7 @@ def parsed_ranges(texts: Iterable[str]) -> dict[str, Range]:
             ranges[path.strip()] = Range(*ends, log=len(rest) == 2)
         except InputError as error:
             mistakes.append(f"--over {text}: {error}")
-    if mistakes:
-        raise InputError("\n".join(mistakes))
-    return ranges
+    return ranges, mistakes
 
 
 def dials_of(

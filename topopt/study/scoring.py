@@ -25,12 +25,15 @@ class Case:
         State solves spent at the first judgement that was good enough; inf if none was.
     before : float
         Those at the judgement before that, which was not: the truth lies between the two.
+    value : float
+        Of the final design.
     """
 
     problem: str
     start: str
     solves: float
     before: float = 1.0
+    value: float = math.inf
 
 
 @dataclass(frozen=True)
@@ -59,7 +62,7 @@ class Target:
         if math.isfinite(outcome.value):
             solves = solves_to(outcome.judgements, self.best[outcome.problem], self.within, self.black)
         before = max((j.solves for j in outcome.judgements if j.solves < solves), default=1)
-        return Case(outcome.problem, outcome.start, solves, float(before))
+        return Case(outcome.problem, outcome.start, solves, float(before), outcome.value)
 
 
 def target_of(outcomes: Sequence[Outcome], within: float) -> Target:

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from topopt.study.profiles import geometric_mean
+from topopt.study.profiles import geometric_mean, ratio
 from topopt.study.scoring import Case, Target, grain
-from topopt.study.wording import counted, per_cent
+from topopt.study.wording import counted, listed, named, per_cent
 
 __all__ = ["Suggestion", "Tuned", "lines", "report", "table", "verdict"]
 
@@ -106,7 +106,9 @@ class Tuned:
 
 def report(tuned: Tuned) -> str:
     """Return everything that is to be said of a tuning, as text."""
-    paragraphs = ["\n".join(lines(tuned)), "\n".join(verdict(tuned)), tuned.text.rstrip("\n")]
+    paragraphs = ["\n".join(lines(tuned)), "\n".join(verdict(tuned))]
+    if tuned.best is not tuned.present:
+        paragraphs.append(tuned.text.rstrip("\n"))
     return "\n\n".join(paragraphs)
 
 
@@ -130,13 +132,14 @@ def lines(tuned: Tuned) -> list[str]:
 def verdict(tuned: Tuned) -> list[str]:
     """Say in sentences what came of it, without claiming more."""
     best, present, n_cases = tuned.best, tuned.present, len(tuned.present.cases)
-    black = " and black and white" if tuned.target.black else ""
+    black = " with M_nd below 2 %" if tuned.target.black else ""
     said = [
         f"Score: area under the data profile of state solves until a design is within "
         f"{per_cent(tuned.target.within)} of the best that the study found{black}, on a logarithmic axis "
         f"up to the budget of {tuned.budget}; {n_cases} {'case' if n_cases == 1 else 'cases'}."
     ]
     tried = len(tuned.suggestions) - 1
+    said += _outdone(tuned)
     if best.score == 0:
         return [*said, "Nothing was solved within the budget, so there is nothing to choose by: allow more "
                 "state solves, or a larger share above the best."]  # fmt: skip
@@ -166,11 +169,30 @@ def table(tuned: Tuned) -> str:
 
 
 def _solves(cases: Sequence[Case], problems: Sequence[str]) -> list[str]:
-    """Return the state solves on each problem, its starts side by side."""
-    return [
-        "/".join(counted(case.solves) for case in cases if case.problem == problem) or "-"
-        for problem in problems
+    """Return the state solves on each problem; of several starts the median, and how many got there."""
+    cells = []
+    for problem in problems:
+        solves = sorted(case.solves for case in cases if case.problem == problem)
+        solved = sum(map(math.isfinite, solves))
+        cell = counted(solves[len(solves) // 2]) if solves else "-"
+        cells.append(f"{cell} ({solved} of {len(solves)})" if len(solves) > 1 else cell)
+    return cells
+
+
+def _outdone(tuned: Tuned) -> list[str]:
+    """Say where suggestions went so far below the reference that it tells little."""
+    target = tuned.target
+    names = [
+        case.problem
+        for suggestion in tuned.suggestions
+        for case in suggestion.cases
+        if ratio(case.value, target.best[case.problem]) < 1.0 - target.within
     ]
+    if not names:
+        return []
+    return [f"On {listed([named(name) for name in dict.fromkeys(names)])} a suggestion ended more than "
+            f"{per_cent(target.within)} below the reference, so that coming near to it says little: give the "
+            "study a larger budget, or a continuation that finds a good design."]  # fmt: skip
 
 
 def _compared(before: Sequence[Case], after: Sequence[Case]) -> str:
