@@ -9,7 +9,7 @@ import pytest
 from topopt.continuation import Constant, Staircase
 from topopt.errors import ProblemFileError
 from topopt.files import parse, read
-from topopt.files.study import Starts, StudyFile, parse_study, read_study
+from topopt.files.study import StudyFile, parse_study, read_study
 from topopt.optimizers import MMA
 from topopt.run import Stop
 
@@ -80,7 +80,7 @@ def test_every_problem_comes_under_every_continuation(study: Path) -> None:
     assert found.problems == ("half", "third")
     assert found.continuations == ("doubling", "filter only")
     assert found.starts == {
-        "half": Starts(noise=0.2), "third": Starts(noise=0.2, perturbed=2)
+        "half": {"perturbed": 0, "noise": 0.2, "seed": 0}, "third": {"perturbed": 2, "noise": 0.2, "seed": 0}
     }  # fmt: skip
     jobs = {(entry.problem, entry.continuation): entry.job for entry in found.entries}
     third = jobs["third", "filter only"]
@@ -115,7 +115,7 @@ def test_values_can_be_overridden(study: Path) -> None:
     assert found.budget == 7
     assert found.entries[0].job.stop.iterations == 7
     assert found.entries[0].job.continuation.schedules["physical.beta"] == Staircase(every=3)
-    assert found.starts["third"] == Starts(noise=0.2, perturbed=2, seed=5)
+    assert found.starts["third"] == {"perturbed": 2, "noise": 0.2, "seed": 5}
 
 
 def test_two_studies_are_equal_if_the_same_follows_from_them(study: Path) -> None:

@@ -108,7 +108,7 @@ def test_starts_without_a_start_are_refused() -> None:
     with pytest.raises(InputError, match=r"starts: there is none; say uniform=True or perturbed=1"):
         Starts(uniform=False, perturbed=0)
     with pytest.raises(InputError, match=r"only a topopt.Problem can be perturbed, got a Springs"):
-        Study({"a": Springs()}, {"fixed": Continuation()}).trials()
+        Study({"a": Springs()}, {"fixed": Continuation()}, Starts(perturbed=1)).trials()
     with pytest.raises(ParameterError, match=r"Starts.noise: expected a value <= 1"):
         Starts(noise=1.5)
 

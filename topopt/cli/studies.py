@@ -134,9 +134,10 @@ def _measured(study: StudyFile) -> list[str]:
         f"{yardstick['e_min']:g}; a design that leaves a load without a way to a support is broken.",
     ]
     for name, starts in study.starts.items():
-        if starts.perturbed:
+        if starts["perturbed"]:
             lines.append(
-                f"{name}: {starts.perturbed} starts with noise of {starts.noise:g} (seed {starts.seed}) "
+                f"{name}: {starts['perturbed']} starts with noise of {starts['noise']:g} "
+                f"(seed {starts['seed']}) "
                 "beside the problem's own."
             )
     return [study.description, *lines] if study.description else lines

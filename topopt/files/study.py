@@ -18,26 +18,7 @@ from topopt.files.source import text_of
 from topopt.files.spec import NAME, mapping
 from topopt.files.study_sections import StudySections, StudyStarts, StudyStop, StudyYardstick
 
-__all__ = ["Starts", "StudyEntry", "StudyFile", "parse_study", "read_study", "understood_study"]
-
-
-@dataclass(frozen=True)
-class Starts:
-    """From where the trials of one problem start.
-
-    Attributes
-    ----------
-    perturbed : int
-        Starts with noise, beside the problem's own.
-    noise : float
-        Largest deviation of a density.
-    seed : int
-        Of the noise.
-    """
-
-    perturbed: int = 0
-    noise: float = 0.1
-    seed: int = 0
+__all__ = ["StudyEntry", "StudyFile", "parse_study", "read_study", "understood_study"]
 
 
 @dataclass(frozen=True)
@@ -72,7 +53,7 @@ class StudyFile:
     entries : tuple of StudyEntry
         Every problem under every continuation, problem by problem, in the order of the file.
     starts : mapping
-        `Starts` by the problem's name.
+        By the problem's name: `perturbed`, how many with noise there are beside its own, `noise` and `seed`.
     budget : int
         State solves of a trial.
     judge_every : int
@@ -89,7 +70,7 @@ class StudyFile:
 
     name: str
     entries: tuple[StudyEntry, ...]
-    starts: Mapping[str, Starts]
+    starts: Mapping[str, Mapping[str, Any]]
     budget: int = 400
     judge_every: int = 5
     stop: Mapping[str, Any] = field(default_factory=lambda: dict(StudyStop()))
@@ -211,10 +192,10 @@ def _slugs(data: Mapping[str, Any]) -> Iterable[Mistake]:
             first.setdefault(slug, name)
 
 
-def _starts(said: Located, problem: str) -> Starts:
+def _starts(said: Located, problem: str) -> dict[str, Any]:
     """Return a problem's starts: the study's, and what the problem says otherwise."""
     own = mapping(said.data["problems"][problem].get("starts"))
-    return Starts(**{**dict(StudyStarts()), **mapping(said.data.get("starts")), **own})
+    return {**dict(StudyStarts()), **mapping(said.data.get("starts")), **own}
 
 
 def _stop(top: Mapping[str, Any]) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class Starts:
     """
 
     uniform: bool = True
-    perturbed: Annotated[int, at.Ge(0)] = 3
+    perturbed: Annotated[int, at.Ge(0)] = 0
     noise: Unit = 0.1
     seed: Annotated[int, at.Ge(0)] = 0
 

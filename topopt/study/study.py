@@ -141,5 +141,5 @@ def trials_of(file: StudyFile) -> list[Trial]:
             entry.job.resolved,
         )
         for entry in file.entries
-        for start, begun in Starts(**vars(file.starts[entry.problem])).of(entry.job.problem)
+        for start, begun in Starts(**file.starts[entry.problem]).of(entry.job.problem)
     ]

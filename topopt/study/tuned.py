@@ -138,14 +138,15 @@ def verdict(tuned: Tuned) -> list[str]:
         f"{per_cent(tuned.target.within)} of the best that the study found{black}, on a logarithmic axis "
         f"up to the budget of {tuned.budget}; {n_cases} {'case' if n_cases == 1 else 'cases'}."
     ]
-    tried = len(tuned.suggestions) - 1
+    count = len(tuned.suggestions) - 1
+    tried = f"{count} suggestion{'s' if count != 1 else ''}"
     said += _outdone(tuned)
     if best.score == 0:
         return [*said, "Nothing was solved within the budget, so there is nothing to choose by: allow more "
                 "state solves, or a larger share above the best."]  # fmt: skip
     if best is present:
-        return [*said, f"None of {tried} suggestions did better than the present numbers: keep them."]
-    said.append(f"The best of {tried} suggestions scores {best.score:.4f}, the present numbers "
+        return [*said, f"None of {tried} did better than the present numbers: keep them."]
+    said.append(f"The best of {tried} scores {best.score:.4f}, the present numbers "
                 f"{present.score:.4f}: {_compared(present.cases, best.cases)}.")  # fmt: skip
     if best.score - present.score <= tuned.tie:
         said.append(f"That is a tie, and the present numbers do as well: designs are judged every few "

@@ -88,9 +88,9 @@ def tune(
     """
     require_optuna()
     bench = bench_of(study, continuation)
+    dials = dials_of(bench.present, over, bench.parameters)
     _require_numbers(bench, trials, within, seed)
     untuned = bench.trials()
-    dials = dials_of(_own(untuned, continuation)[0].schedules, over, bench.parameters)
     labour = _Labour(jobs, scheduler, watch)
     say(f"first the study as it is: {len(untuned)} trials, of which the best values are the reference")
     outcomes = labour.carry_out(untuned, Path(folder))
@@ -105,7 +105,7 @@ def tune(
         search.begin(found[0].score)
         found += [desk.tried(number, values, quietly=True) for number, values in search.past()]
         if len(found) > 1:
-            say(f"{len(found) - 1} suggestions have been tried already; they are not repeated")
+            say(f"suggestions that have been tried already and are not repeated: {len(found) - 1}")
         while len(found) <= trials:
             number, values = search.ask()
             found.append(desk.tried(number, values))
@@ -173,11 +173,6 @@ class _Desk:
     def _placed(self, values: Mapping[str, float]) -> dict[Place, float]:
         """Return numbers by where they stand."""
         return {dial.place: values[dial.path] for dial in self.dials}
-
-
-def _own(trials: Sequence[Trial], continuation: str) -> list[Trial]:
-    """Return the trials of one continuation."""
-    return [trial for trial in trials if trial.continuation == continuation]
 
 
 def _identity(

@@ -1,0 +1,87 @@
+"""What else the log makes possible: rivals of the survival gate, each ten lines, compared in Python.
+
+``python docs/examples/gates.py`` takes about ten minutes on two cores; its table stands in docs/study.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import topopt as to
+from topopt.continuation.controllers import Controller
+from topopt.files import read
+
+BENCHMARKS = Path(__file__).parents[2] / "problems" / "benchmarks"
+BETA = "physical.beta"
+
+
+@dataclass(frozen=True)
+class BySurvivors(Controller):
+    """Grow by the share of what survives now that would survive a sharpness a quarter higher."""
+
+    growth: float = 0.05
+
+    def wish(self, past: Sequence[float], history: to.History) -> float:
+        ahead = history[-1].vanishing.get(f"ahead:{BETA}:1.25", 1.0)
+        return past[-1] * (1.0 + self.growth * min(1.0, max(0.1, (ahead - 0.6) / 0.25)))
+
+
+@dataclass(frozen=True)
+class ByLatentResidual(Controller):
+    """Grow at full speed only once the design has settled behind the projection's back."""
+
+    growth: float = 0.06
+    latent: float = 0.15
+
+    def wish(self, past: Sequence[float], history: to.History) -> float:
+        latent = history[-1].vanishing["latent_residual"]
+        return past[-1] * (1.0 + self.growth * min(1.0, max(0.1, self.latent / max(latent, 1e-9))))
+
+
+@dataclass(frozen=True)
+class ByGreyness(to.Survival):
+    """The gate, slower while the design is grey: its topology is not made yet."""
+
+    growth: float = 0.07
+
+    def wish(self, past: Sequence[float], history: to.History) -> float:
+        grey = history[-1].measures["discreteness"]
+        return past[-1] + (super().wish(past, history) - past[-1]) * max(0.1, (1.0 - grey) ** 2)
+
+
+RIVALS: dict[str, to.Schedule] = {
+    "survival gate": to.Survival(),
+    "gate without calm": to.Survival(growth=0.05, survival=0.3, change=1e9),
+    "the same, growth 8 %": to.Survival(growth=0.08, survival=0.3, change=1e9),
+    "the same, growth 3 %": to.Survival(growth=0.03, survival=0.3, change=1e9),
+    "by survivors ahead": BySurvivors(),
+    "by latent residual": ByLatentResidual(),
+    "by greyness": ByGreyness(),
+    "linked": to.Linked(),
+    "homotopy": to.Homotopy(),
+    "doubling every 50": to.Staircase(1, 64, 2, every=50),
+}
+
+
+def main() -> None:
+    """Run every rival on two beams, and on the fine one from three starts."""
+    continuations = {name: to.Continuation({BETA: rule}) for name, rule in RIVALS.items()}
+    outcomes: list[to.Outcome] = []
+    for name, starts in {"mbb_50": 0, "mbb_30": 0, "mbb_fine": 2}.items():
+        problem = read(BENCHMARKS / f"{name}.yaml").problem
+        study = to.Study({name: problem}, continuations, to.Starts(perturbed=starts))
+        outcomes += study.run(Path("results") / "gates" / name)
+    comparison = to.Comparison(tuple(outcomes), default="survival gate")
+    print("| rival | above best, mean | worst | solves to 5 %, M_nd < 2 %, on each |")
+    print("| :-- | --: | --: | :-- |")
+    for standing in comparison.standings():
+        ratios = [row.ratio for row in standing.rows]
+        solves = ", ".join(f"{row.solves(0.05, black=True):.0f}" for row in standing.rows)
+        mean = 100 * (sum(ratios) / len(ratios) - 1)
+        print(f"| {standing.continuation} | {mean:.2f} % | {100 * (max(ratios) - 1):.2f} % | {solves} |")
+
+
+if __name__ == "__main__":
+    main()
