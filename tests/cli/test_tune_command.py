@@ -38,7 +38,7 @@ name: quick
 problems:
   half: {file: mbb.yaml}
 continuations:
-  ramp.1: {physical.beta: {type: geometric, start: 1, final: 64, over: 8, guard: {growth: 9}}, memory: damp}
+  ramp.1: {physical.beta: {type: geometric, start: 1, final: 64, over: 8, guard: {hold: 0.001, interface: 0}}}
   fast: {physical.beta: {type: geometric, start: 1, final: 64, over: 4}}
   fixed: {physical.beta: 8}
 budget: 12
@@ -81,15 +81,13 @@ def test_the_yaml_can_be_pasted(topopt: Any, study: Path) -> None:
     best = dict(zip(*(line.split(",") for line in (HOME / "tuning.csv").read_text().splitlines()[:2]),
                     strict=True))  # fmt: skip
     assert best["number"] != "0"
-    pasted = result.stdout[result.stdout.index('"ramp.1":') :].split("\n\n")[0]
-    indented = "\n".join(f"  {line}" for line in pasted.splitlines())
-    head, tail = STUDY.split("  ramp.1:")
-    rest = tail.partition("\n")[2]
-    study.write_text(f"{head}{indented}\n{rest}")
+    pasted = result.stdout[result.stdout.index("continuations:") :].split("\n\n")[0]
+    head, tail = STUDY.split("continuations:\n")
+    study.write_text(f"{head}{pasted}\n{tail[tail.index('  fast') :]}")
     schedule = StudySource.read(study).study.entries[0].job.continuation.schedules["physical.beta"]
     assert schedule.schedule.over == int(best["physical.beta.over"])
     assert schedule.final == float(best["physical.beta.final"])
-    assert schedule.guard.growth == 9
+    assert schedule.guard.hold == 0.001
 
 
 def test_a_suggestion_s_trial_is_a_run_with_its_own_numbers(topopt: Any, study: Path) -> None:
@@ -158,5 +156,6 @@ def test_an_interrupted_tuning_says_how_to_go_on(
     assert result.exit_code == 130
     assert result.stderr == (
         "interrupted; go on with:\n  topopt tune study.yaml --continuation ramp.1 "
-        "--over physical.beta.over=2:10 --over physical.beta.final=32:512:log --set budget=5 --trials 30 --within 0.3 --seed 0\n"
+        "--over physical.beta.over=2:10 --over physical.beta.final=32:512:log "
+        "--set budget=5 --trials 30 --within 0.3 --seed 0\n"
     )

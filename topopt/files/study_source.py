@@ -74,7 +74,7 @@ class StudySource:
 
     def text(self, continuation: str, values: Mapping[Place, float]) -> str:
         """Return that continuation as YAML, as it would stand in the file."""
-        return written({continuation: self._entry(continuation, values)})
+        return written({"continuations": {continuation: self._entry(continuation, values)}})
 
     def _entry(self, continuation: str, values: Mapping[Place, float]) -> dict[str, Any]:
         """Return what the file would say of the continuation."""
