@@ -10,7 +10,7 @@ from topopt.cures import Cure, cure, resolved
 from topopt.failures import failures
 
 BETA = "physical.beta"
-BOTH = {"hold": 0.005, "interface": 0.07}
+BOTH = {"hold": 0.005, "interface": 0.08}
 
 
 def log(*betas, alarm=None, gates=("physical",), interface=0.5, **parameters):
@@ -63,7 +63,7 @@ def test_other_projections_follow():
 @pytest.mark.parametrize("alarm", ["freeze", "blow-up", "unresolved"])
 def test_a_schedule_that_jumps_is_slowed_down_and_capped(alarm):
     """A cap alone on a jump made it worse."""
-    guard = {"hold": 0.005, "interface": 0.07, "growth": 0.03}
+    guard = {"hold": 0.005, "interface": 0.08, "growth": 0.03}
     assert cured(log(1.0, 64.0, alarm=alarm)) == {("continuation", BETA, "guard"): guard}
 
 
@@ -137,8 +137,8 @@ def test_what_is_given_stays_as_it_was_and_the_rest_of_it_is_kept():
 
 
 def test_how_far_a_grid_resolves_a_sharpness():
-    assert resolved(log(64.0, 100.0, interface=0.035), BETA) == pytest.approx(50.0)
-    assert resolved(log(None, interface=0.035), BETA, {BETA: 10.0}) == pytest.approx(5.0)
+    assert resolved(log(64.0, 100.0, interface=0.035), BETA) == pytest.approx(43.75)
+    assert resolved(log(None, interface=0.035), BETA, {BETA: 10.0}) == pytest.approx(4.375)
     assert resolved(log(math.inf, interface=0.0), BETA) is None
 
 

@@ -4,7 +4,7 @@ import math
 
 import topopt as to
 from topopt.diagnosis import account, diagnose
-from topopt.vanishing import UNRESOLVED
+from topopt.measures import RESOLVED
 
 GATE = {"physical": {"slope_mean": 0.5}, "design": {"norm": 0.0}}
 
@@ -76,7 +76,7 @@ def test_a_frozen_run():
     assert (
         "Failure: Freeze, from iteration 2, at physical.beta = 64, after physical.beta jumped from 1 " in text
     )
-    assert text.endswith("    physical.beta: {guard: {hold: 0.005, interface: 0.07, growth: 0.03}}")
+    assert text.endswith("    physical.beta: {guard: {hold: 0.005, interface: 0.08, growth: 0.03}}")
     assert account(history, "frozen") == text[: text.index("\nCure: ")]
     assert "No alarm" not in text
 
@@ -108,7 +108,7 @@ def test_a_masked_run_that_recovers():
         "the residual looks converged only because the projection hides the true one." in text
     )
     assert "Failure: Masked stall, from iteration 2, at physical.beta = 32." in text
-    assert "    physical.beta: {type: survival, start: 1, final: 64, hold: 0.005, interface: 0.07}" in text
+    assert "    physical.beta: {type: survival, start: 1, final: 64, hold: 0.005, interface: 0.08}" in text
 
 
 def test_a_blow_up():
@@ -158,7 +158,7 @@ def test_a_failure_that_was_not_caused_by_sharpness_gets_no_cure():
 
 
 def test_a_grid_that_is_too_coarse_is_told_how_far_it_goes():
-    thin = {"interface": UNRESOLVED / 2}
+    thin = {"interface": RESOLVED / 2}
     history = to.History([iteration(1, beta=95.0), iteration(2, "unresolved", beta=100.0, measures=thin)])
     text = diagnose(history)
     assert "Warning: Unresolved interface, from iteration 2, at physical.beta = 100." in text
@@ -180,7 +180,7 @@ def test_a_fixed_projection_is_named_and_its_sharpness_is_told():
     history = to.History([iteration(1, "freeze", "unresolved", measures={"interface": 0.01})])
     text = diagnose(history, standing={"physical.beta": 64.0})
     assert "Failure: Freeze, from iteration 1, at physical.beta = 64." in text
-    assert "    physical.beta: {type: survival, start: 1, final: 64, hold: 0.005, interface: 0.07}" in text
+    assert "    physical.beta: {type: survival, start: 1, final: 64, hold: 0.005, interface: 0.08}" in text
     assert "Failure: Freeze, from iteration 1.\n" in diagnose(history)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from topopt.failures import DEATHS, JUMP, Failure, Jump, jump
 from topopt.history import History
-from topopt.vanishing import UNRESOLVED
+from topopt.measures import RESOLVED
 
 __all__ = ["Cure", "cure", "gates", "resolved", "sharpness"]
 
@@ -118,7 +118,7 @@ def gates(history: History) -> list[str]:
 def resolved(history: History, parameter: str, standing: Mapping[str, float] | None = None) -> float | None:
     """Return how far a sharpness may grow until the interface is too thin; None if the log cannot tell."""
     caps = [
-        value * it.measures["interface"] / UNRESOLVED
+        value * it.measures["interface"] / RESOLVED
         for it in history
         if math.isfinite(value := {**(standing or {}), **it.parameters}.get(parameter, math.inf))
         and 0 < it.measures.get("interface", math.inf) < math.inf
@@ -153,7 +153,7 @@ def _gate(history: History, name: str, failure: Failure) -> dict[tuple[str, ...]
     top = max(asked, LEAST) if math.isfinite(asked) else TOP
     rules: dict[tuple[str, ...], Any] = {
         ("continuation", name): {
-            "type": "survival", "start": 1.0, "final": top, "hold": BLACK, "interface": UNRESOLVED,
+            "type": "survival", "start": 1.0, "final": top, "hold": BLACK, "interface": RESOLVED,
         }
     }  # fmt: skip
     others = [f"{gate}.beta" for gate in gates(history) if f"{gate}.beta" != name]
@@ -168,7 +168,7 @@ def _bounds(history: History, name: str) -> dict[tuple[str, ...], Any]:
     then 512, was 2.5 % off, and shattered when it stopped at 79 (60 x 20 cells).
     """
     growth = {"growth": GROWTH} if _jumps(history, name) else {}
-    return {("continuation", name, "guard"): {"hold": BLACK, "interface": UNRESOLVED} | growth}
+    return {("continuation", name, "guard"): {"hold": BLACK, "interface": RESOLVED} | growth}
 
 
 def _jumps(history: History, name: str) -> bool:

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from topopt.cures import Cure, cure, resolved, sharpness
 from topopt.failures import BROKEN, Failure, Finding, failures, findings, jump, weakest
 from topopt.history import History, Iteration
-from topopt.vanishing import ALARMS, OPEN, UNRESOLVED
+from topopt.measures import RESOLVED
+from topopt.vanishing import ALARMS, OPEN
 
 __all__ = ["TOLERANCE", "Finding", "account", "diagnose", "findings", "weakest"]
 
@@ -149,7 +150,7 @@ def _thin(name: str, history: History, standing: Mapping[str, float] | None) -> 
     cap = resolved(history, name, standing)
     width = history[-1].measures.get("interface", math.nan)
     upto = f" up to about {cap:.3g}" if cap else " only so far"
-    larger = f" {UNRESOLVED / width:.2g} times as large" if 0 < width < UNRESOLVED else " that is larger"
+    larger = f" {RESOLVED / width:.2g} times as large" if 0 < width < RESOLVED else " that is larger"
     return (
         f"The design may be sound, but the grid resolves {name}{upto} with this filter radius; what is "
         f"sharper moves by chance. Stop there, refine the grid, or take a radius{larger}."

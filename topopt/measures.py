@@ -9,7 +9,14 @@ import numpy as np
 from topopt.grid import Grid
 from topopt.parameters import Array
 
-__all__ = ["discreteness", "interface"]
+__all__ = ["RESOLVED", "discreteness", "interface"]
+
+RESOLVED = 0.08
+"""Cells across the thinnest interface that a grid resolves; where guards stand and what cures prescribe.
+
+With a hat filter of R cells, a sharpness of about 14 R at a straight edge. On the fine beam of the benchmarks
+(R = 2, four starts) designs ended up to 17 % above the best where the bound was .05 or .04.
+"""
 
 
 def discreteness(density: Array) -> float:

@@ -18,10 +18,11 @@ __all__ = ["ALARMS", "Reading", "alarms", "read"]
 
 DEAD_SLOPE = 1e-3
 """A gate whose slope is below this counts as dead."""
-UNRESOLVED = 0.07
-"""Cells across an interface below which designs got worse: sharpness about 14 times radius over cell size."""
-SLACK = 0.9
-"""The alarm rings this far below it: where a guard holds the width at the bound, the design trembles on."""
+UNRESOLVED = 0.063
+"""Cells across an interface below which the alarm rings.
+
+A fifth below what the grid resolves, `RESOLVED`: where a guard holds the width there, the design trembles on.
+"""
 OPEN = 0.6
 """A latent residual above this says that the design is far from done.
 
@@ -149,7 +150,7 @@ def alarms(
             ringing.append("masked")
     if _shattered(objective, changed, history):
         ringing.append("blow-up")
-    if measures.get("interface", math.inf) < SLACK * UNRESOLVED:
+    if measures.get("interface", math.inf) < UNRESOLVED:
         ringing.append("unresolved")
     return tuple(ringing)
 

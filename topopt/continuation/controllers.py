@@ -12,6 +12,7 @@ from topopt.continuation.guards import Guard
 from topopt.continuation.schedules import Count, Schedule
 from topopt.errors import InputError
 from topopt.history import History, Iteration
+from topopt.measures import RESOLVED
 from topopt.parameters import NonNegative, Positive, UnitOpen
 
 __all__ = ["Controller", "Homotopy", "Linked", "Survival"]
@@ -36,7 +37,7 @@ class Controller(Schedule):
     start: Positive = 1.0
     final: Positive = 512.0
     hold: NonNegative = 0.005
-    interface: NonNegative = 0.08
+    interface: NonNegative = RESOLVED
 
     def __post_init__(self) -> None:
         """Refuse what never arrives."""

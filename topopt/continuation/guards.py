@@ -14,6 +14,7 @@ from topopt.continuation.follow import Follow
 from topopt.continuation.schedules import Schedule
 from topopt.errors import InputError
 from topopt.history import History
+from topopt.measures import RESOLVED
 from topopt.parameters import NonNegative, checked
 
 __all__ = ["Guard", "Guarded"]
@@ -40,7 +41,7 @@ class Guard:
     """
 
     hold: NonNegative = 0.005
-    interface: NonNegative = 0.08
+    interface: NonNegative = RESOLVED
     growth: Growth = math.inf
 
     def __post_init__(self) -> None:
@@ -77,9 +78,8 @@ class Guard:
     def cap(self, past: Sequence[float], history: History) -> float:
         """Return the sharpness at which the interface is as thin as allowed; inf if the log cannot tell.
 
-        Sharpness times width is a property of the filtered field: about the radius over 2 cells for the hat
-        filter, so that 0.08 cells come to a sharpness of about 12 times the radius in cells; the alarm
-        `unresolved` rings at 0.07, a little further on.
+        Sharpness times width is a property of the filtered field: the inverse of its steepest slope, about
+        the radius in cells for the hat filter. The alarm `unresolved` rings a little further on.
         """
         width = history[-1].measures.get("interface", math.inf)
         if not (self.interface > 0 and math.isfinite(width) and 0 < past[-1] < math.inf):
