@@ -27,7 +27,7 @@ class Stage(ABC):
     """
 
     sharp: ClassVar[bool] = False
-    """True for a projection: an elementwise map whose slope may die, bypassed in the reference cotangent."""
+    """True for a projection: a map whose slope may die, entry by entry, bypassed in the reference cotangent."""
     costly: ClassVar[bool] = False
     """True if running the stage solves a state equation."""
     linear: ClassVar[bool] = False
@@ -54,14 +54,14 @@ class Stage(ABC):
         """
         return None
 
-    def slope(self, *inputs: Array) -> Array | None:
-        """Return the slope of a sharp stage entry by entry, where its pullback of ones is something else.
+    def slope(self, *inputs: Array) -> Array:
+        """Return the slope of a sharp stage entry by entry; where it is elementwise, its pullback of ones.
 
-        None, as here, says that the stage is elementwise, so that its pullback of ones is its slope. A sharp
-        stage whose output also depends on neighbours or on a mean returns the derivative of each entry of
-        the output with respect to the same entry of the input, all that they share being held.
+        A sharp stage whose output also depends on neighbours or on a mean has to say more: the derivative of
+        each entry of the output with respect to the same entry of the input, all that they share being held.
         """
-        return None
+        output, pullback = self.vjp(*inputs)
+        return pullback(np.ones(np.shape(output)))[0]
 
     def edge_slope(self, *inputs: Array) -> float | None:
         """Return the slope of a sharp stage where its output crosses one half, None if unknown.

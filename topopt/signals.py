@@ -87,9 +87,8 @@ def _gate(
     rivals: Sequence[Mapping[str, Array]],
 ) -> Gate:
     """Return one sharp stage as the log sees it."""
-    output = tape[link.name]
     inputs = [tape[name] for name in link.reads]
-    shown, slope = cut(output), link.stage.slope(*inputs)
+    shown = cut(tape[link.name])
     tilts, ahead = {}, {}
     for parameter in scheduled:
         owner, _, field = parameter.partition(".")
@@ -104,7 +103,7 @@ def _gate(
 
     return Gate(
         output=shown,
-        slope=cut(tape.pullbacks[link.name](np.ones(output.shape))[0] if slope is None else slope),
+        slope=cut(link.stage.slope(*inputs)),
         objective=arrived(objective),
         constraints=_stacked([arrived(rows) for rows in constraints], shown.size),
         tilts=tilts,

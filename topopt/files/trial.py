@@ -159,8 +159,7 @@ def _output(parts: Parts, stage: Any, inputs: list[Array]) -> Array | None:
 def _frozen(parts: Parts, item: Item, stage: Any, inputs: list[Array]) -> Iterator[tuple[Mistake, bool]]:
     """Look whether a projection passes any sensitivity on at the start."""
     assert parts.domain is not None
-    output, pullback = stage.vjp(*inputs)
-    slope = np.abs(np.asarray(pullback(np.ones_like(output))[0]))
+    slope = np.abs(np.asarray(stage.slope(*inputs)))
     if slope.shape == parts.domain.active.shape:
         slope = slope[parts.domain.active]
     steepest = float(slope.max(initial=0.0))
