@@ -54,10 +54,10 @@ def claims(comparison: Comparison) -> str:
     ]
     for problem in comparison.problems:
         rows = {(row.outcome.continuation, row.outcome.start): row for row in comparison.on(problem)}
-        for start in dict.fromkeys(row.outcome.start for row in comparison.on(problem)):
+        for start in sorted({start for _, start in rows}):
             gate, doubling = rows[GATE, start], rows[DOUBLING, start]
             quick, slow = (row.solves(0.05, black=True) for row in (gate, doubling))
-            share = f"{quick / slow:.2f}" if math.isfinite(slow) else "doubling never"
+            share = f"{quick / slow:.2f}" if math.isfinite(quick) and math.isfinite(slow) else ""
             cells = [problem, start, f"{gate.best:.5g}", above(gate), above(rows[RAMP, start])]
             cells += [solves(quick), solves(slow), share]
             cells += [fate(rows.get((name, start))) for name in ABRUPT]
