@@ -13,6 +13,7 @@ from topopt.study import Comparison
 from topopt.study.archive import read_outcome
 from topopt.study.standing import Row
 from topopt.study.study import trials_of
+from topopt.study.wording import counted, number, rung
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent
@@ -58,8 +59,8 @@ def claims(comparison: Comparison) -> str:
             gate, doubling = rows[GATE, start], rows[DOUBLING, start]
             quick, slow = (row.solves(0.05, black=True) for row in (gate, doubling))
             share = f"{quick / slow:.2f}" if math.isfinite(quick) and math.isfinite(slow) else ""
-            cells = [problem, start, f"{gate.best:.5g}", above(gate), above(rows[RAMP, start])]
-            cells += [solves(quick), solves(slow), share]
+            cells = [problem, start, number(gate.best), above(gate), above(rows[RAMP, start])]
+            cells += [counted(quick), counted(slow), share]
             cells += [fate(rows.get((name, start))) for name in ABRUPT]
             lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
@@ -70,18 +71,12 @@ def above(row: Row) -> str:
     return "failed" if row.failed else f"{100 * (row.ratio - 1):.2f} %"
 
 
-def solves(count: float) -> str:
-    """Write a number of state solves."""
-    return f"{count:.0f}" if math.isfinite(count) else "never"
-
-
 def fate(row: Row | None) -> str:
     """Say how a trial ended, and which alarm rang first."""
     if row is None:
         return ""
-    rang = ", ".join(f"{finding.alarm} from {finding.first}" for finding in row.alarms) or "no alarm"
     ended = "broken" if row.failed else f"+{100 * (row.ratio - 1):.0f} %"
-    return f"{ended}; {rang}"
+    return f"{ended}; {rung(row) or 'no alarm'}"
 
 
 def ranking(name: str) -> str:

@@ -54,7 +54,20 @@ from .stages import (
     Tanh,
     erosion_threshold,
 )
-from .study import Comparison, FairStop, Judgement, Outcome, Starts, Study, Threshold, Trial, Yardstick
+from .study import (
+    Comparison,
+    FairStop,
+    Judgement,
+    Outcome,
+    Range,
+    Starts,
+    Study,
+    Threshold,
+    Trial,
+    Yardstick,
+    tune,
+    write_report,
+)
 
 __version__: str
 __all__ = [
@@ -111,6 +124,7 @@ __all__ = [
     "PreservingTanh",
     "Problem",
     "Ramp",
+    "Range",
     "Refreshed",
     "Region",
     "Rollback",
@@ -144,4 +158,6 @@ __all__ = [
     "erosion_threshold",
     "optimize",
     "solve",
+    "tune",
+    "write_report",
 ]

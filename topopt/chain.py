@@ -27,7 +27,7 @@ class Stage(ABC):
     """
 
     sharp: ClassVar[bool] = False
-    """True for a projection: a map whose slope may die entry by entry; the reference cotangent bypasses it."""
+    """True for a projection: its slope may die, entry by entry; the reference cotangent bypasses it."""
     costly: ClassVar[bool] = False
     """True if running the stage solves a state equation."""
     linear: ClassVar[bool] = False

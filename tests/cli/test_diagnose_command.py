@@ -39,7 +39,7 @@ def test_the_failure_is_named_and_the_cure_printed(topopt: Any, frozen: Path) ->
     assert (result.exit_code, result.stderr) == (0, "")
     assert "Failure: Freeze, from iteration 1, at physical.beta = 64.\n" in result.stdout
     assert "Cure: Start soft, and let physical.beta grow as fast as" in result.stdout
-    gate = "{type: survival, start: 1.0, final: 64.0, hold: 0.005, interface: 0.07}"
+    gate = "{type: survival, start: 1.0, final: 64.0, hold: 0.005, interface: 0.08}"
     assert f"continuation:\n  physical.beta: {gate}\n  memory: keep\n" in result.stdout
     assert result.stdout.endswith(
         f"  topopt diagnose {frozen} --write problem-cured.yaml\n  topopt run problem-cured.yaml\n"

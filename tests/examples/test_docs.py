@@ -1,6 +1,7 @@
 """The code in README and guide runs as it stands, and what it says of itself is true."""
 
 import re
+import shutil
 import sys
 import types
 from pathlib import Path
@@ -36,11 +37,14 @@ def test_the_readme_designs_a_cantilever_in_under_twenty_lines():
 
 
 def test_the_guide_runs_from_top_to_bottom(capsys, tmp_path, monkeypatch):
+    shutil.copytree(ROOT / "problems", tmp_path / "problems")
     monkeypatch.chdir(tmp_path)
     names = run_all("docs/guide.md")
     printed = capsys.readouterr().out
     assert "FAILED" not in printed
     assert (tmp_path / "results" / "guide" / "design.stl").is_file()
+    assert (tmp_path / "results" / "mbb-study" / "report.html").is_file()
+    assert {row.failed for row in names["comparison"].rows} == {False}
     last = names["last"]
     assert last.iteration.number == 30
     assert 0 < last.iteration.responses["greyness"] < 1

@@ -13,7 +13,7 @@ from PIL import Image
 
 from topopt.errors import InputError, MissingDependencyError
 from topopt.figures import sidebyside
-from topopt.figures.comparison import Course, Steps, data_profile, performance_profile, value_over_solves
+from topopt.figures.comparison import Course, Curve, data_profile, performance_profile, value_over_solves
 from topopt.figures.pens import pens, spread
 from topopt.figures.sharpening import driven, sharpening
 from topopt.figures.sidebyside import Portrait, designs, strips
@@ -48,7 +48,7 @@ def lines(axes, n):
 
 def profiles(n=3):
     at = np.array([1.0, 1.02, 1.3])
-    return {name: Steps(at + 0.001 * k, np.array([0.25, 0.5, 0.75])) for k, name in enumerate(MANY[:n])}
+    return {name: Curve(at + 0.001 * k, np.array([0.25, 0.5, 0.75])) for k, name in enumerate(MANY[:n])}
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=12), st.floats(0.001, 0.05))
@@ -78,7 +78,7 @@ def test_a_continuation_keeps_its_colour_in_every_figure():
 
 
 def test_the_performance_profile_draws_per_cents_above_the_best():
-    figure = performance_profile({"a": Steps(np.array([1.0, 1.02]), np.array([0.25, 0.75]))})
+    figure = performance_profile({"a": Curve(np.array([1.0, 1.02]), np.array([0.25, 0.75]))})
     (line,) = lines(figure.axes[0], 4)
     np.testing.assert_allclose(line.get_xdata()[1:3], [0.1, 2.0])
     np.testing.assert_allclose(line.get_ydata(), [0.0, 0.25, 0.75, 0.75])
@@ -87,7 +87,7 @@ def test_the_performance_profile_draws_per_cents_above_the_best():
 
 
 def test_lines_that_coincide_are_drawn_a_few_points_apart():
-    same = Steps(np.array([3.0]), np.array([0.5]))
+    same = Curve(np.array([3.0]), np.array([0.5]))
     figure = data_profile({"a": same, "b": same})
     figure.canvas.draw()
     true = figure.axes[0].transData.transform((3.0, 0.5))
@@ -99,7 +99,7 @@ def test_lines_that_coincide_are_drawn_a_few_points_apart():
 
 def test_a_continuation_that_always_failed_lies_along_the_foot():
     for draw in (performance_profile, data_profile):
-        figure = draw({"a": Steps(np.empty(0), np.empty(0)), "b": Steps(np.array([3.0]), np.array([1.0]))})
+        figure = draw({"a": Curve(np.empty(0), np.empty(0)), "b": Curve(np.array([3.0]), np.array([1.0]))})
         line = lines(figure.axes[0], 2)[0]
         assert list(line.get_ydata()) == [0.0, 0.0]
         assert "a  0 %" in words(figure)

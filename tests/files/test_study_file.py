@@ -142,6 +142,9 @@ FORM = [
      "study.yaml:3: problems.half.file: bean.yaml: there is no such file; did you mean 'beam.yaml'?"),
     ("filter only: {physical.beta: 0, set: {chain.physical.eta: 0.4}}", "filter only: 0",
      "study.yaml:7: continuations.\"filter only\": expected a mapping, got 0"),
+    ("  half: {file: beam.yaml}\n  third", "  .half: {file: beam.yaml}\n  -half",
+     "study.yaml:4: problems.\"-half\": the folders of its trials would be those of '.half'; choose another "
+     "name"),
     ("  third", "  HALF",
      "study.yaml:4: problems.HALF: the folders of its trials would be those of 'half'; choose another name"),
     ("  third", "  '*'", 'study.yaml:4: problems."*": expected a name with letters or digits'),

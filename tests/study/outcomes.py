@@ -34,7 +34,7 @@ def trial(
     )
     if value is None:
         reason = "NumericalError: the field is not finite"
-        return Outcome(problem, continuation, start, reason, failed=True, history=history, **other)
+        return Outcome(problem, continuation, start, reason, crashed=True, history=history, **other)
     way = [value + share * abs(value) if math.isfinite(value) else INF for share in (0.5, 0.04, 0.0)]
     fault = "" if math.isfinite(value) else "no path from load to support"
     judged = tuple(

@@ -132,7 +132,7 @@ def test_a_beam_is_judged_by_the_threshold(tmp_path: Path) -> None:
     outcomes = study.run(tmp_path / "study", jobs=1)
     assert [outcome.start for outcome in outcomes] == ["uniform", "perturbed-1"]
     for outcome in outcomes:
-        assert (outcome.failed, len(outcome.history), len(outcome.judgements)) == (False, 10, 2)
+        assert (outcome.crashed, len(outcome.history), len(outcome.judgements)) == (False, 10, 2)
         assert (tmp_path / "study" / outcome.folder / "outcome.json").is_file()
 
 
@@ -246,4 +246,4 @@ def test_a_study_file_becomes_trials(tmp_path: Path) -> None:
     assert 0.1 < np.abs(trials[1].model.initial() - 0.5).max() <= 0.25
     # Read again, they are the same trials.
     again = trials_of(parse_study(FILE, folder=tmp_path))
-    assert [trial.mark for trial in again] == [trial.mark for trial in trials]
+    assert [trial.fingerprint for trial in again] == [trial.fingerprint for trial in trials]

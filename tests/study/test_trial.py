@@ -169,6 +169,7 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_result(tmp_path: Path) -> N
 def test_a_trial_that_fails_has_an_outcome(tmp_path: Path, kind: str, reason: str) -> None:
     broken = trial(Springs(log=str(tmp_path / "log"), breaks_at=1.08, breaks_by=kind))
     outcome = carried_out(broken, tmp_path / "springs")
+    assert outcome.crashed
     assert outcome.failed
     assert outcome.reason == reason
     assert (outcome.value, outcome.final) == (math.inf, None)
@@ -177,6 +178,16 @@ def test_a_trial_that_fails_has_an_outcome(tmp_path: Path, kind: str, reason: st
     assert read_status(tmp_path / "springs").reason == f"failed: {reason}"
     assert exact(carried_out(broken, tmp_path / "springs")) == exact(outcome)
     assert evaluations(tmp_path / "log") == {"springs": 7}
+
+
+def test_an_outcome_written_before_crashed_had_its_name_is_read(tmp_path: Path) -> None:
+    broken = trial(Springs(log=str(tmp_path / "log"), breaks_at=1.08))
+    for one, folder in ((broken, tmp_path / "broken"), (trial(), tmp_path / "sound")):
+        now = carried_out(one, folder)
+        text = (folder / "outcome.json").read_text("utf-8")
+        assert '"crashed"' in text
+        (folder / "outcome.json").write_text(text.replace('"crashed"', '"failed"'), "utf-8")
+        assert exact(read_outcome(folder)) == exact(now)
 
 
 def test_what_the_machine_is_to_blame_for_is_tried_again(tmp_path: Path) -> None:

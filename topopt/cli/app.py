@@ -158,7 +158,7 @@ def study(
     The same command again goes on where the study was interrupted; a study that has ended gets its report
     written again. A trial that fails is a row of the report.
     """
-    from topopt.cli.studies import study_file
+    from topopt.cli.studying import study_file
 
     _leave(study_file(file, overrides or [], results, name, overwrite, jobs, scheduler, quiet, report))
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from topopt.cli.studies import reported
+from topopt.cli.studying import reported
 from topopt.cli.terminal import guarded, require_folder, say
 from topopt.design import Design
 from topopt.errors import InputError, RunFolderError
@@ -102,7 +102,7 @@ def run_of(path: Path) -> Run:
     job = parse(resolved, source=str(path / "problem.yaml"), folder=path)
     said = located(resolved, "problem.yaml").data
     trial = read_outcome(path)
-    if trial is not None and trial.failed:
+    if trial is not None and trial.crashed:
         return Run(path, job, said, trial)
     status = read_status(path)
     if status.state != "finished":

@@ -1,156 +1,177 @@
-"""What a study shows while it goes on: which trials have ended, which are at work, how long it takes."""
+"""`topopt study`: problems under continuations, all with the same chances, and a report on who did best."""
 
 from __future__ import annotations
 
-import math
-import sys
-import time
-from typing import Protocol
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
 
-from rich.live import Live
-from rich.text import Text
+from topopt.cli.interruption import at_once, handled
+from topopt.cli.study_progress import watcher
+from topopt.cli.terminal import FAILED, INTERRUPTED, console, errors, guarded, say
+from topopt.errors import InputError, RunFolderError
+from topopt.files.claim import MARKER
+from topopt.files.study import StudyFile, read_study
+from topopt.study.archive import IDENTITY
+from topopt.study.comparison import Comparison
+from topopt.study.crew import carry_out
+from topopt.study.outcome import Outcome
+from topopt.study.report import write_report
+from topopt.study.study import trials_of
+from topopt.study.task import TRIALS
+from topopt.study.trial import Trial
 
-from topopt.cli.progress import duration
-from topopt.cli.terminal import console, say
-from topopt.study.progress import Progress, Running
-
-__all__ = ["LiveWatcher", "QuietWatcher", "StudyWatcher", "lines", "watcher"]
-
-BAR = 24
-"""Characters of a whole bar."""
-SILENCE = 60.0
-"""Seconds after which there is a line in any case, where the output is no terminal."""
-
-
-class StudyWatcher(Protocol):
-    """Watches a study for as long as a with block lasts."""
-
-    def __enter__(self) -> StudyWatcher: ...
-    def __exit__(self, *exception: object) -> None: ...
-    def show(self, progress: Progress) -> None:
-        """Show where the study stands."""
-
-    def say(self, sentence: str) -> None:
-        """Show a sentence that stays."""
+__all__ = ["reported", "require_free", "require_study_file", "study_file"]
 
 
-def watcher(quiet: bool) -> StudyWatcher:
-    """Return who shows how a study goes on; nothing is shown of a quiet one."""
-    return QuietWatcher() if quiet else LiveWatcher()
-
-
-class QuietWatcher:
-    """Shows nothing."""
-
-    def __enter__(self) -> QuietWatcher:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        return None
-
-    def show(self, progress: Progress) -> None:
-        """Show nothing."""
-
-    def say(self, sentence: str) -> None:
-        """Show nothing."""
-
-
-class LiveWatcher:
-    """A few lines that are rewritten; where the output is no terminal, one whenever a trial has ended."""
-
-    def __init__(self) -> None:
-        self._live: Live | None = None
-        if console.is_terminal and not console.is_dumb_terminal:
-            # What goes to a file must not be drawn to the terminal instead.
-            self._live = Live(
-                console=console, auto_refresh=False, transient=True, redirect_stderr=sys.stderr.isatty()
-            )
-        self._first: tuple[float, float] | None = None
-        self._done = -1
-        self._shown = -math.inf
-
-    def __enter__(self) -> LiveWatcher:
-        if self._live:
-            self._live.start()
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        if self._live:
-            self._live.stop()
-
-    def show(self, progress: Progress) -> None:
-        """Rewrite the lines, or write one if it is time."""
-        now = time.monotonic()
-        remaining = self._remaining(progress, now)
-        if self._live:
-            shown = lines(progress, remaining, console.width, console.height - 1)
-            self._live.update(Text("\n".join(shown), no_wrap=True), refresh=True)
-        elif progress.done != self._done or now - self._shown >= SILENCE:
-            console.print(lines(progress, remaining)[0])
-            self._done, self._shown = progress.done, now
-
-    def say(self, sentence: str) -> None:
-        """Print a sentence above the lines."""
-        say(sentence)
-
-    def _remaining(self, progress: Progress, now: float) -> float | None:
-        """Return the seconds left if all trials are alike and spend their budgets; None while unknown."""
-        part = _finished(progress)
-        if self._first is None:
-            self._first = part, now
-        before, then = self._first
-        return (now - then) * (1.0 - part) / (part - before) if part > before else None
-
-
-def lines(
-    progress: Progress, remaining: float | None = None, width: int | None = None, height: int | None = None
-) -> list[str]:
-    """Return where a study stands, as lines of text.
+@guarded
+def study_file(
+    file: Path,
+    overrides: Sequence[str],
+    results: Path,
+    name: str | None,
+    overwrite: bool,
+    jobs: int | None,
+    scheduler: str | None,
+    quiet: bool,
+    report: bool,
+) -> int:
+    """Carry out a study, or what is left of it, and write its report.
 
     Parameters
     ----------
-    progress : Progress
-        Where it stands.
-    remaining : float, optional
-        Seconds left at most.
-    width : int, optional
-        Characters that fit in a line; what is longer is cut.
-    height : int, optional
-        Lines that fit; trials at work are left out until they do.
+    file : Path
+        The study file.
+    overrides : sequence of str
+        ``path=value`` on it.
+    results : Path
+        Where the study's folder goes.
+    name : str or None
+        Name of that folder; the study's if None.
+    overwrite : bool
+        Begin trials anew that have run already.
+    jobs : int or None
+        Trials at a time; as many as there are cores if None.
+    scheduler : str or None
+        Address of a Dask scheduler whose workers do the work.
+    quiet : bool
+        Print nothing but the folder.
+    report : bool
+        Write the report.
 
-    Examples
-    --------
-    >>> for line in lines(Progress(8, 2, 1, (Running("mbb--gate--uniform", 40, 160),)), 75):
-    ...     print(line)
-    2/8 trials  1 failed  about 75 s left
-      mbb--gate--uniform  ######..................   40/160
+    Returns
+    -------
+    int
+        0; 4 if every trial failed; 130 if it was interrupted.
     """
-    parts = [f"{progress.done}/{progress.total} trials"]
-    parts += [f"{progress.failed} failed"] if progress.failed else []
-    parts += [f"about {duration(remaining)} left"] if remaining is not None and progress.running else []
-    wide = max((len(running.slug) for running in progress.running), default=0)
-    if width is not None:
-        wide = max(8, min(wide, width - BAR - 16))
-    shown = ["  ".join(parts), *(_line(running, wide) for running in progress.running)]
-    if height is not None and len(shown) > max(height, 2):
-        shown = [*shown[: max(height, 2) - 1], f"  ... and {len(shown) - max(height, 2) + 1} more"]
-    return [line[:width] for line in shown]
+    require_study_file(file)
+    study = read_study(file, overrides)
+    trials = trials_of(study)
+    folder = results / (name or study.name)
+    require_free(folder)
+    if overwrite:
+        _forgotten(trials, folder)
+    if not quiet:
+        for warning in study.warnings:
+            say(f"warning: {warning}")
+        say(_announced(study, trials))
+    try:
+        with handled(at_once), watcher(quiet) as shown:
+            outcomes = carry_out(trials, folder, jobs, scheduler, shown)
+    except KeyboardInterrupt:
+        words = ["topopt", "study", str(file)]
+        words += [word for text in overrides for word in ("--set", text)]
+        words += ["--results", str(results)] if results != Path("results") else []
+        words += ["--name", name] if name else []
+        errors.print(f"interrupted; go on with:\n  {shlex.join(words)}")
+        return INTERRUPTED
+    if report:
+        reported(Comparison(tuple(outcomes)), folder, study.name, _measured(study), quiet)
+    elif quiet:
+        console.print(str(folder))
+    else:
+        say(f"The trials are in {folder / TRIALS}/")
+    return _code(outcomes)
 
 
-def _line(running: Running, wide: int) -> str:
-    """Return a trial at work as a line."""
-    name = f"  {running.slug[:wide]:{wide}}"
-    if running.budget is None:
-        return f"{name}  {running.iteration:4d} iterations"
-    full = round(BAR * _share(running))
-    return f"{name}  {'#' * full}{'.' * (BAR - full)}  {running.iteration:3d}/{running.budget}"
+def reported(comparison: Comparison, folder: Path, title: str, measured: Sequence[str], quiet: bool) -> None:
+    """Write a report and say what it says.
+
+    Parameters
+    ----------
+    comparison : Comparison
+        What was found.
+    folder : Path
+        Where the report goes.
+    title : str
+        Its heading.
+    measured : sequence of str
+        How it was measured, a line each.
+    quiet : bool
+        Print the folder alone.
+    """
+    if not quiet:
+        say("writing the report ...")
+    report = write_report(comparison, folder, title, measured)
+    if quiet:
+        console.print(str(folder))
+        return
+    say("\n" + "\n".join(report.verdict) + "\n")
+    say(f"The report is {report.html}")
 
 
-def _finished(progress: Progress) -> float:
-    """Return which part of a study is done."""
-    return (progress.done + sum(map(_share, progress.running))) / max(progress.total, 1)
+def _measured(study: StudyFile) -> list[str]:
+    """Say how a study was measured."""
+    stop, yardstick = study.stop, study.yardstick
+    share = "the problem's limit" if yardstick["volume"] is None else f"{yardstick['volume']:g} of the cells"
+    value = yardstick["response"] or "what the problem minimises"
+    lines = [
+        f"Every trial may spend {study.budget} state solves; it ends before that once its continuation has, "
+        f"M_nd is at most {100 * stop['discreteness']:g} % and the densities change by less than "
+        f"{stop['progress']:g} (root mean square) for {stop['window']} iterations.",
+        f"The design of every {study.judge_every} iterations and the last one are judged: the densest cells "
+        f"become solid ({share}), all others void, and {value} is computed again with e_min "
+        f"{yardstick['e_min']:g}; a design that leaves a load without a way to a support is broken.",
+    ]
+    for name, starts in study.starts.items():
+        if starts["perturbed"]:
+            lines.append(
+                f"{name}: {starts['perturbed']} starts with noise of {starts['noise']:g} "
+                f"(seed {starts['seed']}) "
+                "beside the problem's own."
+            )
+    return [study.description, *lines] if study.description else lines
 
 
-def _share(running: Running) -> float:
-    """Return which part of a trial is done, as if each iteration took one state solve."""
-    return min(running.iteration / running.budget, 1.0) if running.budget else 0.0
+def _announced(study: StudyFile, trials: Sequence[Trial]) -> str:
+    """Say what will be done."""
+    return (
+        f"{study.name}: {len(study.problems)} problems under {len(study.continuations)} continuations, "
+        f"{len(trials)} trials of at most {study.budget} state solves"
+    )
+
+
+def require_study_file(file: Path) -> None:
+    """Refuse a folder where a study file is expected."""
+    if file.is_dir():
+        hint = (
+            "give the study file again to go on with it" if (file / TRIALS).is_dir() else "give a study file"
+        )
+        raise InputError(f"{file} is a folder; {hint}")
+
+
+def require_free(folder: Path) -> None:
+    """Refuse the folder of a run, in which a study would be lost."""
+    if (folder / MARKER).is_file():
+        raise RunFolderError(f"{folder} is the folder of a run; choose another name for the study by --name")
+
+
+def _forgotten(trials: Sequence[Trial], folder: Path) -> None:
+    """Let trials that have run count as others, so that they are begun anew; other files stay."""
+    for trial in trials:
+        (folder / TRIALS / trial.slug / IDENTITY).unlink(missing_ok=True)
+
+
+def _code(outcomes: Sequence[Outcome]) -> int:
+    """Return 0, or the code of a computation that failed if all of them did: one that fails is a row."""
+    return FAILED if all(outcome.failed for outcome in outcomes) else 0

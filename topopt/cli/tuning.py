@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from topopt.cli.interruption import at_once, handled
-from topopt.cli.studies import require_free, require_study_file
-from topopt.cli.studying import watcher
+from topopt.cli.study_progress import watcher
+from topopt.cli.studying import require_free, require_study_file
 from topopt.cli.terminal import INTERRUPTED, console, errors, guarded, say
 from topopt.errors import InputError
 from topopt.files.study_source import StudySource

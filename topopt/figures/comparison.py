@@ -13,17 +13,15 @@ from numpy.typing import ArrayLike
 from topopt.errors import InputError
 from topopt.figures.panels import tidy
 from topopt.figures.pens import LINE, End, Pen, draw_stop, name_ends, pens
-from topopt.figures.style import ALARM, GREY, canvas, styled
+from topopt.figures.style import FAILED, GREY, canvas, styled
 from topopt.parameters import Array
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Course", "Steps", "data_profile", "performance_profile", "value_over_solves"]
+__all__ = ["Course", "Curve", "data_profile", "performance_profile", "value_over_solves"]
 
-FAILED = ALARM["blow-up"]
-"""The colour of failures."""
 FLOOR = 0.1
 """Per cent above the best known below which a log axis does not look."""
 CAP = 200.0
@@ -32,19 +30,29 @@ _MARKS = (1.0, 2.0, 5.0)
 
 
 @dataclass(frozen=True, eq=False)
-class Steps:
-    """A share of cases that grows in steps.
+class Curve:
+    """A profile: a share of cases that grows in steps.
 
     Attributes
     ----------
     at : array, shape (n,)
-        Where it steps up, ascending.
+        Where it steps up, ascending; no step for what is never reached.
     share : array, shape (n,)
-        Its height from there on, 0 to 1.
+        Its height from there on, over all cases.
     """
 
     at: Array
     share: Array
+
+    @property
+    def end(self) -> float:
+        """The share that is reached at last."""
+        return float(self.share[-1]) if self.share.size else 0.0
+
+    def __call__(self, limits: ArrayLike) -> Array:
+        """Return the share at each limit."""
+        heights = np.concatenate([[0.0], self.share])
+        return np.asarray(heights[np.searchsorted(self.at, limits, side="right")])
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,7 +79,7 @@ class Course:
 
 @styled
 def performance_profile(
-    profiles: Mapping[str, Steps], names: Sequence[str] = (), tie: float = 0.005
+    profiles: Mapping[str, Curve], names: Sequence[str] = (), tie: float = 0.005
 ) -> Figure:
     """Draw which share of the cases every continuation brought how near to the best known.
 
@@ -93,8 +101,8 @@ def performance_profile(
     -----
     Dolan and Moré 2002, doi:10.1007/s101070100263.
     """
-    above = {name: Steps(_per_cent(steps.at), steps.share) for name, steps in profiles.items()}
-    reached = [float(steps.at.max()) for steps in above.values() if steps.at.size]
+    above = {name: Curve(_per_cent(curve.at), curve.share) for name, curve in profiles.items()}
+    reached = [float(curve.at.max()) for curve in above.values() if curve.at.size]
     figure, axes, height = _profile_panel(len(profiles))
     axes.set_xscale("log")
     axes.set_xlim(FLOOR, 1.25 * max([10.0, *reached]))
@@ -107,7 +115,7 @@ def performance_profile(
 
 
 @styled
-def data_profile(profiles: Mapping[str, Steps], names: Sequence[str] = (), goal: str = "") -> Figure:
+def data_profile(profiles: Mapping[str, Curve], names: Sequence[str] = (), goal: str = "") -> Figure:
     """Draw which share of the cases every continuation had solved after how many state solves.
 
     Parameters
@@ -128,7 +136,7 @@ def data_profile(profiles: Mapping[str, Steps], names: Sequence[str] = (), goal:
     -----
     Moré and Wild 2009, doi:10.1137/080724083; the unit of cost is one state solve.
     """
-    reached = [float(steps.at.max()) for steps in profiles.values() if steps.at.size]
+    reached = [float(curve.at.max()) for curve in profiles.values() if curve.at.size]
     figure, axes, height = _profile_panel(len(profiles))
     axes.set_xlim(0.0, 1.04 * max([1.0, *reached]))
     _draw_profiles(axes, profiles, pens(names or list(profiles)), height)
@@ -206,7 +214,7 @@ def _profile_panel(n_lines: int) -> tuple[Figure, Axes, float]:
     return figure, axes, height
 
 
-def _draw_profiles(axes: Axes, profiles: Mapping[str, Steps], pen: Mapping[str, Pen], height: float) -> None:
+def _draw_profiles(axes: Axes, profiles: Mapping[str, Curve], pen: Mapping[str, Pen], height: float) -> None:
     """Draw steps, a point apart where they coincide, and name them with what they reach."""
     from matplotlib.transforms import ScaledTranslation
 
@@ -214,18 +222,17 @@ def _draw_profiles(axes: Axes, profiles: Mapping[str, Steps], pen: Mapping[str, 
     low, high = axes.get_ylim()
     figure = axes.get_figure(root=True)
     ends = []
-    for k, (name, steps) in enumerate(profiles.items()):
+    for k, (name, curve) in enumerate(profiles.items()):
         # Few cases make many equal shares; moved by points, not by data, the lines stay true and visible.
         points = 1.3 * (0.5 * (len(profiles) - 1) - k)
         aside = ScaledTranslation(0.0, points / 72, figure.dpi_scale_trans)  # type: ignore[union-attr]
-        share = np.concatenate([[0.0], steps.share, steps.share[-1:] if steps.share.size else [0.0]])
+        share = np.concatenate([[0.0], curve.share, [curve.end]])
         axes.step(
-            np.concatenate([[left], steps.at, [right]]), share, where="post", zorder=3 - 0.01 * k,
+            np.concatenate([[left], curve.at, [right]]), share, where="post", zorder=3 - 0.01 * k,
             transform=axes.transData + aside, **pen[name].line(),
         )  # fmt: skip
-        end = float(share[-1])
-        place = (end - low) / (high - low) + points / 72 / height
-        ends.append(End(f"{name}  {100 * end:.0f} %", pen[name], place))
+        place = (curve.end - low) / (high - low) + points / 72 / height
+        ends.append(End(f"{name}  {100 * curve.end:.0f} %", pen[name], place))
     name_ends(axes, ends, height)
 
 

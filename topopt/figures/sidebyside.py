@@ -16,7 +16,7 @@ from topopt.figures.body import studio
 from topopt.figures.camera import view
 from topopt.figures.data import Span, Strip, spans, watched
 from topopt.figures.fading import heat
-from topopt.figures.style import ALARM, ALARM_MARKERS, GREY, INK, LIGHT, WIDTH, canvas, styled
+from topopt.figures.style import ALARM, ALARM_MARKERS, FAILED, GREY, INK, LIGHT, WIDTH, canvas, styled
 from topopt.grid import Grid
 from topopt.history import History
 from topopt.parameters import Array
@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Portrait", "designs", "strips"]
 
-FAILED = ALARM["blow-up"]
-"""The colour of failures."""
 ROW, LANE = 0.19, 0.4
 """Height of a stage in inches, and of an alarm's lane in stages."""
 _QUICK = 400_000

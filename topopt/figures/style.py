@@ -17,6 +17,7 @@ __all__ = [
     "ALARM",
     "ALARM_MARKERS",
     "CYCLE",
+    "FAILED",
     "GREY",
     "INK",
     "LIGHT",
@@ -46,6 +47,8 @@ ALARM: Mapping[str, str] = {
     "masked": "#CC79A7",
     "unresolved": "#009E73",
 }
+FAILED = ALARM["blow-up"]
+"""The colour of failures."""
 ALARM_MARKERS: Mapping[str, str] = {
     "freeze": "s",
     "concentration": "^",

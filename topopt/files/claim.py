@@ -10,7 +10,7 @@ from topopt.files.atomic import sweep
 from topopt.files.frames import drop_frames
 from topopt.files.lock import Lock
 
-__all__ = ["MANIFEST", "MARKER", "claimed", "noted"]
+__all__ = ["MANIFEST", "MARKER", "claimed", "noted", "slugged"]
 
 MARKER = "run.json"
 """The file that makes a folder a run folder."""
@@ -56,6 +56,17 @@ def claimed(root: Path, name: str, overwrite: bool) -> tuple[Path, Lock, tuple[s
         raise RunFolderError(f"{root / name}: cannot be made: {error.strerror or error}") from error
     notes = () if path.name == name else (f"{root / name} is taken; the results go to {path}",)
     return path, Lock(path), notes
+
+
+def slugged(name: str) -> str:
+    """Return a name of any kind as it stands in the name of a folder or a file.
+
+    Examples
+    --------
+    >>> slugged("MBB, 0.5"), slugged(".hidden")
+    ('MBB--0.5', '-hidden')
+    """
+    return re.sub(r"^\.|[^A-Za-z0-9._-]", "-", name)
 
 
 def noted(folder: Path, name: str) -> None:

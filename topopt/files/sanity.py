@@ -16,9 +16,9 @@ from topopt.files.build import Parts
 from topopt.files.fields import form
 from topopt.files.limits import shares, unlimited
 from topopt.files.located import Mistake
+from topopt.files.rehearsal import scheduled, tried
 from topopt.files.selectors import names_in
 from topopt.files.spec import Spec, mapping
-from topopt.files.trial import scheduled, tried
 from topopt.grid import Domain
 from topopt.solvers import Choice, choose
 from topopt.stages import Cone, Equilibrium

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from topopt.errors import ProblemFileError
+from topopt.files.claim import slugged
 from topopt.files.combining import Combination, Complaints, combined
 from topopt.files.job import Job
 from topopt.files.located import Located, Mistake, located, shown
@@ -183,7 +183,7 @@ def _slugs(data: Mapping[str, Any]) -> Iterable[Mistake]:
     for section in ("problems", "continuations"):
         first: dict[str, str] = {}
         for name in mapping(data.get(section)):
-            slug = re.sub(r"[^A-Za-z0-9._-]", "-", name).casefold()
+            slug = slugged(name).casefold()
             if not slug.strip("-."):
                 yield Mistake((section, name), "expected a name with letters or digits")
             elif slug in first:

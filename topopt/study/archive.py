@@ -22,11 +22,11 @@ from topopt.parameters import Array
 from topopt.study.outcome import Judgement, Outcome
 
 __all__ = [
-    "MARK", "OUTCOME", "drop_husk", "placed", "read_judgements", "read_mark", "read_outcome",
-    "write_judgements", "write_mark", "write_outcome",
+    "IDENTITY", "OUTCOME", "drop_husk", "placed", "read_fingerprint", "read_judgements", "read_outcome",
+    "write_fingerprint", "write_judgements", "write_outcome",
 ]  # fmt: skip
 
-JUDGEMENTS, OUTCOME, MARK = "judgements.csv", "outcome.json", "trial.json"
+JUDGEMENTS, OUTCOME, IDENTITY = "judgements.csv", "outcome.json", "trial.json"
 _COLUMNS = tuple(field.name for field in dataclasses.fields(Judgement))
 _ASIDE = ("judgements", "history", "density", "folder")
 """What of an outcome stands in other files of its folder, or in its place."""
@@ -66,12 +66,12 @@ def read_judgements(folder: Path, upto: float = math.inf) -> list[Judgement]:
     return [judgement for judgement in found if judgement.iteration <= upto]
 
 
-def write_mark(run: RunFolder, mark: str) -> None:
+def write_fingerprint(run: RunFolder, fingerprint: str) -> None:
     """Write down which trial a folder belongs to."""
-    run.write_text(MARK, json.dumps({"fingerprint": mark}) + "\n")
+    run.write_text(IDENTITY, json.dumps({"fingerprint": fingerprint}) + "\n")
 
 
-def read_mark(folder: Path) -> str | None:
+def read_fingerprint(folder: Path) -> str | None:
     """Return which trial a folder belongs to; None if that is not written down.
 
     Raises
@@ -79,7 +79,7 @@ def read_mark(folder: Path) -> str | None:
     RunFolderError
         If the file is damaged.
     """
-    about = _json(folder / MARK)
+    about = _json(folder / IDENTITY)
     return None if about is None else str(about.get("fingerprint"))
 
 
@@ -106,11 +106,13 @@ def read_outcome(folder: Path) -> Outcome | None:
     if record is None:
         return None
     try:
+        if "failed" in record:  # what `crashed` was called at first
+            record["crashed"] = record.pop("failed")
         return Outcome(
             **record,
             judgements=tuple(read_judgements(folder)),
             history=read_history(folder),
-            density=None if record["failed"] else _density(folder),
+            density=None if record["crashed"] else _density(folder),
             folder=placed(folder),
         )
     except (TypeError, KeyError) as error:

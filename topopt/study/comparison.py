@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from topopt.diagnosis import findings
 from topopt.errors import InputError, suggestion
+from topopt.figures.comparison import Curve
 from topopt.study.outcome import Outcome
-from topopt.study.profiles import Curve, curve, ratio
+from topopt.study.profiles import curve, ratio
 from topopt.study.standing import Row, Standing
 
 __all__ = ["TIE", "Comparison"]
@@ -41,7 +42,7 @@ class Comparison:
         If there is no outcome, a trial comes twice, or a best value is of an unknown problem.
     """
 
-    outcomes: tuple[Outcome, ...]
+    outcomes: Sequence[Outcome]
     known: Mapping[str, float] = field(default_factory=dict)
     default: str = "survival"
     plain: str = "ramp"
@@ -174,13 +175,13 @@ class Comparison:
 
     def _lead(self, outcome: Outcome) -> str:
         """Return ``win``, ``tie`` or nothing, among the trials of the same problem and start."""
-        rivals = self._rivals(outcome)
-        first = min((rival.value for rival in rivals if math.isfinite(rival.value)), default=math.inf)
-        leading = [rival for rival in rivals if ratio(rival.value, first) < 1.0 + TIE]
-        if outcome not in leading or len(rivals) == 1:
+        peers = self._peers(outcome)
+        first = min((peer.value for peer in peers if math.isfinite(peer.value)), default=math.inf)
+        leading = [peer for peer in peers if ratio(peer.value, first) < 1.0 + TIE]
+        if outcome not in leading or len(peers) == 1:
             return ""
         return "win" if len(leading) == 1 else "tie"
 
-    def _rivals(self, outcome: Outcome) -> list[Outcome]:
+    def _peers(self, outcome: Outcome) -> list[Outcome]:
         """Return the trials of the same problem and start, this one included."""
         return [o for o in self.outcomes if (o.problem, o.start) == (outcome.problem, outcome.start)]

@@ -17,7 +17,7 @@ from topopt.files.atomic import write_text
 from topopt.files.lock import Lock
 from topopt.files.status import read_status
 from topopt.study.alone import Alone
-from topopt.study.archive import read_mark, read_outcome
+from topopt.study.archive import read_fingerprint, read_outcome
 from topopt.study.cluster import Cluster
 from topopt.study.outcome import Outcome
 from topopt.study.pool import Pool
@@ -125,12 +125,12 @@ class _Board:
         """Read the outcomes of trials that have ended, and name those that are not what they were."""
         for slug, trial in self.trials.items():
             there = self.place(slug)
-            mark = read_mark(there)
-            if mark == trial.mark:
+            known = read_fingerprint(there)
+            if known == trial.fingerprint:
                 outcome = read_outcome(there)
                 if outcome is not None:
                     self.outcomes[slug] = outcome
-            elif mark is not None:
+            elif known is not None:
                 say(f"{slug}: changed since it ran in {there}; it is computed anew")
         if self.outcomes:
             say(

@@ -48,8 +48,8 @@ class Outcome:
     problem, continuation, start : str
         Their names.
     reason : str
-        Why the trial ended; for one that failed, the error.
-    failed : bool
+        Why the trial ended; for one that crashed, the error.
+    crashed : bool
         Whether it ended in an error; such a trial is a row like the others.
     settled : bool
         Whether the continuation had reached its end.
@@ -58,7 +58,7 @@ class Outcome:
     seconds : float
         Wall-clock time of the trial, the yardstick's left out.
     judgements : tuple of Judgement
-        In order; the last is of the final design. Empty if the trial failed before the first.
+        In order; the last is of the final design. Empty if the trial crashed before the first.
     history : History
         The log.
     density : array, shape (nx, ny) or (nx, ny, nz), optional
@@ -71,7 +71,7 @@ class Outcome:
     continuation: str
     start: str
     reason: str
-    failed: bool = False
+    crashed: bool = False
     settled: bool = False
     memory: str = "keep"
     seconds: float = 0.0
@@ -82,10 +82,15 @@ class Outcome:
 
     @property
     def final(self) -> Judgement | None:
-        """The judgement of the final design; None if the trial failed before its end."""
-        return self.judgements[-1] if self.judgements and not self.failed else None
+        """The judgement of the final design; None if the trial crashed before its end."""
+        return self.judgements[-1] if self.judgements and not self.crashed else None
 
     @property
     def value(self) -> float:
         """The objective of the final black-and-white design; inf for a failure."""
         return self.final.value if self.final else math.inf
+
+    @property
+    def failed(self) -> bool:
+        """Whether it ended in an error or with a broken design."""
+        return not math.isfinite(self.value)

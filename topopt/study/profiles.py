@@ -4,45 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from topopt.errors import InputError
-from topopt.parameters import Array
+from topopt.figures.comparison import Curve
 from topopt.study.outcome import Judgement
 
-__all__ = ["BLACK", "Curve", "curve", "geometric_mean", "ratio", "share_within", "solves_to"]
+__all__ = ["BLACK", "curve", "geometric_mean", "ratio", "solves_to"]
 
 BLACK = 0.02
 """A design with an M_nd below this counts as black and white."""
-
-
-@dataclass(frozen=True, eq=False)
-class Curve:
-    """A profile: a share of cases that grows in steps.
-
-    Attributes
-    ----------
-    at : array, shape (n,)
-        Where it steps up, ascending; no step for what is never reached.
-    share : array, shape (n,)
-        Its height from there on, over all cases.
-    """
-
-    at: Array
-    share: Array
-
-    @property
-    def end(self) -> float:
-        """The share that is reached at last."""
-        return float(self.share[-1]) if self.share.size else 0.0
-
-    def __call__(self, limits: ArrayLike) -> Array:
-        """Return the share at each limit."""
-        heights = np.concatenate([[0.0], self.share])
-        return np.asarray(heights[np.searchsorted(self.at, limits, side="right")])
 
 
 def ratio(value: float, best: float) -> float:
@@ -82,36 +55,13 @@ def geometric_mean(ratios: ArrayLike) -> float:
     return float(np.exp(np.log(numbers).mean())) if numbers.size else math.nan
 
 
-def share_within(amounts: ArrayLike, limits: ArrayLike) -> Array:
-    """Return the share of cases whose amount is at most each limit.
+def curve(amounts: ArrayLike) -> Curve:
+    """Return the profile of one continuation: at each limit, the share of cases whose amount is within it.
 
     With ratios to the best as amounts this is the performance profile of Dolan and Moré 2002,
     doi:10.1007/s101070100263; with state solves it is the data profile of Moré and Wild 2009,
     doi:10.1137/080724083, whose unit here is one state solve. A failure is inf: it is never within a limit
     and never dropped from the share.
-
-    Parameters
-    ----------
-    amounts : array, shape (n_cases,)
-        One a case; inf for a failure.
-    limits : array
-        Where the share is asked for.
-
-    Returns
-    -------
-    array
-        Of the shape of `limits`.
-
-    Examples
-    --------
-    >>> share_within([1.0, 1.2, float("inf"), 1.0], [1.0, 1.1, 2.0]).tolist()
-    [0.5, 0.5, 0.75]
-    """
-    return curve(amounts)(limits)
-
-
-def curve(amounts: ArrayLike) -> Curve:
-    """Return the whole profile of one continuation, step by step.
 
     Parameters
     ----------
@@ -122,6 +72,11 @@ def curve(amounts: ArrayLike) -> Curve:
     ------
     InputError
         If there is no case, or an amount is nan.
+
+    Examples
+    --------
+    >>> curve([1.0, 1.2, float("inf"), 1.0])([1.0, 1.1, 2.0]).tolist()
+    [0.5, 0.5, 0.75]
     """
     numbers = np.asarray(amounts, dtype=np.float64).ravel()
     if not numbers.size:

@@ -38,7 +38,7 @@ class Progress:
     done : int
         Trials that have ended, the failed ones included.
     failed : int
-        Trials that have failed.
+        Trials that ended in an error or with a broken design.
     running : tuple of Running
         Those at work; empty as long as they work where their folders cannot be seen.
     """

@@ -43,7 +43,10 @@ class Report:
 
 
 def write_report(
-    comparison: Comparison, folder: Path, title: str = "Continuations compared", measured: Sequence[str] = ()
+    comparison: Comparison,
+    folder: Path | str,
+    title: str = "Continuations compared",
+    measured: Sequence[str] = (),
 ) -> Report:
     """Write ``report.html``, ``report.md`` and ``figures/`` into a folder; what is there is replaced.
 
@@ -51,7 +54,7 @@ def write_report(
     ----------
     comparison : Comparison
         What the study found.
-    folder : Path
+    folder : path
         Made if it is not there.
     title : str
         Of the page.
@@ -63,6 +66,7 @@ def write_report(
     RunFolderError
         If the folder cannot be written.
     """
+    folder = Path(folder)
     pictures = folder / FIGURES
     try:
         pictures.mkdir(parents=True, exist_ok=True)

@@ -3,38 +3,27 @@
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from topopt.figures import save
-from topopt.figures.comparison import Course, Steps, data_profile, performance_profile, value_over_solves
+from topopt.figures.comparison import Course, data_profile, performance_profile, value_over_solves
 from topopt.figures.sharpening import sharpening
 from topopt.figures.sidebyside import Portrait, designs, strips
+from topopt.files.claim import slugged
 from topopt.study.comparison import TIE, Comparison
 from topopt.study.document import Figure
-from topopt.study.profiles import Curve, ratio
+from topopt.study.profiles import ratio
 from topopt.study.standing import Row
 from topopt.study.wording import above, number
 
-__all__ = ["problem_figures", "profile_figures", "slug"]
+__all__ = ["problem_figures", "profile_figures"]
 
 NEAR = 0.05
 DPI = 150.0
-
-
-def slug(name: str) -> str:
-    """Return a name that any file system takes.
-
-    Examples
-    --------
-    >>> slug("MBB, 0.5")
-    'MBB--0.5'
-    """
-    return re.sub(r"[^A-Za-z0-9._-]", "-", name)
 
 
 def profile_figures(comparison: Comparison, folder: Path) -> list[Figure]:
@@ -56,12 +45,12 @@ def profile_figures(comparison: Comparison, folder: Path) -> list[Figure]:
             "Performance profile (Dolan and Moré 2002): the share of all cases, a problem and a start each, "
             "whose black-and-white design is at most so much above the best known. A failure is never "
             "dropped. Lines that coincide are drawn a little apart.",
-            lambda: performance_profile(_steps(comparison.performance()), names, TIE),
+            lambda: performance_profile(comparison.performance(), names, TIE),
         ),
         _drawn(
             folder, "data-profile",
             f"Data profile (Moré and Wild 2009): the share of cases brought {told} within so many solves.",
-            lambda: data_profile(_steps(comparison.data(NEAR, black)), names, goal),
+            lambda: data_profile(comparison.data(NEAR, black), names, goal),
         ),
     ]  # fmt: skip
 
@@ -83,7 +72,7 @@ def problem_figures(comparison: Comparison, problem: str, folder: Path) -> list[
     shown = [row for row in rows if row.outcome.start == start]
     several = len({row.outcome.start for row in rows}) > 1
     only = f" Start: {start}." if several else ""
-    stem = slug(problem)
+    stem = slugged(problem)
     runs = [(row.outcome.continuation, row.outcome.history) for row in shown]
     found = []
     if any(row.outcome.density is not None for row in shown):
@@ -122,11 +111,6 @@ def _drawn(folder: Path, name: str, caption: str, draw: Callable[[], Any]) -> Fi
     path = folder / f"{name}.png"
     save(draw(), path, dpi=DPI)
     return Figure(name, path.read_bytes(), caption)
-
-
-def _steps(curves: Mapping[str, Curve]) -> dict[str, Steps]:
-    """Return profiles as the figures take them."""
-    return {name: Steps(curve.at, curve.share) for name, curve in curves.items()}
 
 
 def _course(row: Row) -> Course:

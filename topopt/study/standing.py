@@ -40,7 +40,7 @@ class Row:
     @property
     def failed(self) -> bool:
         """Whether it ended in an error or with a broken design."""
-        return not math.isfinite(self.outcome.value)
+        return self.outcome.failed
 
     @property
     def why(self) -> str:

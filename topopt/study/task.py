@@ -35,7 +35,7 @@ class Task:
     ----------
     slug : str
         The trial's.
-    mark : str
+    fingerprint : str
         The trial's.
     trial : bytes
         The trial. Unpickled only by `performed`, so that what cannot be is an error of this trial alone.
@@ -48,7 +48,7 @@ class Task:
     """
 
     slug: str
-    mark: str
+    fingerprint: str
     trial: bytes
     folder: str
     place: str
@@ -81,9 +81,10 @@ def task_of(trial: Trial, folder: Path, place: str) -> Task:
     Raises
     ------
     InputError
-        If it cannot be pickled; `Trial.mark` says which part.
+        If it cannot be pickled; `Trial.fingerprint` says which part.
     """
-    return Task(trial.slug, trial.mark, cloudpickle.dumps(trial), str(folder.resolve()), place, _strays())
+    packed = cloudpickle.dumps(trial)
+    return Task(trial.slug, trial.fingerprint, packed, str(folder.resolve()), place, _strays())
 
 
 def performed(task: Task, halted: Callable[[], bool] = lambda: False) -> Delivery:
@@ -105,10 +106,10 @@ def performed(task: Task, halted: Callable[[], bool] = lambda: False) -> Deliver
     trial: Trial = pickle.loads(task.trial)
     folder = Path(task.folder)
     if _sees(folder, task.place):
-        return Delivery(carried_out(trial, folder / TRIALS / task.slug, halted, task.mark))
+        return Delivery(carried_out(trial, folder / TRIALS / task.slug, halted, task.fingerprint))
     with tempfile.TemporaryDirectory(prefix="topopt-") as place:
         here = Path(place) / TRIALS / task.slug
-        outcome = carried_out(trial, here, halted, task.mark)
+        outcome = carried_out(trial, here, halted, task.fingerprint)
         return Delivery(outcome, _packed(here) if (here / OUTCOME).exists() else b"")
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -18,7 +17,7 @@ from topopt.design import Design
 from topopt.diagnosis import diagnose
 from topopt.errors import InputError, TopoptError
 from topopt.evaluation import Model
-from topopt.files.claim import MARKER
+from topopt.files.claim import MARKER, slugged
 from topopt.files.folder import RunFolder
 from topopt.files.lock import is_locked
 from topopt.history import History
@@ -28,18 +27,18 @@ from topopt.run import Step, StopRule, model_parameters, optimize
 from topopt.study.archive import (
     drop_husk,
     placed,
+    read_fingerprint,
     read_judgements,
-    read_mark,
     read_outcome,
+    write_fingerprint,
     write_judgements,
-    write_mark,
     write_outcome,
 )
 from topopt.study.fingerprint import fingerprint
 from topopt.study.outcome import Judgement, Outcome
 from topopt.study.yardstick import Yardstick
 
-__all__ = ["Halted", "Trial", "carried_out", "failure", "slug_of", "slugged"]
+__all__ = ["Halted", "Trial", "carried_out", "failure", "slug_of"]
 
 PATIENCE = 0.2
 """Seconds between two looks at a folder that another process still writes to."""
@@ -100,8 +99,8 @@ class Trial:
         return slug_of(self.problem, self.continuation, self.start)
 
     @property
-    def mark(self) -> str:
-        """What makes it this trial and no other, as a fingerprint.
+    def fingerprint(self) -> str:
+        """What makes it this trial and no other, in 64 letters.
 
         Raises
         ------
@@ -124,16 +123,11 @@ def slug_of(problem: str, continuation: str, start: str) -> str:
     return "--".join(map(slugged, (problem, continuation, start)))
 
 
-def slugged(name: str) -> str:
-    """Return a name as it stands in the name of a folder."""
-    return re.sub(r"^\.|[^A-Za-z0-9._-]", "-", name)
-
-
 def carried_out(
     trial: Trial,
     folder: Path | None = None,
     halted: Callable[[], bool] = lambda: False,
-    mark: str | None = None,
+    known: str | None = None,
 ) -> Outcome:
     """Run a trial to its end, judging it on its way; one that fails has an outcome like the others.
 
@@ -147,8 +141,8 @@ def carried_out(
         there, that one's files are removed. Without it, nothing is kept but the outcome.
     halted : callable
         Asked after every iteration whether to break off.
-    mark : str, optional
-        The trial's mark, if it is known: a trial that has travelled may be pickled differently.
+    known : str, optional
+        The trial's fingerprint, if it is known: a trial that has travelled may be pickled differently.
 
     Returns
     -------
@@ -163,20 +157,20 @@ def carried_out(
     """
     if folder is None:
         with tempfile.TemporaryDirectory(prefix="topopt-") as place:
-            outcome = carried_out(trial, Path(place) / trial.slug, halted, mark)
+            outcome = carried_out(trial, Path(place) / trial.slug, halted, known)
             return dataclasses.replace(outcome, folder="")
     try:
-        mark = mark or trial.mark
+        identity = known or trial.fingerprint
         _await_release(folder, halted)
-        done = read_outcome(folder) if read_mark(folder) == mark else None
-        return done or _run(trial, folder, mark, halted)
+        done = read_outcome(folder) if read_fingerprint(folder) == identity else None
+        return done or _run(trial, folder, identity, halted)
     except (TopoptError, OSError) as error:  # the folder cannot be used
         return failure(trial, error)
 
 
-def _run(trial: Trial, folder: Path, mark: str, halted: Callable[[], bool]) -> Outcome:
+def _run(trial: Trial, folder: Path, identity: str, halted: Callable[[], bool]) -> Outcome:
     """Run a trial in its folder, and leave its outcome there."""
-    with _opened(trial, folder, mark) as run:
+    with _opened(trial, folder, identity) as run:
         try:
             last = _last(trial, run, halted)
             run.write_text("diagnosis.txt", diagnose(last.history, last.reason) + "\n")
@@ -201,13 +195,13 @@ def _await_release(folder: Path, halted: Callable[[], bool]) -> None:
         time.sleep(PATIENCE)
 
 
-def _opened(trial: Trial, folder: Path, mark: str) -> RunFolder:
+def _opened(trial: Trial, folder: Path, identity: str) -> RunFolder:
     """Open the folder of a trial that was broken off, or make it; what another trial left there goes."""
-    if (folder / MARKER).exists() and read_mark(folder) == mark:
+    if (folder / MARKER).exists() and read_fingerprint(folder) == identity:
         return RunFolder.open(folder)
     drop_husk(folder)
     run = RunFolder.create(folder.parent, folder.name, trial.resolved, overwrite=True)
-    write_mark(run, mark)
+    write_fingerprint(run, identity)
     return run
 
 
@@ -276,7 +270,7 @@ def failure(trial: Trial, error: BaseException, run: RunFolder | None = None) ->
     # Our own errors are sentences; of another, the kind is half the story.
     if not text or not type(error).__module__.startswith("topopt."):
         text = f"{type(error).__name__}: {text}" if text else type(error).__name__
-    return dataclasses.replace(_outcome(trial, run), reason=text, failed=True)
+    return dataclasses.replace(_outcome(trial, run), reason=text, crashed=True)
 
 
 def _outcome(trial: Trial, run: RunFolder | None) -> Outcome:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from topopt.errors import InputError, RunFolderError
 from topopt.files.atomic import write_text
+from topopt.files.claim import slugged
 from topopt.files.lock import Lock
 from topopt.files.study_source import Place, StudySource
 from topopt.study.bench import Bench, bench_of
@@ -22,7 +23,7 @@ from topopt.study.progress import Watcher
 from topopt.study.scoring import Target, score, target_of
 from topopt.study.search import Search, require_optuna
 from topopt.study.study import Study
-from topopt.study.trial import Trial, slugged
+from topopt.study.trial import Trial
 from topopt.study.tuned import Suggestion, Tuned, report, table
 
 __all__ = ["tune"]
@@ -179,7 +180,7 @@ def _identity(
     untuned: Sequence[Trial], continuation: str, dials: Sequence[Dial], within: float, seed: int
 ) -> str:
     """Return a name that changes with all that the scores and the suggestions depend on."""
-    return fingerprint([trial.mark for trial in untuned], continuation, list(dials), within, seed)
+    return fingerprint([trial.fingerprint for trial in untuned], continuation, list(dials), within, seed)
 
 
 def _require_numbers(bench: Bench, trials: int, within: float, seed: int) -> None:
