@@ -31,6 +31,7 @@ from .history import History, Iteration
 from .limits import Limit
 from .optimizers import GCMMA, MMA, OC
 from .problem import Problem
+from .refinement import Refinable
 from .regions import Ball, Box, Cylinder, Everywhere, Mask, Plane, Point, Polygon, Region
 from .run import Snapshot, Step, Stop, optimize, solve
 from .stages import (
@@ -125,6 +126,7 @@ __all__ = [
     "Problem",
     "Ramp",
     "Range",
+    "Refinable",
     "Refreshed",
     "Region",
     "Rollback",
