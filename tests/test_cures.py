@@ -1,5 +1,6 @@
 """A cure is data that fits a problem file, chosen by the failure and by how its parameters got there."""
 
+import dataclasses
 import math
 
 import pytest
@@ -13,13 +14,14 @@ BETA = "physical.beta"
 BOTH = {"hold": 0.005, "interface": 0.08}
 
 
-def log(*betas, alarm=None, gates=("physical",), interface=0.5, **parameters):
+def log(*betas, alarm=None, gates=("physical",), interface=0.5, objectives=None, restored=0, **parameters):
     """Return a log with these sharpnesses, None for a fixed one, in whose last iteration an alarm rings."""
     last = len(betas)
     return to.History(
         to.Iteration(
             number,
-            1.0,
+            objectives[number - 1] if objectives else 1.0,
+            restored=restored if number == last else 0,
             parameters=({} if beta is None else {BETA: beta})
             | {k: v[number - 1] for k, v in parameters.items()},
             alarms=(alarm,) if alarm and number == last else (),
@@ -68,14 +70,67 @@ def test_a_schedule_that_jumps_is_slowed_down_and_capped(alarm):
 
 
 def test_a_ramp_that_went_too_far_is_capped_and_keeps_its_pace():
-    assert cured(log(60.0, 64.0, alarm="unresolved")) == {("continuation", BETA, "guard"): BOTH}
+    assert cured(log(60.0, 64.0, alarm="unresolved", interface=0.07)) == {
+        ("continuation", BETA, "guard"): BOTH
+    }
 
 
 def test_a_blow_up_on_a_gentle_ramp_is_taken_back():
-    assert cured(log(60.0, 64.0, alarm="blow-up")) == {
-        ("continuation", BETA, "guard"): BOTH,
-        ("continuation", "rollback"): {"rise": 0.05},
-    }
+    rising = {"alarm": "blow-up", "objectives": (1.0, 2.0)}
+    taken_back = {("continuation", "rollback"): {"rise": 0.05}}
+    assert (
+        cured(log(60.0, 64.0, interface=0.07, **rising))
+        == {("continuation", BETA, "guard"): BOTH} | taken_back
+    )
+    # the guard would have let this pass
+    assert cured(log(60.0, 64.0, **rising)) == taken_back
+
+
+@pytest.mark.parametrize(
+    "history",
+    [
+        log(60.0, 64.0, alarm="unresolved"),
+        log(60.0, 64.0, alarm="freeze"),
+        log(60.0, 64.0, alarm="blow-up"),
+        log(60.0, 60.0, 64.0, 60.0, alarm="blow-up", objectives=(1.0, 1.0, 2.0, 2.0), restored=2),
+    ],
+)
+def test_what_would_have_changed_nothing_or_acts_already_is_no_cure(history):
+    """The guard would have let the ramp pass, and nothing rose or it is taken back already."""
+    assert cured(history) is None
+    assert cured(history, "budget: 2 iterations spent") is None
+    text = to.diagnose(history)
+    assert "There is no cure in how physical.beta grows: a guard or a roll-back with the usual bounds" in text
+    assert "Cure:" not in text
+
+
+def test_the_survival_gate_is_not_told_to_take_its_own_guard():
+    """It stands where its guard stops it, and the interface becomes thinner all the same."""
+    gate = to.Continuation({BETA: to.Survival(start=8.0)})
+    history = to.History()
+    for number in range(1, 60):
+        history.append(
+            to.Iteration(
+                number,
+                1.0,
+                parameters=gate.at(history),
+                actual=0.0,
+                vanishing={"attenuation": 0.0},
+                stages={"physical": {"slope_mean": 1.0}},
+                measures={"interface": 0.3 - 0.005 * number},
+                alarms=("unresolved",) if number > 48 else (),
+            )
+        )
+    assert len(set(history.values(BETA))) > 5
+    assert failures(history)[0].name == "unresolved"
+    assert cured(history) is None
+    plain = to.History(dataclasses.replace(it, parameters={BETA: 8.0 * 1.05**it.number}) for it in history)
+    assert cured(plain) == {("continuation", BETA, "guard"): BOTH}
+
+
+def test_where_a_parameter_follows_already_its_leader_is_slowed_down():
+    history = log(1.0, 16.0, alarm="blow-up", **{"stiffness.penal": (1.0, 100.0)})
+    assert cured(history) == {("continuation", BETA, "guard"): BOTH | {"growth": 0.03}}
 
 
 def test_another_parameter_that_jumped_follows_the_sharpness_or_grows_slowly():
@@ -148,9 +203,10 @@ def test_how_far_a_grid_resolves_a_sharpness():
         (log(64.0, alarm="freeze"), "Start soft, and let physical.beta grow as fast as the sensitivities"),
         (log(1.0, 64.0, alarm="blow-up"), "Let physical.beta grow by at most 3 % an iteration, stop it "),
         (
-            log(60.0, 64.0, alarm="blow-up"),
+            log(60.0, 64.0, alarm="blow-up", interface=0.07, objectives=(1.0, 2.0)),
             "Stop it where the design is black and white or the grid resolves no more, take back what raises",
         ),
+        (log(60.0, 64.0, alarm="blow-up", objectives=(1.0, 2.0)), "Take back what raises the objective."),
     ],
 )
 def test_a_cure_says_what_it_does(history, sentence):

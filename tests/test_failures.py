@@ -44,9 +44,12 @@ def test_what_spoils_a_design_comes_before_what_merely_may():
 
 
 def test_what_is_left_after_a_blow_up_is_its_consequence():
-    late = [iteration(number) for number in range(1, 4)]
-    assert names([*late, iteration(4, "concentration"), iteration(5, "blow-up")]) == [
-        "blow-up", "concentration",
+    late = [iteration(number, beta=1.0 + (number == 3)) for number in range(1, 4)]
+    both = [iteration(4, "concentration", beta=2.0), iteration(5, "blow-up", beta=2.0)]
+    assert names([*late, *both]) == ["blow-up", "concentration"]
+    # where nothing changed, what was there first comes first
+    assert names([*late[:2], iteration(3, "concentration", beta=1.0), iteration(4, "blow-up", beta=1.0)]) == [
+        "concentration", "blow-up",
     ]  # fmt: skip
     early = [iteration(1, "freeze"), *(iteration(number) for number in range(2, 20))]
     assert names([*early, iteration(20, "blow-up")]) == ["freeze", "blow-up"]
@@ -81,7 +84,8 @@ def test_the_largest_jump_not_long_before_is_found():
 
 
 @pytest.mark.parametrize(
-    ("then", "found"), [(1.09, False), (1.11, True), (0.9, True), (math.inf, True), (0.0, False)]
+    ("then", "found"),
+    [(1.09, False), (1.11, True), (0.91, False), (0.89, True), (math.inf, True), (0.0, False)],
 )
 def test_what_counts_as_a_jump(then, found):
     history = to.History([iteration(1, beta=1.0), iteration(2, beta=then)])

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from topopt.errors import InputError
-from topopt.history import History, Iteration
+from topopt.history import History, Iteration, jumps
 
 NUMBERS = st.floats() | st.sampled_from([5e-324, -0.0, 1e-200, math.inf, -math.inf, math.nan, 0.1 + 0.2])
 NAMES = st.sampled_from(["a", "physical.beta", "homotopy:physical.beta", "volume.lower", "x y", 'odd,"name"'])
@@ -37,6 +37,7 @@ def histories(draw):
             alarms=tuple(draw(st.lists(st.sampled_from(["freeze", "blow-up"]), max_size=2))),
             solves=draw(st.integers(0, 10**9)),
             restored=draw(st.integers(0, k)),
+            refused=draw(st.booleans()),
         )
         for k in range(count)
     )
@@ -53,6 +54,7 @@ def contents(iteration):
         iteration.number,
         iteration.solves,
         iteration.restored,
+        iteration.refused,
         iteration.alarms,
         [bits(getattr(iteration, n)) for n in ("objective", "violation", "change", "progress", "predicted")],
         {group: {k: bits(v) for k, v in getattr(iteration, group).items()} for group in groups},
@@ -171,8 +173,23 @@ def test_values_are_those_that_a_parameter_has_had():
 def test_a_log_from_before_there_were_roll_backs_can_be_read():
     history = History([Iteration(1, 3.0), Iteration(2, 2.0)])
     iterations, stages = history.tables()
-    assert iterations.splitlines()[0].split(",")[2] == "restored"
-    old = "\n".join(",".join(row.split(",")[:2] + row.split(",")[3:]) for row in iterations.splitlines())
+    assert iterations.splitlines()[0].split(",")[2:4] == ["restored", "refused"]
+    old = "\n".join(",".join(row.split(",")[:2] + row.split(",")[4:]) for row in iterations.splitlines())
     assert History.from_tables(old, stages) == history
     again = History.from_tables(*History([Iteration(7, 3.0, restored=5)]).tables())
     assert again[0].restored == 5
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "found"),
+    [
+        ({"a": 8.0}, {"a": 8.79}, {}),
+        ({"a": 8.0}, {"a": 8.81}, {"a": (8.0, 8.81)}),
+        ({"a": 8.0}, {"a": 7.0}, {"a": (8.0, 7.0)}),
+        ({"a": 0.0}, {"a": 0.1}, {"a": (0.0, 0.1)}),
+        ({"a": math.inf}, {"a": math.inf}, {}),
+        ({"a": 1.0}, {"b": 9.0}, {}),
+    ],
+)
+def test_what_is_a_jump(before, after, found):
+    assert jumps(before, after) == found

@@ -162,7 +162,7 @@ def test_a_resumed_robust_run_is_the_unbroken_one():
     again = list(to.optimize(robust(), snapshot=whole[4].snapshot, **run))
     assert again[-1].x.tobytes() == whole[-1].x.tobytes()
     assert again[-1].iteration.parameters == whole[-1].iteration.parameters
-    assert len({step.iteration.parameters["limits.volume_dilated"] for step in whole}) > 2
+    assert len({step.iteration.parameters["limits.volume_dilated"] for step in whole}) > 1
 
 
 def test_limits_are_parameters(rng):

@@ -287,6 +287,59 @@ def test_a_window_needs_the_same_parameters_all_along():
     assert stop(log(*quiet, parameter=(1.0, 2.0, 2.0, 2.0)), True) is not None
 
 
+def test_a_refused_design_is_none_that_has_settled():
+    entries = [to.Iteration(1, 1.0, change=0.001, progress=0.0, refused=refused) for refused in (False, True)]
+    assert to.Stop()(to.History(entries[:1]), True).startswith("settled")
+    assert to.Stop()(to.History(entries[1:]), True) is None
+
+
+class Valley(Hill):
+    """A floor that bends faster than an optimiser believes (Rosenbrock)."""
+
+    def initial(self):
+        return np.array([0.1, 0.9])
+
+    def bounds(self):
+        return Bounds(np.full(2, -2.0), np.full(2, 2.0))
+
+    def evaluate(self, x, parameters):
+        a, b = x
+        slope = np.array([-400.0 * a * (b - a * a) - 2.0 * (1.0 - a), 200.0 * (b - a * a)])
+        objective = 100.0 * (b - a * a) ** 2 + (1.0 - a) ** 2 + 1.0
+        return to.Evaluation(objective, slope, np.zeros(0), np.zeros((0, 2)), output=x.copy())
+
+
+def test_a_refused_design_is_written_down_as_such_and_progress_goes_on_from_the_accepted_one():
+    steps = list(to.optimize(Valley(), to.GCMMA(), stop=to.Stop(change=0.0, iterations=30)))
+    refused = [step.iteration.refused for step in steps]
+    assert 3 < sum(refused) < 27
+    accepted = steps[0]
+    for step in steps[1:]:
+        assert step.iteration.refused == (step.snapshot.state.refused > 0)
+        if step.iteration.refused:
+            assert math.isnan(step.iteration.progress)
+            assert not step.iteration.calm(1.0)
+        else:
+            moved = np.sqrt(np.mean((step.x - accepted.x) ** 2))
+            assert step.iteration.progress == pytest.approx(moved, rel=1e-12)
+            accepted = step
+        np.testing.assert_array_equal(step.snapshot.output, accepted.x)
+
+
+def test_a_run_that_has_ended_is_not_gone_on_with():
+    stop = to.Stop(iterations=3, change=0.0)
+    last = to.solve(Hill(), stop=stop)
+    model = Counting()
+    text = (
+        "snapshot: the run has ended after 3 iterations (budget: 3 iterations spent); give a stop rule that"
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(text)}"):
+        next(to.optimize(model, stop=stop, snapshot=last.snapshot))
+    assert model.asked == []
+    more = to.Stop(iterations=4, change=0.0)
+    assert [s.iteration.number for s in to.optimize(model, stop=more, snapshot=last.snapshot)] == [4]
+
+
 @pytest.mark.parametrize(
     ("given", "text"),
     [

@@ -229,8 +229,8 @@ def log(*entries):
 SOFT, SHARP = (5.0, 0.3, 0.0, 1.0), (1.0, 0.019, 0.019, 64.0)
 
 
-def ring(total=OPEN, interface=1.0, objective=1.0, changed=False, history=History()):
-    return alarms(Reading(total, {}), {"interface": interface}, objective, changed, history)
+def ring(total=OPEN, interface=1.0, objective=1.0, history=History()):
+    return alarms(Reading(total, {}), {"interface": interface}, objective, history)
 
 
 @pytest.mark.parametrize(
@@ -261,14 +261,16 @@ def test_alarms_of_the_chain_ring_exactly_at_their_condition_and_only_if_there_i
         ({"objective": 1.31, "history": log(SOFT, SHARP)}, True),
         ({"objective": 1.30, "history": log(SOFT, SHARP)}, False),
         ({"objective": 1.31, "history": log(SOFT, *[SHARP] * 9)}, True),
-        ({"objective": 1.31, "history": log(SOFT, *[SHARP] * 10)}, False),  # the change is too long ago
-        ({"objective": 1.31, "history": log(SHARP)}, False),  # nothing changed
-        ({"objective": 1.31, "history": log(SHARP), "changed": True}, True),
-        ({"objective": 1.31, "history": log((1.0, 0.02, 0.0, 64.0)), "changed": True}, False),  # too grey
-        ({"objective": 1.31, "history": log((1.0, 0.0, 0.03, 64.0)), "changed": True}, False),  # too heavy
-        ({"objective": -0.69, "history": log((-1.0, 0.0, 0.0, 1.0)), "changed": True}, True),
-        ({"objective": -0.71, "history": log((-1.0, 0.0, 0.0, 1.0)), "changed": True}, False),
-        ({"objective": 1e9, "changed": True}, False),
+        ({"objective": 1.31, "history": log(SOFT, *[SHARP] * 10)}, True),  # without a change as well
+        ({"objective": 1.31, "history": log(SHARP, *[(1.4, 0.3, 0.0, 64.0)] * 9)}, True),
+        ({"objective": 1.31, "history": log(SHARP, *[(1.4, 0.3, 0.0, 64.0)] * 10)}, False),  # too long ago
+        ({"objective": 1.31, "history": log(SHARP)}, True),
+        ({"objective": None, "history": log(SHARP)}, False),  # refused
+        ({"objective": 1.31, "history": log((1.0, 0.02, 0.0, 64.0))}, False),  # too grey
+        ({"objective": 1.31, "history": log((1.0, 0.0, 0.03, 64.0))}, False),  # too heavy
+        ({"objective": -0.69, "history": log((-1.0, 0.0, 0.0, 1.0))}, True),
+        ({"objective": -0.71, "history": log((-1.0, 0.0, 0.0, 1.0))}, False),
+        ({"objective": 1e9}, False),
     ],
 )
 def test_the_blow_up_alarm_rings_exactly_at_its_condition(condition, rings):
@@ -283,7 +285,7 @@ def test_the_interface_alarm_rings_a_little_below_where_a_guard_stands(width, ri
 
 
 def test_without_a_reading_and_measures_nothing_rings():
-    assert alarms(Reading({}, {}), {}, 1.0, True, History()) == ()
+    assert alarms(Reading({}, {}), {}, 1.0, History()) == ()
 
 
 def test_every_alarm_has_a_meaning():

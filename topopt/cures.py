@@ -8,11 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from topopt.failures import DEATHS, JUMP, Failure, Jump, jump
-from topopt.history import History
+from topopt.continuation import Follow, Guard, Rollback
+from topopt.failures import DEATHS, Failure, Jump, jump
+from topopt.history import History, jumps
 from topopt.measures import RESOLVED
 
-__all__ = ["Cure", "cure", "gates", "resolved", "sharpness"]
+__all__ = ["Cure", "culprit", "cure", "gates", "resolved", "sharpness"]
 
 SHARPNESS = ".beta"
 """What the names of sharpnesses end with."""
@@ -74,6 +75,9 @@ class Cure:
 def cure(history: History, found: Sequence[Failure], reason: str | None = None) -> Cure | None:
     """Return what would have kept a run from failing; None if nothing failed or sharpening is not the cause.
 
+    What would not have changed the run in front of the failure, such as a guard on a gate that has one, is no
+    part of it; if nothing is left, there is no cure.
+
     Parameters
     ----------
     history : History
@@ -86,21 +90,47 @@ def cure(history: History, found: Sequence[Failure], reason: str | None = None) 
     if not found:
         return None
     first = found[0]
-    name = _culprit(first, history)
-    if name is None or (first.name in DEATHS and _is_soft(first, name)):
+    name = culprit(first, history)
+    if name is None:
         return None
+    before = history[: first.iteration - history[0].number + 1]
     leader = sharpness(history)
+    if leader is not None and _follows(history, jump(first, history), leader):
+        name = leader
     if name != leader and not name.endswith(SHARPNESS):
         chosen = _led(history, jump(first, history), leader)
     elif len(set(history.values(name))) < 2:
         chosen = _gate(history, name, first)
     else:
         chosen = _bounds(history, name)
-    if first.name == "blow-up" and not _jumps(history, name):
+    if first.name == "blow-up" and not _leaps(history, name):
         chosen |= {("continuation", "rollback"): {"rise": RISE}}
+    chosen = {path: value for path, value in chosen.items() if _acts(path, value, before)}
+    if not chosen:
+        return None
     if reason and reason.startswith("budget") and len(history) < ENOUGH:
         chosen |= {("stop", "iterations"): ENOUGH}
     return Cure(chosen, _why(chosen, name))
+
+
+def culprit(failure: Failure, history: History) -> str | None:
+    """Return the parameter to blame: the one that jumped most not long before, else the sharpness.
+
+    Parameters
+    ----------
+    failure : Failure
+        What went wrong.
+    history : History
+        The log.
+
+    Returns
+    -------
+    str or None
+        None if there is nothing sharp, or if it was so soft that it cannot be the cause.
+    """
+    leap = jump(failure, history)
+    name = leap.name if leap is not None else sharpness(history)
+    return None if name is None or (failure.name in DEATHS and _is_soft(failure, name)) else name
 
 
 def sharpness(history: History) -> str | None:
@@ -124,12 +154,6 @@ def resolved(history: History, parameter: str, standing: Mapping[str, float] | N
         and 0 < it.measures.get("interface", math.inf) < math.inf
     ]
     return caps[-1] if caps else None
-
-
-def _culprit(failure: Failure, history: History) -> str | None:
-    """Return the parameter to blame: the one that jumped most not long before, else the sharpness."""
-    leap = jump(failure, history)
-    return leap.name if leap is not None else sharpness(history)
 
 
 def _is_soft(failure: Failure, name: str) -> bool:
@@ -167,14 +191,35 @@ def _bounds(history: History, name: str) -> dict[tuple[str, ...], Any]:
     A cap alone, on a schedule that jumps to it, made it worse: the beam at volume .3, 50 soft iterations and
     then 512, was 2.5 % off, and shattered when it stopped at 79 (60 x 20 cells).
     """
-    growth = {"growth": GROWTH} if _jumps(history, name) else {}
+    growth = {"growth": GROWTH} if _leaps(history, name) else {}
     return {("continuation", name, "guard"): {"hold": BLACK, "interface": RESOLVED} | growth}
 
 
-def _jumps(history: History, name: str) -> bool:
+def _leaps(history: History, name: str) -> bool:
     """Return whether a parameter ever grew by more than a tenth from one iteration to the next."""
     pairs = itertools.pairwise(history.values(name))
-    return any(then > (1.0 + JUMP) * value for value, then in pairs)
+    return any(then > value for a, b in pairs for value, then in jumps({name: a}, {name: b}).values())
+
+
+def _acts(path: tuple[str, ...], value: Mapping[str, Any], history: History) -> bool:
+    """Return whether a change would have made a difference to the log in front of a failure."""
+    if path == ("continuation", "rollback"):
+        rule = Rollback(**value)
+        undone = any(it.restored for it in history)
+        return not undone and any(rule.target(history[:k]) for k in range(1, len(history) + 1))
+    past = history.values(path[1])
+    if path[-1] == "guard":
+        guard = Guard(**value)
+        return any(guard(past[k], past[:k], history[:k]) < past[k] for k in range(1, len(past)))
+    return True
+
+
+def _follows(history: History, leap: Jump | None, leader: str) -> bool:
+    """Return whether what leapt was led by the sharpness already."""
+    if leap is None or leap.name == leader or len(history.values(leader)) < len(history):
+        return False
+    led = Follow(leader, leap.before, leap.after, (1.0, MATURE))
+    return [led.at(lead) for lead in history.values(leader)] == history.values(leap.name)
 
 
 def _why(changes: Mapping[tuple[str, ...], Any], name: str) -> str:
@@ -183,15 +228,15 @@ def _why(changes: Mapping[tuple[str, ...], Any], name: str) -> str:
     rule = changes.get(("continuation", name), {})
     if rule.get("type") == "follow":
         return f"Take {name} to {rule['final']:g} while {rule['leader']} sharpens, not in a jump."
-    if guard is None:
+    if rule.get("type") == "survival":
         return (
             f"Start soft, and let {name} grow as fast as the sensitivities survive it, until the design is "
             "black and white or the grid resolves no more."
         )
     parts = []
-    if "growth" in guard:
+    if guard and "growth" in guard:
         parts.append(f"let {name} grow by at most {100 * guard['growth']:g} % an iteration")
-    if guard["interface"]:
+    if guard and guard["interface"]:
         parts.append("stop it where the design is black and white or the grid resolves no more")
     if ("continuation", "rollback") in changes:
         parts.append("take back what raises the objective")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from topopt.cures import Cure, cure, resolved, sharpness
+from topopt.cures import Cure, culprit, cure, resolved, sharpness
 from topopt.failures import BROKEN, Failure, Finding, failures, findings, jump, weakest
 from topopt.history import History, Iteration
 from topopt.measures import RESOLVED
@@ -178,6 +178,13 @@ def _no_cure(found: Sequence[Failure], history: History) -> str:
     """Say why a failure has no cure here."""
     if sharpness(history) is None:
         return "There is no projection to soften: look at the parameters that changed."
+    name = culprit(found[0], history)
+    if name is not None:
+        return (
+            f"There is no cure in how {name} grows: a guard or a roll-back with the usual bounds would have "
+            "changed nothing before it, or acts already. Take a larger filter radius or a finer grid, or "
+            "GCMMA, which takes back steps that raise the objective."
+        )
     where = _where(history[found[0].iteration - history[0].number])
     return (
         f"It rang while the projection was soft{where}, so sharpening is not the cause: "

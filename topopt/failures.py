@@ -7,11 +7,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from topopt.history import History, Iteration
+from topopt.history import History, Iteration, jumps
 from topopt.vanishing import OPEN, WINDOW
 
 __all__ = [
-    "BROKEN", "DEATHS", "JUMP", "Failure", "Finding", "Jump", "failures", "findings", "jump", "weakest",
+    "BROKEN", "DEATHS", "Failure", "Finding", "Jump", "failures", "findings", "jump", "weakest",
 ]  # fmt: skip
 
 STALL = "stall"
@@ -21,8 +21,6 @@ BROKEN = (*DEATHS, "blow-up")
 """Failures that spoil the design; an interface that is too thin merely may."""
 OPTIMIZER = "optimizer."
 """What the names of parameters begin with that shatter nothing."""
-JUMP = 0.1
-"""Relative change from one iteration to the next above which a parameter jumps."""
 
 
 @dataclass(frozen=True)
@@ -124,9 +122,11 @@ def failures(
         began[STALL] = stalled
 
     def gravity(name: str) -> tuple[int, int]:
-        # What is left after a blow-up is dead, and what died in an early one was stalled from then on.
+        # What is left after a blow-up is dead, and what died in an early one was stalled from then on: it
+        # counts from the change that brought it about, if there was one.
         rank = (name == STALL) + 2 * (name not in BROKEN)
-        return rank, began[name] - (WINDOW if name == "blow-up" else 0)
+        early = name == "blow-up" and _changed(history, began[name])
+        return rank, began[name] - (WINDOW if early else 0)
 
     return [_failure(name, began[name], history, standing or {}) for name in sorted(began, key=gravity)]
 
@@ -150,12 +150,10 @@ def jump(failure: Failure, history: History) -> Jump | None:
     leaps = [
         Jump(name, after.number, value, then)
         for before, after in itertools.pairwise(history[max(0, place - WINDOW) : place + 1])
-        for name, value in before.parameters.items()
-        if 0 < value < math.inf and (then := after.parameters.get(name, 0.0)) > 0
-        if not name.startswith(OPTIMIZER)
+        for name, (value, then) in jumps(before.parameters, after.parameters).items()
+        if 0 < value < math.inf and then > 0 and not name.startswith(OPTIMIZER)
     ]
-    largest = max(leaps, key=lambda leap: leap.size, default=None)
-    return largest if largest is not None and largest.size > math.log1p(JUMP) else None
+    return max(leaps, key=lambda leap: leap.size, default=None)
 
 
 def weakest(history: History) -> Iteration | None:
@@ -165,6 +163,13 @@ def weakest(history: History) -> Iteration | None:
     """
     logged = [it for it in history if not math.isnan(it.vanishing.get("attenuation", math.nan))]
     return min(logged, key=lambda it: it.vanishing["attenuation"], default=None)
+
+
+def _changed(history: History, number: int) -> bool:
+    """Return whether a parameter changed in the last iterations up to one of a number."""
+    place = number - history[0].number
+    lately = history[max(0, place - WINDOW) : place + 1]
+    return any(before.parameters != after.parameters for before, after in itertools.pairwise(lately))
 
 
 def _failure(name: str, number: int, history: History, standing: Mapping[str, float]) -> Failure:

@@ -13,7 +13,10 @@ import numpy as np
 from topopt.errors import InputError, suggestion
 from topopt.parameters import Array
 
-__all__ = ["History", "Iteration"]
+__all__ = ["JUMP", "History", "Iteration", "jumps"]
+
+JUMP = 0.1
+"""A relative change of a parameter by more than this, from one iteration to the next, is a jump."""
 
 _NUMBERS = ("objective", "violation", "change", "move", "progress", "actual", "predicted")
 _GROUPS = ("parameters", "responses", "multipliers", "measures", "vanishing", "seconds")
@@ -38,8 +41,8 @@ class Iteration:
     move : float
         Largest such change that the optimiser allowed; inf if it knows no such limit.
     progress : float
-        Root mean square change of the model's output since the iteration before; nan in the first, and
-        after a roll-back.
+        Root mean square change of the model's output since the iteration before, refused ones apart; nan in
+        the first, after a roll-back, and where the optimiser refused the design.
     actual : float
         Change of the objective since the iteration before, or since the one that this one starts again
         from; nan in the first.
@@ -55,6 +58,8 @@ class Iteration:
         State solves spent so far.
     restored : int
         The iteration whose design this one starts again from, after a roll-back; 0 if there was none.
+    refused : bool
+        Whether the optimiser refused the design, and goes on from one that it accepted before.
     """
 
     number: int
@@ -75,10 +80,14 @@ class Iteration:
     alarms: tuple[str, ...] = ()
     solves: int = 0
     restored: int = 0
+    refused: bool = False
 
     def calm(self, change: float) -> bool:
-        """Return whether the next step changes little, and not only because it may not change more."""
-        return self.change <= change and self.change < 0.99 * self.move
+        """Return whether the next step changes little, and not only because it may not change more.
+
+        The step behind a refused design says nothing: it leads back.
+        """
+        return not self.refused and self.change <= change and self.change < 0.99 * self.move
 
     def row(self) -> dict[str, str]:
         """Return the iteration as cells of a table; every float is written exactly."""
@@ -86,6 +95,7 @@ class Iteration:
             "number": str(self.number),
             "solves": str(self.solves),
             "restored": str(self.restored or ""),
+            "refused": str(int(self.refused) or ""),
             "alarms": " ".join(self.alarms),
         }
         cells |= {name: repr(float(getattr(self, name))) for name in _NUMBERS}
@@ -113,6 +123,7 @@ class Iteration:
             number=int(cells["number"]),
             solves=int(cells["solves"]),
             restored=int(cells.get("restored") or 0),
+            refused=bool(int(cells.get("refused") or 0)),
             alarms=tuple(cells["alarms"].split()),
             stages={
                 row["stage"]: {
@@ -214,6 +225,26 @@ class History(Sequence[Iteration]):
             Iteration.from_rows(row, by_number.get(row["number"], []))
             for row in csv.DictReader(io.StringIO(iterations))
         )
+
+
+def jumps(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, tuple[float, float]]:
+    """Return the parameters that change by more than a tenth, each with its two values.
+
+    Parameters
+    ----------
+    before, after : mapping
+        Parameters of an iteration and of the next, by name.
+
+    Examples
+    --------
+    >>> jumps({"a.b": 8.0, "c.d": 1.0}, {"a.b": 16.0, "c.d": 1.05, "e.f": 2.0})
+    {'a.b': (8.0, 16.0)}
+    """
+    return {
+        name: (value, after[name])
+        for name, value in before.items()
+        if name in after and abs(after[name] - value) > JUMP * abs(value)
+    }
 
 
 def _written(rows: Sequence[Mapping[str, str]]) -> str:

@@ -5,132 +5,25 @@ from __future__ import annotations
 import dataclasses
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any
-
-import annotated_types as at
-import numpy as np
+from typing import Any, cast
 
 from topopt.continuation import Continuation, Rollback
+from topopt.entry import Turn, entry
 from topopt.errors import InputError
-from topopt.evaluation import Bounds, Evaluation, Model
-from topopt.history import History, Iteration
+from topopt.evaluation import Bounds, Model
+from topopt.history import History
 from topopt.optimizers import MMA, Optimizer
-from topopt.optimizers.honest import require_honest
-from topopt.parameters import Array, NonNegative, checked, replaced, scalars
-from topopt.vanishing import alarms, read
+from topopt.optimizers.honest import require_honest, verifies
+from topopt.optimizers.protocol import Verifier
+from topopt.parameters import replaced, scalars
+from topopt.step import Snapshot, Step
+from topopt.stopping import Stop, StopRule
 
 __all__ = ["Snapshot", "Step", "Stop", "StopRule", "model_parameters", "optimize", "schedulable", "solve"]
 
 _OPTIMIZER = "optimizer."
-
-StopRule = Callable[[History, bool], str | None]
-"""From the log, and whether the continuation has settled, to a reason to stop or None."""
-
-
-@dataclass(frozen=True)
-class Stop:
-    """Stop when the design has settled, never before the continuation has, or when the budget is spent.
-
-    Parameters
-    ----------
-    change : float
-        Largest change of a variable that counts as settled; 0 switches the test off.
-    progress : float
-        Root mean square change of the output that counts as settled; 0 switches the test off.
-    window : int
-        For how many iterations in a row.
-    iterations : int
-        The budget.
-    """
-
-    change: NonNegative = 0.01
-    progress: NonNegative = 0.0
-    window: Annotated[int, at.Ge(1)] = 1
-    iterations: Annotated[int, at.Ge(1)] = 400
-
-    def __post_init__(self) -> None:
-        """Check that numbers lie in their bounds."""
-        checked(self)
-
-    def __call__(self, history: History, settled: bool) -> str | None:
-        """Return the reason to stop, or None to go on."""
-        last = history[-self.window :]
-        if settled and len(last) == self.window and all(it.parameters == last[-1].parameters for it in last):
-            if "freeze" in last[-1].alarms and all(it.calm(self.change) for it in last):
-                return "frozen: the sensitivities are dead, so nothing moves; this is not convergence"
-            if self.change > 0 and all(it.calm(self.change) for it in last):
-                return f"settled: no variable moves by more than {self.change:g}"
-            if self.progress > 0 and all(it.progress <= self.progress for it in last):
-                return f"settled: the output changes by no more than {self.progress:g} (root mean square)"
-        if len(history) >= self.iterations:
-            state = "" if settled else ", before the continuation had settled"
-            return f"budget: {self.iterations} iterations spent{state}"
-        return None
-
-
-@dataclass(frozen=True, eq=False)
-class Snapshot:
-    """All that a run needs in order to go on: the log, the next design, the optimiser's state.
-
-    Attributes
-    ----------
-    history : History
-        The log so far.
-    x : array, shape (n,)
-        The design that comes next.
-    state : object
-        The optimiser's memory.
-    output : array, optional
-        The model's last output, to tell progress by.
-    anchor : array, optional
-        The design that a roll-back would go back to, shape (n,).
-    evaluated : array, optional
-        The design of the log's last iteration, shape (n,), where a roll-back may want it.
-    """
-
-    history: History
-    x: Array
-    state: Any
-    output: Array | None = None
-    anchor: Array | None = None
-    evaluated: Array | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """What the loop gives to its caller after each iteration.
-
-    Attributes
-    ----------
-    iteration : Iteration
-        What was written down.
-    x : array, shape (n,)
-        The design that was evaluated.
-    evaluation : Evaluation
-        What the model said of it.
-    snapshot : Snapshot
-        From which the run can go on.
-    reason : str or None
-        Why the run ends here; None while it goes on.
-    """
-
-    iteration: Iteration
-    x: Array
-    evaluation: Evaluation
-    snapshot: Snapshot
-    reason: str | None = None
-
-    @property
-    def history(self) -> History:
-        """The log up to this step."""
-        return self.snapshot.history
-
-    def _repr_png_(self) -> bytes | None:
-        """Show the design in a notebook."""
-        draw: Callable[[], bytes | None] | None = getattr(self.evaluation.picture, "_repr_png_", None)
-        return draw() if draw else None
 
 
 @dataclass
@@ -183,13 +76,15 @@ def optimize(
     ParameterError
         Before the first iteration, if a scheduled parameter does not exist.
     InputError
-        If the optimiser checks its model against the objective, and a stage's pullback is no derivative.
+        If the optimiser checks its model against the objective, and a stage's pullback is no derivative; if
+        the snapshot is that of a run that has ended by this stop rule.
     """
     _require_types(optimizer, continuation, stop)
     require_honest(model, optimizer)
     continuation.require(schedulable(model, optimizer))
     bounds = model.bounds()
     now = snapshot or _begun(model, optimizer, bounds)
+    _require_more_to_do(now.history, continuation, stop)
     reason = None
     while reason is None:
         clock = _Clock()
@@ -199,16 +94,18 @@ def optimize(
         rule = replaced(optimizer, _optimizer_fields(parameters), "optimizer")
         x, state = rule.step(now.x, evaluation, _remembered(now, rule, continuation, parameters))
         clock.mark("optimizer")
+        move = scalars(rule).get("move", math.inf)
+        refused = verifies(rule) and state.refused > 0
+        turn = Turn(now.x, bounds, parameters, evaluation, x, state.multipliers, move, refused)
         restored = continuation.rollback.target(now.history) or 0 if continuation.rollback else 0
-        iteration = _written_down(
-            now, restored, parameters, evaluation, x, rule, state.multipliers, bounds, clock
-        )
-        history = now.history[:]
-        history.append(iteration)
-        reason = stop(history, continuation.settled(history))
-        after = Snapshot(history, x, state, evaluation.output)
+        written = entry(turn, now.history, now.output, restored)
+        clock.mark("log")
+        iteration = dataclasses.replace(written, seconds={**evaluation.seconds, **clock.marks})
+        history = History([*now.history, iteration])
+        reason = _reason(history, continuation, stop)
+        after = Snapshot(history, x, state, now.output if refused else evaluation.output)
         if continuation.rollback is not None:
-            after = _watched(now, dataclasses.replace(after, evaluated=now.x), continuation.rollback, rule)
+            after = _watched(now, dataclasses.replace(after, evaluated=now.x), continuation, rule)
         yield Step(iteration, now.x, evaluation, after, reason)
         now = after
 
@@ -241,22 +138,43 @@ def _begun(model: Model, optimizer: Optimizer, bounds: Bounds) -> Snapshot:
     return Snapshot(History(), x, optimizer.init(x, bounds.lower, bounds.upper))
 
 
+def _require_more_to_do(history: History, continuation: Continuation, stop: StopRule) -> None:
+    """Refuse to go on with a run that has ended by this stop rule."""
+    reason = stop(history, continuation.settled(history)) if history else None
+    if reason is not None:
+        raise InputError(
+            f"snapshot: the run has ended after {len(history)} iterations ({reason}); give a stop rule that "
+            "asks for more, or start without the snapshot"
+        )
+
+
+def _reason(history: History, continuation: Continuation, stop: StopRule) -> str | None:
+    """Return why the run ends, with what its schedules missed; None while it goes on."""
+    reason = stop(history, continuation.settled(history))
+    return reason and "; ".join([reason, *continuation.missed(history)])
+
+
 def _remembered(
     now: Snapshot, rule: Optimizer, continuation: Continuation, parameters: Mapping[str, float]
 ) -> Any:
-    """Return the optimiser's memory, as the continuation wants it where a parameter of the model jumps."""
-    jump = continuation.jump(now.history, model_parameters(parameters))
-    if jump is None or continuation.memory == "keep":
-        return now.state
-    return rule.renewed(now.x, now.state, 0.5 / (jump + 1.0) if continuation.memory == "damp" else None)
+    """Return the optimiser's memory, as the continuation wants it where a parameter of the model changes."""
+    of_model = model_parameters(parameters)
+    jump = continuation.jump(now.history, of_model)
+    if jump is not None and continuation.memory != "keep":
+        return rule.renewed(now.x, now.state, 0.5 / (jump + 1.0) if continuation.memory == "damp" else None)
+    if verifies(rule) and continuation.moved(now.history, of_model):
+        return cast(Verifier, rule).rebased(now.state)
+    return now.state
 
 
-def _watched(now: Snapshot, after: Snapshot, rollback: Rollback, rule: Optimizer) -> Snapshot:
+def _watched(now: Snapshot, after: Snapshot, continuation: Continuation, rule: Optimizer) -> Snapshot:
     """Return what comes next, with the design that is worth going back to, or that design itself."""
+    rollback = cast(Rollback, continuation.rollback)
     number = rollback.anchor(after.history)
     if number is None:
         return after
-    anchor = now.anchor if number == rollback.anchor(now.history) else now.evaluated
+    kept = {rollback.anchor(now.history): now.anchor, len(now.history): now.evaluated}
+    anchor = after.evaluated if number == len(after.history) else kept.get(number)
     if anchor is None:
         raise InputError(
             f"snapshot: made without a roll-back, so that the design of iteration {number}, to which it may "
@@ -264,7 +182,8 @@ def _watched(now: Snapshot, after: Snapshot, rollback: Rollback, rule: Optimizer
         )
     if rollback.target(after.history) is None:
         return dataclasses.replace(after, anchor=anchor)
-    renewed = rule.renewed(anchor, after.state, None)
+    parameters = model_parameters(continuation.at(after.history))
+    renewed = rule.renewed(anchor, after.state, rollback.width(parameters, after.history))
     # What was undone is nothing to tell progress by.
     return dataclasses.replace(after, x=anchor, state=renewed, output=None, anchor=anchor)
 
@@ -278,62 +197,3 @@ def _optimizer_fields(parameters: Mapping[str, float]) -> dict[str, float]:
     """Return the scheduled parameters that are the optimiser's, by the names of its fields."""
     named = parameters.items()
     return {name.removeprefix(_OPTIMIZER): value for name, value in named if name.startswith(_OPTIMIZER)}
-
-
-def _written_down(
-    now: Snapshot,
-    restored: int,
-    parameters: Mapping[str, float],
-    evaluation: Evaluation,
-    x: Array,
-    rule: Optimizer,
-    multipliers: Array,
-    bounds: Bounds,
-    clock: _Clock,
-) -> Iteration:
-    """Return the log's entry for one iteration."""
-    progress = math.nan
-    if now.output is not None and evaluation.output is not None:
-        difference = evaluation.output - now.output
-        progress = math.sqrt(float(difference @ difference) / difference.size)
-    history = now.history
-    before = history[:restored] if restored else history
-    changed = len(before) > 0 and before[-1].parameters != parameters
-    reading = read(now.x, evaluation, multipliers, bounds)
-    ringing = alarms(reading, evaluation.measures, evaluation.objective, changed, before)
-    clock.mark("log")
-    move = x - now.x
-    return Iteration(
-        number=len(history) + 1,
-        objective=evaluation.objective,
-        violation=float(evaluation.constraints.max(initial=-math.inf)),
-        change=float((np.abs(move) / bounds.ranges).max()),
-        move=scalars(rule).get("move", math.inf),
-        progress=progress,
-        actual=evaluation.objective - before[-1].objective if before else math.nan,
-        predicted=float(evaluation.gradient @ move),
-        parameters=parameters,
-        responses=evaluation.responses,
-        multipliers=dict(zip(_multiplier_names(evaluation), multipliers.tolist(), strict=True)),
-        measures=evaluation.measures,
-        vanishing=reading.total,
-        seconds={**evaluation.seconds, **clock.marks},
-        stages=reading.stages,
-        alarms=ringing,
-        solves=(history[-1].solves if history else 0) + evaluation.solves,
-        restored=restored,
-    )
-
-
-def _multiplier_names(evaluation: Evaluation) -> list[str]:
-    """Return one name a rival, ``minimise.<name>``, and one a constraint."""
-    rivals = _names("rival", evaluation.rival_names, len(evaluation.rivals))
-    constraints = _names("constraint", evaluation.constraint_names, len(evaluation.constraints))
-    return [*(f"minimise.{name}" for name in rivals), *constraints]
-
-
-def _names(kind: str, names: tuple[str, ...], count: int) -> tuple[str, ...]:
-    """Return the names of rivals or constraints, numbers where the model gives none."""
-    if names and len(names) != count:
-        raise InputError(f"{kind}_names: expected {count} names, one a {kind}, got {names}")
-    return names or tuple(f"{kind} {number}" for number in range(1, count + 1))

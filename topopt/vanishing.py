@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -48,12 +47,12 @@ NEWTON = 12
 NEGLIGIBLE = 0.01
 """Relative change of these multipliers after which there is no other step."""
 WINDOW = 10
-"""Iterations for which a change of parameters is held responsible."""
+"""Iterations for which a formed design is remembered, and a change of parameters held responsible."""
 
 ALARMS: Mapping[str, str] = {
     "freeze": "more than 99 % of the sensitivities are dead: nothing can move, and the design is not done",
     "concentration": "a few variables carry the whole sensitivity, the others are dead",
-    "blow-up": "a black-and-white design was shattered by the steps after a change of parameters",
+    "blow-up": "a black-and-white design was shattered: its objective rose far above what it had been",
     "masked": "the residual looks converged only because the projection hides the true one",
     "unresolved": "the projection's interface is thinner than the grid can sample",
 }
@@ -123,7 +122,7 @@ def read(x: Array, evaluation: Evaluation, multipliers: Array, bounds: Bounds) -
 
 
 def alarms(
-    reading: Reading, measures: Mapping[str, float], objective: float, changed: bool, history: History
+    reading: Reading, measures: Mapping[str, float], objective: float | None, history: History
 ) -> tuple[str, ...]:
     """Return the names of the alarms that ring (the thresholds were calibrated on good and failed runs).
 
@@ -133,10 +132,8 @@ def alarms(
         Of this iteration.
     measures : mapping
         Of this iteration; `interface` (cells across the projection's interface) is looked at if given.
-    objective : float
-        Of this iteration.
-    changed : bool
-        Whether a parameter changed in front of this iteration.
+    objective : float or None
+        Of this iteration; None if the optimiser refused the design.
     history : History
         The log before this iteration.
     """
@@ -148,24 +145,22 @@ def alarms(
             ringing.append("concentration")
         if total["residual"] < 0.05:
             ringing.append("masked")
-    if _shattered(objective, changed, history):
+    if objective is not None and _shattered(objective, history):
         ringing.append("blow-up")
     if measures.get("interface", math.inf) < UNRESOLVED:
         ringing.append("unresolved")
     return tuple(ringing)
 
 
-def _shattered(objective: float, changed: bool, history: History) -> bool:
-    """Return whether the objective rose far above that of a formed design, not long after a change."""
-    lately = history[-WINDOW:]
-    changed = changed or any(a.parameters != b.parameters for a, b in itertools.pairwise(lately))
+def _shattered(objective: float, history: History) -> bool:
+    """Return whether the objective rose far above that of a formed design not long ago."""
     formed = [
         it.objective
-        for it in lately
-        if it.measures.get("discreteness", 1.0) < FORMED and it.violation <= FEASIBLE
+        for it in history[-WINDOW:]
+        if it.measures.get("discreteness", 1.0) < FORMED and it.violation <= FEASIBLE and not it.refused
     ]
     best = min(formed, default=math.inf)
-    return changed and objective > best + SHATTERED * abs(best)
+    return objective > best + SHATTERED * abs(best)
 
 
 def _lagrangian(multipliers: Array, objective: Array, rivals: Array, constraints: Array) -> Array:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from tests.beams import BEAM, MBB
 from topopt.cli.app import app
 
 SMALL = ("--set", "grid.cells=[40,20]", "--set", "stop.iterations=3")
@@ -29,6 +30,15 @@ def problem(topopt: Callable[..., Result]) -> Path:
     """Return the starter file in the folder."""
     assert topopt("new", "problem.yaml").exit_code == 0
     return Path("problem.yaml")
+
+
+@pytest.fixture
+def study(topopt: Callable[..., Result], request: pytest.FixtureRequest) -> Path:
+    """Return a file with the study of the test's module, two beams beside it, in the folder."""
+    Path("beam.yaml").write_text(BEAM)
+    Path("mbb.yaml").write_text(MBB)
+    Path("study.yaml").write_text(request.module.STUDY)
+    return Path("study.yaml")
 
 
 @pytest.fixture

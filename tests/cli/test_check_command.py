@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,18 @@ from topopt import Stage
 class Wrong(Stage):
     def vjp(self, rho):
         return 0.01 + rho**3, lambda cotangent: (2.9 * cotangent * rho**2,)
+'''
+
+SHARP = '''"""A projection whose derivative is wrong where it is sharp."""
+from dataclasses import dataclass
+from topopt import Tanh
+
+@dataclass(frozen=True)
+class Sharp(Tanh):
+    def vjp(self, rho):
+        value, pull = super().vjp(rho)
+        wrong = 1.05 if self.beta > 99 else 1.0
+        return value, lambda cotangent: tuple(wrong * part for part in pull(cotangent))
 '''
 
 
@@ -91,6 +104,41 @@ def test_all_mistakes_at_once(topopt: Any, problem: Path) -> None:
     assert (result.exit_code, result.stdout) == (2, "")
     assert "did you mean 'cells'?" in result.stderr
     assert "did you mean 'compliance'?" in result.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_an_optimiser_that_would_refuse_the_model_is_a_mistake(
+    topopt: Any, problem: Path, command: str
+) -> None:
+    words = ("--set", "optimizer={type: gcmma}", "--set", "chain.filtered.type=sensitivity_filter")
+    result = topopt(command, problem, *words)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert result.stderr.startswith(
+        "--set optimizer={type: gcmma}: optimizer.type: GCMMA checks every step against the objective, "
+        "but the sensitivities of 'filtered' (SensitivityFilter) are not its derivative"
+    )
+    assert not Path("results").exists()
+
+
+@pytest.mark.parametrize(("final", "tested"), [("512", "512"), (".inf", "1024")])
+def test_the_gradient_is_tested_at_the_end_of_the_schedule(
+    topopt: Any, problem: Path, small: Any, final: str, tested: str
+) -> None:
+    schedule = f"continuation={{physical.beta: {{type: steps, values: [1, {final}]}}}}"
+    result = topopt("check", problem, *small, "--set", schedule)
+    assert result.exit_code == 0
+    assert len(re.findall(rf"physical\.beta={tested} +ok +rate", result.stdout)) == 2, result.stdout
+
+
+def test_a_wrong_gradient_is_found_at_a_sharp_end(topopt: Any, problem: Path, small: Any) -> None:
+    Path("broken_gate.py").write_text(SHARP)
+    words = ("--set", "chain.physical={name: physical, type: 'broken_gate:Sharp'}")
+    schedule = "continuation={physical.beta: {type: steps, values: [1, 512]}}"
+    result = topopt("check", problem, *small, *words, "--set", schedule)
+    assert result.exit_code == 4
+    failed = [line for line in result.stdout.splitlines() if "FAILED" in line]
+    assert failed
+    assert all("beta=512" in line for line in failed)
 
 
 def test_a_sketch_that_cannot_be_written(topopt: Any, problem: Path, small: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from topopt.cli import comparing
+from topopt.study.runs import run_of
 
 SMALL = ("--set", "grid.cells=[40,20]", "--set", "stop.iterations=4", "--no-figures", "--quiet")
 
@@ -113,7 +114,7 @@ def test_the_way_of_a_trial_is_known_if_the_same_yardstick_judged_it(
     folders = [f"results/s/trials/starter--{name}--uniform" for name in ("one", "two")]
     assert topopt("compare", *folders, "--output", "here").exit_code == 0
     for folder in folders:
-        outcome = comparing.run_of(Path(folder)).outcome
+        outcome = run_of(Path(folder)).outcome
         assert [judgement.iteration for judgement in outcome.judgements] == known
         assert outcome.problem == "starter"
         assert outcome.continuation in ("one", "two")

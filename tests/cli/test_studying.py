@@ -11,26 +11,6 @@ from topopt.cli import studying
 from topopt.files import read_history
 from topopt.study.archive import read_outcome
 
-BEAM = """\
-name: beam
-grid: {cells: [12, 4], size: [3.0, 1.0]}
-regions:
-  left: {plane: {x: 0.0}}
-  tip: {point: [3.0, 0.0]}
-supports:
-  - {on: left, fix: all}
-loads:
-  - {on: tip, force: [0.0, -1.0]}
-chain:
-  - {name: filtered, type: cone, radius: 0.6}
-  - {name: physical, type: tanh, eta: 0.5}
-  - {name: stiffness, type: simp, penal: 3.0}
-  - {name: displacement, type: equilibrium}
-  - {name: compliance, type: compliance}
-  - {name: volume, type: mean, reads: [physical]}
-minimise: compliance
-limits: {volume: 0.5}
-"""
 STUDY = """\
 name: quick
 problems:
@@ -46,15 +26,6 @@ yardstick: {volume: 0.75}
 SLUGS = ["half--filter-only--uniform", "half--short-ramp--uniform",
          "third--filter-only--uniform", "third--short-ramp--uniform"]  # fmt: skip
 TRIALS = Path("results/quick/trials")
-
-
-@pytest.fixture
-def study(topopt: Any) -> Path:
-    """Return a small study file, its problem beside it, in the working directory."""
-    Path("beam.yaml").write_text(BEAM)
-    path = Path("study.yaml")
-    path.write_text(STUDY)
-    return path
 
 
 @pytest.fixture
@@ -178,11 +149,15 @@ def test_what_is_no_study_is_refused(topopt: Any, study: Path, words: list[str],
 def test_a_study_in_which_everything_fails_says_so(topopt: Any, study: Path) -> None:
     result = topopt("study", study, "--jobs", 1, "--no-report", "--set", "yardstick.response=volumen")
     assert result.exit_code == 4
+    assert result.stderr.startswith(
+        "all 4 trials failed, so no design is sound; half under short ramp: Threshold: nothing to "
+    )
 
 
 def test_a_broken_design_is_a_failure_for_all_who_count(topopt: Any, study: Path) -> None:
     result = topopt("study", study, "--jobs", 1, "--set", "yardstick.volume=0.03")
     assert result.exit_code == 4
+    assert result.stderr.startswith("all 4 trials failed, so no design is sound; half under short ramp: ")
     assert "4/4 trials  4 failed" in result.stdout
     assert "all 4 trials failed" in result.stdout
     assert not any(outcome.crashed for outcome in map(read_outcome, (TRIALS / slug for slug in SLUGS)))
@@ -200,6 +175,25 @@ def test_an_interrupted_study_says_how_to_go_on(
     assert result.stderr.endswith(
         "interrupted; go on with:\n  topopt study study.yaml --set budget=5 --name other\n"
     )
+    words = ("--results", "a b", "--jobs", 2, "--scheduler", "tcp://h:1", "--quiet", "--no-report")
+    result = topopt("study", study, *words, "--overwrite")
+    assert result.stderr.endswith(
+        "go on with:\n  topopt study study.yaml --results 'a b' --jobs 2 --scheduler tcp://h:1 --quiet "
+        "--no-report\n"
+    )
+
+
+def test_an_optimiser_that_would_refuse_the_model_is_a_mistake_of_the_study(topopt: Any, study: Path) -> None:
+    filtered = "chain.filtered.type: sensitivity_filter, limits.volume: 0.35"
+    study.write_text(STUDY.replace("limits.volume: 0.35", filtered) + "optimizer: {type: gcmma}\n")
+    result = topopt("study", study)
+    assert (result.exit_code, result.stdout) == (2, "")
+    (mistake,) = result.stderr.splitlines()
+    assert mistake.startswith(
+        "study.yaml:11: optimizer.type: GCMMA checks every step against the objective, "
+    )
+    assert mistake.endswith("(in problem 'third')")
+    assert not Path("results").exists()
 
 
 def test_warnings_name_the_combination(topopt: Any, study: Path) -> None:

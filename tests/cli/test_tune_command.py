@@ -9,30 +9,8 @@ from typing import Any
 import pytest
 
 from topopt.cli import tuning
-from topopt.files.study_source import StudySource
+from topopt.files.study import read_study
 
-BEAM = """\
-name: mbb
-grid: {cells: [12, 4]}
-regions:
-  left: {plane: {x: 0.0}}
-  right: {point: [12.0, 0.0]}
-  top: {point: [0.0, 4.0]}
-supports:
-  - {on: left, fix: x}
-  - {on: right, fix: y}
-loads:
-  - {on: top, force: [0.0, -1.0]}
-chain:
-  - {name: filtered, type: cone, radius: 1.5}
-  - {name: physical, type: tanh, eta: 0.5}
-  - {name: stiffness, type: simp, penal: 3.0}
-  - {name: displacement, type: equilibrium}
-  - {name: compliance, type: compliance}
-  - {name: volume, type: mean, reads: [physical]}
-minimise: compliance
-limits: {volume: 0.5}
-"""
 STUDY = """\
 name: quick
 problems:
@@ -47,15 +25,6 @@ judge_every: 1
 WORDS = ("--continuation", "ramp.1", "--over", "physical.beta.over=2:10", "--over",
          "physical.beta.final=32:512:log", "--within", 0.3, "--jobs", 1)  # fmt: skip
 HOME = Path("results/quick/tuning/ramp.1")
-
-
-@pytest.fixture
-def study(topopt: Any) -> Path:
-    """Return a small study file, its problem beside it, in the working directory."""
-    Path("mbb.yaml").write_text(BEAM)
-    path = Path("study.yaml")
-    path.write_text(STUDY)
-    return path
 
 
 def test_a_tuning_ends_with_a_table_a_verdict_and_yaml(topopt: Any, study: Path) -> None:
@@ -84,7 +53,7 @@ def test_the_yaml_can_be_pasted(topopt: Any, study: Path) -> None:
     pasted = result.stdout[result.stdout.index("continuations:") :].split("\n\n")[0]
     head, tail = STUDY.split("continuations:\n")
     study.write_text(f"{head}{pasted}\n{tail[tail.index('  fast') :]}")
-    schedule = StudySource.read(study).study.entries[0].job.continuation.schedules["physical.beta"]
+    schedule = read_study(study).entries[0].job.continuation.schedules["physical.beta"]
     assert schedule.schedule.over == int(best["physical.beta.over"])
     assert schedule.final == float(best["physical.beta.final"])
     assert schedule.guard.hold == 0.001
@@ -157,5 +126,5 @@ def test_an_interrupted_tuning_says_how_to_go_on(
     assert result.stderr == (
         "interrupted; go on with:\n  topopt tune study.yaml --continuation ramp.1 "
         "--over physical.beta.over=2:10 --over physical.beta.final=32:512:log "
-        "--set budget=5 --trials 30 --within 0.3 --seed 0\n"
+        "--set budget=5 --trials 30 --within 0.3 --seed 0 --jobs 1\n"
     )

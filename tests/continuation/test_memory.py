@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import topopt as to
-from topopt.continuation import Continuation, Steps
+from topopt.continuation import Continuation, Linear, Steps
 from topopt.history import History, Iteration
 from topopt.optimizers.protocol import packed
 
@@ -166,3 +166,24 @@ def test_a_jump_to_infinity_is_damped_to_the_nearest_asymptotes(beam):
     run = steps(beam(), "damp", schedule=Steps((1.0, 4.0, np.inf), 4), iterations=10)
     assert spans(run)[8].max() == to.MMA().nearest
     assert np.isfinite(run[-1].x).all()
+
+
+@pytest.mark.parametrize("memory", MEMORIES)
+def test_gcmma_moves_on_after_a_jump_that_raises_the_objective(beam, memory):
+    """What the old model promised is void: a rise that the jump brought about refuses no design."""
+    rules = {NAME: Steps((1.0, 8.0), AT), "stiffness.penal": Steps((1.0, 3.0), AT)}
+    stop = to.Stop(change=0.01, iterations=60)
+    run = list(to.optimize(beam(), to.GCMMA(), Continuation(rules, memory), stop))
+    before, jumped = run[AT - 1].iteration, run[AT].iteration
+    assert jumped.objective > 1.1 * before.objective
+    assert not jumped.refused
+    assert run[AT].snapshot.state.accepted > 0
+    accepted = [step.iteration.objective for step in run[AT:] if not step.iteration.refused]
+    assert len(accepted) > 8
+    assert accepted[-1] < 0.2 * jumped.objective
+
+
+def test_gcmma_follows_a_parameter_that_never_stands_still(beam):
+    rules = {"stiffness.penal": Linear(1.0, 3.0, over=30)}
+    run = list(to.optimize(beam(), to.GCMMA(), Continuation(rules), to.Stop(change=0.0, iterations=30)))
+    assert not any(step.iteration.refused for step in run)

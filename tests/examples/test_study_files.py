@@ -24,7 +24,7 @@ def test_the_studies_of_the_guide_are_there() -> None:
 
 
 def test_a_study_is_right_and_says_what_it_is_for(study: StudyFile) -> None:
-    assert study.name == Path(study.source).stem
+    assert study.name == Path(study.said.source).stem
     assert study.description
     assert all("frozen at the start" in warning and "abrupt" in warning for warning in study.warnings)
 

@@ -12,33 +12,11 @@ import numpy as np
 import pytest
 
 import topopt as to
+from tests.beams import BEAM, STAIRS
 from topopt.errors import InputError, ProblemFileError
 from topopt.files import parse, read
 
-GOOD = """\
-name: beam
-grid: {cells: [12, 4], size: [3.0, 1.0]}
-regions:
-  left: {plane: {x: 0.0}}
-  tip: {point: [3.0, 0.0]}
-supports:
-  - {on: left, fix: all}
-loads:
-  - {on: tip, force: [0.0, -1.0]}
-chain:
-  - {name: filtered, type: cone, radius: 0.6}
-  - {name: physical, type: tanh, eta: 0.5}
-  - {name: stiffness, type: simp, penal: 3.0}
-  - {name: displacement, type: equilibrium}
-  - {name: compliance, type: compliance}
-  - {name: volume, type: mean, reads: [physical]}
-minimise: compliance
-limits: {volume: 0.5}
-continuation:
-  physical.beta: {type: staircase, every: 10}
-optimizer: {type: mma}
-stop: {iterations: 20}
-"""
+GOOD = BEAM + STAIRS + "optimizer: {type: mma}\nstop: {iterations: 20}\n"
 
 
 def mistakes(old: str, new: str, overrides: Sequence[str] = ()) -> list[str]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from tests.beams import BRIEF as TEXT
 from topopt.continuation import (
     Continuation,
     Follow,
@@ -24,24 +25,6 @@ from topopt.errors import ProblemFileError
 from topopt.files import parse
 from topopt.history import History
 
-TEXT = """\
-name: beam
-grid: {cells: [12, 4], size: [3.0, 1.0]}
-regions:
-  left: {plane: {x: 0.0}}
-  tip: {point: [3.0, 0.0]}
-supports: [{on: left, fix: all}]
-loads: [{on: tip, force: [0.0, -1.0]}]
-chain:
-  - {name: filtered, type: cone, radius: 0.6}
-  - {name: physical, type: tanh}
-  - {name: stiffness, type: simp}
-  - {name: displacement, type: equilibrium, solver: superlu}
-  - {name: compliance, type: compliance}
-  - {name: volume, type: mean, reads: [physical]}
-minimise: compliance
-limits: {volume: 0.5}
-"""
 TWO = TEXT.replace(
     "  - {name: stiffness, type: simp}\n",
     "  - {name: twice, type: tanh}\n  - {name: stiffness, type: simp}\n",
@@ -76,6 +59,44 @@ def test_the_gate_drives_every_projection_that_nobody_sets() -> None:
     both = continuation("", TWO)
     assert both.schedules == GATE | {"twice.beta": Follow("physical.beta")}
     assert both.at(History()) == {"physical.beta": 1.0, "twice.beta": 1.0}
+
+
+THREE = TWO.replace(
+    "type: tanh}\n  - {name: stiffness", "type: tanh}\n  - {name: third, type: tanh}\n  - {name: stiffness"
+)
+
+
+@pytest.mark.parametrize(
+    ("said", "leader"),
+    [
+        ("density: twice", "twice"),
+        ("density: physical", "physical"),
+        ("density: filtered", "physical"),
+        ("density: twice\ncontinuation: {third.beta: {type: staircase}}", "third"),
+        ("density: twice\ncontinuation: {third.beta: 3, twice.beta: 2}", "twice"),
+        ("continuation: {twice.beta: {type: follow, leader: physical.beta}}", "physical"),
+    ],
+)
+def test_the_sharpness_of_the_design_s_density_leads(said: str, leader: str) -> None:
+    schedules = continuation(said, THREE).schedules
+    names = {f"{name}.beta" for name in ("physical", "twice", "third")}
+    assert schedules.keys() == names
+    following = {name: rule for name, rule in schedules.items() if isinstance(rule, Follow)}
+    assert {rule.leader for rule in following.values()} == {f"{leader}.beta"}
+    assert f"{leader}.beta" not in following
+
+
+def test_the_resolved_file_has_no_anchors() -> None:
+    said = (
+        "continuation:\n"
+        "  stiffness.penal: {type: follow, leader: physical.beta, start: 1, final: 3, between: &b [1, 8]}\n"
+        "  optimizer.move: {type: follow, leader: physical.beta, start: 0.3, final: 0.1, between: *b}\n"
+    )
+    text = parse(TEXT + said).resolved
+    assert text.count("between: [1.0, 8.0]") == 2
+    assert not re.search(r"[&*]id\d", text)
+    two = parse(TWO).resolved
+    assert "&" not in two
 
 
 def test_the_default_can_be_overridden_by_a_command() -> None:

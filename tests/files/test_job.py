@@ -13,31 +13,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import topopt as to
+from tests.beams import BRIEF
 from topopt.errors import ProblemFileError
 from topopt.files import Job, parse, read
 from topopt.files.located import located
 from topopt.files.resolved import written
 from topopt.solvers import Choice
 
-TEXT = """\
-name: beam
-grid: {cells: [12, 4], size: [3.0, 1.0]}
-regions:
-  left: {plane: {x: 0.0}}
-  tip: {point: [3.0, 0.0]}
-supports: [{on: left, fix: all}]
-loads: [{on: tip, force: [0.0, -1.0]}]
-chain:
-  - {name: filtered, type: cone, radius: 0.6}
-  - {name: physical, type: tanh}
-  - {name: stiffness, type: simp}
-  - {name: displacement, type: equilibrium, solver: superlu}
-  - {name: compliance, type: compliance}
-  - {name: volume, type: mean, reads: [physical]}
-minimise: compliance
-limits: {volume: 0.5}
-continuation: {physical.beta: {type: staircase, final: 8.0, every: 2}}
-"""
+TEXT = BRIEF + "continuation: {physical.beta: {type: staircase, final: 8.0, every: 2}}\n"
 
 OWN = '''\
 """A user's own stage, schedule and optimiser, named in a problem file by dotted path."""

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import beams
 from topopt.continuation import Constant, Staircase
 from topopt.errors import ProblemFileError
 from topopt.files import parse, read
@@ -13,28 +14,7 @@ from topopt.files.study import StudyFile, parse_study, read_study
 from topopt.optimizers import MMA
 from topopt.run import Stop
 
-BEAM = """\
-name: beam
-grid: {cells: [12, 4], size: [3.0, 1.0]}
-regions:
-  left: {plane: {x: 0.0}}
-  tip: {point: [3.0, 0.0]}
-supports:
-  - {on: left, fix: all}
-loads:
-  - {on: tip, force: [0.0, -1.0]}
-chain:
-  - {name: filtered, type: cone, radius: 0.6}
-  - {name: physical, type: tanh, eta: 0.5}
-  - {name: stiffness, type: simp, penal: 3.0}
-  - {name: displacement, type: equilibrium}
-  - {name: compliance, type: compliance}
-  - {name: volume, type: mean, reads: [physical]}
-minimise: compliance
-limits: {volume: 0.5}
-continuation:
-  physical.beta: {type: staircase, every: 10}
-"""
+BEAM = beams.BEAM + beams.STAIRS
 OTHER = BEAM.replace("name: physical", "name: projected").replace("[physical]", "[projected]").replace(
     "  physical.beta", "  projected.beta"
 ).replace("minimise", "density: projected\nminimise")  # fmt: skip

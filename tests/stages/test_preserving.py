@@ -94,10 +94,41 @@ def test_infinite_sharpness_is_the_threshold_at_equal_volume_and_ties_share(kind
     assert stage(np.ones(3)).tolist() == [1, 1, 1]
     assert stage(np.zeros(3)).tolist() == [0, 0, 0]
     t = np.array([0.1, 0.9, 0.5])
-    assert not slope_sum(stage, t).any()
+    assert slope_sum(stage, t).tolist() == [1.0] * 3  # the volume is kept: what is left moves with it
+    assert not slope_sum(stage, np.array([0.0, 1.0, 1.0, 0.0])).any()
     assert not stage.slope(t).any()
     assert not stage.derivative("beta", t).any()
     assert stage.edge_slope(t) == math.inf
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_taylor_at_infinite_sharpness(kind, rng):
+    """Exact, since the output is linear as long as the entries keep their order."""
+    stage, t = kind(math.inf), rng.permutation(np.linspace(0.02, 0.97, 40))
+    direction, cotangent = rng.normal(size=(2, 40))
+    output, pullback = stage.vjp(t)
+    slope = float(pullback(cotangent)[0] @ direction)
+    assert abs(slope) > 0.01
+    for step in (1e-3, -1e-3, 1e-5):
+        change = float(cotangent @ (stage(t + step * direction) - output))
+        assert change == pytest.approx(step * slope, rel=1e-7)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_entries_that_tie_at_infinite_sharpness_move_together(kind, rng):
+    stage, t = kind(math.inf), np.array([0.1, 0.9, 0.5, 0.5, 0.3])
+    cotangent = rng.normal(size=5)
+    slope = stage.vjp(t)[1](cotangent)[0]
+    for direction in (np.ones(5), np.eye(5)[0], np.eye(5)[1], np.array([0.0, 0.0, 1.0, 1.0, 0.0])):
+        change = float(cotangent @ (stage(t + 1e-4 * direction) - stage(t)))
+        assert change == pytest.approx(1e-4 * float(slope @ direction), rel=1e-9, abs=1e-14)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_pullback_of_a_great_sharpness_comes_close_to_that_of_the_infinite_one(kind, rng):
+    t, cotangent = np.array([0.1, 0.9, 0.52, 0.3, 0.71]), rng.normal(size=5)
+    limit = kind(math.inf).vjp(t)[1](cotangent)[0]
+    np.testing.assert_allclose(kind(1e4).vjp(t)[1](cotangent)[0], limit, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("kind", KINDS)

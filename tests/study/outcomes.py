@@ -8,10 +8,13 @@ from typing import Any
 
 import numpy as np
 
+from topopt.continuation import Continuation, Geometric, Survival
 from topopt.history import History, Iteration
 from topopt.study.outcome import Judgement, Outcome
 
 INF = math.inf
+GATE = Continuation({"physical.beta": Survival()})
+RAMP = Continuation({"physical.beta": Geometric(1.0, 32.0, 60)})
 
 
 def trial(

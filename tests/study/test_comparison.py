@@ -7,9 +7,21 @@ from dataclasses import replace
 
 import pytest
 
-from tests.study.outcomes import INF, trial
+from tests.study.outcomes import GATE, INF, RAMP, trial
+from topopt.continuation import (
+    Constant,
+    Continuation,
+    Follow,
+    Guarded,
+    Linear,
+    Rollback,
+    Staircase,
+    Survival,
+)
 from topopt.errors import InputError
 from topopt.study.comparison import Comparison
+
+SLOW = Continuation({"p": Survival(growth=0.01)})
 
 
 def names(standings):
@@ -120,13 +132,36 @@ def test_why_a_trial_failed():
     assert crashed.spent == 60
 
 
-def test_the_default_is_found_by_its_name_or_a_word_in_it():
-    outcomes = (trial("survival 0.1", 1.0), trial("survival", 1.0), trial("Short Ramp", 1.0))
-    assert Comparison(outcomes).default_name == "survival"
-    assert Comparison(outcomes[:1]).default_name == "survival 0.1"
-    assert Comparison(outcomes).plain_names == ("Short Ramp",)
-    assert Comparison(outcomes[2:]).default_name is None
-    assert Comparison(outcomes, plain="").plain_names == ()
+def test_those_that_lack_a_case_come_last_and_tie_with_nobody():
+    comparison = Comparison((
+        trial("a", 200.0, "one"), trial("a", INF, "two"), trial("b", 100.0, "one"), trial("c", 201.0, "one"),
+        trial("c", 50.0, "two"),
+    ))  # fmt: skip
+    assert names(comparison.standings()) == ["c", "a", "b"]
+    assert (names(comparison.ranked), names(comparison.unranked)) == (["c", "a"], ["b"])
+    alone = Comparison((trial("a", 200.0, "one"), trial("b", 200.0, "one"), trial("b", 50.0, "two")))
+    assert not alone.tied(*alone.standings())
+
+
+@pytest.mark.parametrize(
+    ("schedules", "default", "ramps"),
+    [
+        ({"x": GATE, "survival": RAMP}, "x", ("survival",)),
+        ({"x": SLOW, "y": GATE}, "y", ()),
+        ({"x": RAMP, "y": SLOW}, "y", ("x",)),
+        ({"x": Continuation({"p": Survival()}, "reset")}, "x", ()),
+        ({"x": Continuation({"p": Guarded(Survival()), "q": Follow("p")})}, "x", ()),
+        ({"x": Continuation({"p": Survival(), "q": Follow("p")}), "y": GATE}, "x", ()),
+        ({"x": Continuation({"p": Linear(1, 8), "q": Constant(3)})}, None, ("x",)),
+        ({"x": Continuation({"p": Guarded(Linear(1, 8))})}, None, ()),
+        ({"x": Continuation({"p": Linear(1, 8)}, rollback=Rollback())}, None, ()),
+        ({"ramp": Continuation({"p": Staircase()}), "y": Continuation({"p": Constant(8)})}, None, ()),
+        ({"ramp": Continuation(), "survival": None}, None, ()),
+    ],
+)
+def test_the_default_and_the_plain_ramps_are_told_by_their_schedules(schedules, default, ramps):
+    comparison = Comparison(tuple(trial(name, 1.0, schedules=found) for name, found in schedules.items()))
+    assert (comparison.default, comparison.ramps) == (default, ramps)
 
 
 def test_nan_and_minus_infinity_are_failures():

@@ -10,16 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.beams import BEAM
 from tests.study.springs import Rounded, Springs, evaluations, exact, rising
-from topopt.chain import Chain
+from topopt.chain import Chain, Link
 from topopt.continuation import Continuation
 from topopt.errors import InputError, ParameterError
 from topopt.fem import PointLoad, Structure, Support
 from topopt.files.study import parse_study
+from topopt.files.study_sections import StudySections, StudyStarts, StudyStop, StudyYardstick
 from topopt.grid import Domain, Grid
+from topopt.optimizers import GCMMA
 from topopt.problem import Problem
 from topopt.regions import Box, Plane, Point
-from topopt.stages import Compliance, Cone, Equilibrium, Mean, Simp, Tanh
+from topopt.stages import Compliance, Cone, Equilibrium, Mean, SensitivityFilter, Simp, Tanh
 from topopt.study.progress import Progress
 from topopt.study.starts import Starts
 from topopt.study.stop import FairStop
@@ -127,6 +130,15 @@ def test_what_is_no_study_is_refused(tmp_path: Path) -> None:
     assert not (tmp_path / "study").exists()
 
 
+def test_an_optimiser_that_would_refuse_the_model_is_refused_before_there_is_a_folder(tmp_path: Path) -> None:
+    grid = Grid((6, 4))
+    chain = Chain((Link("physical", SensitivityFilter(grid, 1.5)), Link("mass", Mean(grid), "physical")))
+    told_wrong = Study({"p": Problem(chain, grid, "mass")}, {"c": Continuation()}, optimizer=GCMMA())
+    with pytest.raises(InputError, match=r"GCMMA checks every step .* 'physical' \(SensitivityFilter\)"):
+        told_wrong.run(tmp_path / "study", jobs=1)
+    assert not (tmp_path / "study").exists()
+
+
 def test_a_beam_is_judged_by_the_threshold(tmp_path: Path) -> None:
     study = Study({"mbb": mbb()}, {"fixed": Continuation()}, Starts(perturbed=1), budget=10)
     outcomes = study.run(tmp_path / "study", jobs=1)
@@ -167,7 +179,7 @@ def test_only_what_was_changed_is_repeated_and_that_is_said(tmp_path: Path) -> N
 
 
 def test_progress_names_what_is_at_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("topopt.study.crew.OFTEN", 0.0)
+    monkeypatch.setattr("topopt.study.execution.OFTEN", 0.0)
     monkeypatch.setattr("topopt.files.folder.OFTEN", 0.0)
     notes = Notes()
     springs(tmp_path).run(tmp_path / "study", jobs=1, progress=notes)
@@ -187,7 +199,7 @@ def test_ctrl_c_leaves_everything_and_says_how_to_go_on(
             if progress.done == 2:
                 raise KeyboardInterrupt("pressed")
 
-    monkeypatch.setattr("topopt.study.crew.OFTEN", 0.0)
+    monkeypatch.setattr("topopt.study.execution.OFTEN", 0.0)
     notes = Impatient()
     with pytest.raises(KeyboardInterrupt, match="pressed"):
         springs(tmp_path).run(tmp_path / "study", jobs=1, progress=notes)
@@ -199,26 +211,6 @@ def test_ctrl_c_leaves_everything_and_says_how_to_go_on(
     assert evaluations(tmp_path / "log") == {"strong": 20, "weak": 17}
 
 
-BEAM = """
-name: beam
-grid: {cells: [12, 4], size: [3.0, 1.0]}
-regions:
-  left: {plane: {x: 0.0}}
-  tip: {point: [3.0, 0.0]}
-supports:
-  - {on: left, fix: all}
-loads:
-  - {on: tip, force: [0.0, -1.0]}
-chain:
-  - {name: filtered, type: cone, radius: 0.6}
-  - {name: physical, type: tanh}
-  - {name: stiffness, type: simp}
-  - {name: displacement, type: equilibrium}
-  - {name: compliance, type: compliance}
-  - {name: volume, type: mean, reads: [physical]}
-minimise: compliance
-limits: {volume: 0.5}
-"""
 FILE = """
 name: two
 problems:
@@ -231,6 +223,16 @@ yardstick: {volume: 0.4}
 budget: 7
 judge_every: 3
 """
+
+
+def test_a_study_file_that_says_nothing_and_a_study_in_python_have_the_same_settings() -> None:
+    for section, cls in ((StudyStarts, Starts), (StudyStop, FairStop), (StudyYardstick, Threshold)):
+        said = dict(section())
+        assert said == {name: getattr(cls(), name) for name in said}
+    fields = {field.name: field.default for field in dataclasses.fields(Study)}
+    sections = {name: field.default for name, field in StudySections.model_fields.items()}
+    assert (sections["budget"], sections["judge_every"]) == (fields["budget"], fields["every"])
+    assert FairStop().budget == fields["budget"]
 
 
 def test_a_study_file_becomes_trials(tmp_path: Path) -> None:

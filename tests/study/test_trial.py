@@ -56,7 +56,7 @@ def test_judgements_beyond_the_record_are_not_read(tmp_path: Path) -> None:
     outcome = carried_out(trial(), tmp_path / "springs")
     assert read_judgements(tmp_path / "springs", upto=9) == list(outcome.judgements[:2])
     (tmp_path / "springs" / "judgements.csv").write_text("iteration,solves\n4,4\n")
-    with pytest.raises(RunFolderError, match=r"judgements.csv: damaged: 'value'; remove the trial's folder"):
+    with pytest.raises(RunFolderError, match=r"judgements.csv: damaged: 'value'\nrun its study again"):
         read_outcome(tmp_path / "springs")
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.study.outcomes import INF, trial
+from tests.study.outcomes import GATE, INF, RAMP, trial
 from topopt.study.comparison import Comparison
 from topopt.study.verdict import verdict
 from topopt.vanishing import ALARMS
@@ -134,20 +134,66 @@ def test_one_that_is_cheaper_but_fails_is_not():
     ],
 )
 def test_whether_a_short_plain_ramp_does_as_well_as_the_default(ramp, said):
-    *_, advice = judged(trial("survival", 200.0), trial("short ramp", ramp))
+    *_, advice = judged(trial("survival", 200.0, schedules=GATE), trial("short ramp", ramp, schedules=RAMP))
     assert said in advice
 
 
 def test_the_problems_where_the_ramp_does_as_well_are_named():
     *_, advice = judged(
-        trial("survival", 200.0, "one"), trial("short ramp", 200.1, "one"),
-        trial("survival", 200.0, "two"), trial("short ramp", 230.0, "two"),
+        trial("survival", 200.0, "one", schedules=GATE), trial("short ramp", 200.1, "one", schedules=RAMP),
+        trial("survival", 200.0, "two", schedules=GATE), trial("short ramp", 230.0, "two", schedules=RAMP),
     )  # fmt: skip
     assert advice.endswith("the plain short ramp ties with survival on one.")
 
 
 def test_nothing_is_said_of_ramps_where_there_is_no_default():
-    assert "ramp ties" not in judged(trial("a", 200.0), trial("short ramp", 200.0))[2]
+    assert "ramp ties" not in judged(trial("a", 200.0), trial("short ramp", 200.0, schedules=RAMP))[2]
+    assert "ramp ties" not in judged(trial("survival", 200.0), trial("short ramp", 200.0, schedules=RAMP))[2]
+
+
+def test_a_ramp_is_not_compared_with_a_default_that_ran_from_other_starts():
+    *_, advice = judged(
+        trial("survival", 200.0, start="x", schedules=GATE),
+        trial("survival", 900.0, start="y", schedules=GATE),
+        trial("short ramp", 200.0, start="x", schedules=RAMP),
+    )
+    assert "ramp" not in advice
+
+
+def test_only_what_ran_on_all_is_ranked_and_recommended():
+    best, _, advice = judged(
+        trial("a", 210.0, "one"), trial("a", 50.0, "two"),
+        trial("b", 220.0, "one"), trial("b", 50.0, "two"),
+        trial("quick", 200.0, "one"), trial("other", 50.0, "two"),
+    )  # fmt: skip
+    assert best.startswith("a is best over all 2 problems: ")
+    assert "the next, b" in best
+    assert best.endswith("; not ranked: quick (not run on two) and other (not run on one).")
+    assert advice.startswith("Use a: ")
+    assert "quick" not in advice
+
+
+def test_a_tie_is_not_of_all_where_one_lacks_a_case():
+    outcomes = [trial(name, 200.0, start=start) for name in "ab" for start in ("x", "y")]
+    best, *_ = judged(*outcomes, trial("c", 200.0, start="x"))
+    assert best.startswith("a and b tie for the best on beam from 2 starts")
+    assert best.endswith("; not ranked: c (not run on beam from y).")
+
+
+def test_where_nothing_ran_on_all_nothing_is_recommended():
+    best, failed, advice = judged(trial("a", 200.0, "one"), trial("b", 50.0, "two"))
+    assert best == (
+        "No continuation was run over all 2 problems, so none is ranked: a (not run on two) and b (not run "
+        "on one)."
+    )
+    assert failed.startswith("No trial failed")
+    assert advice.startswith("Nothing can be recommended over all of them: run what is missing")
+
+
+def test_what_failed_everywhere_is_not_recommended_for_being_complete():
+    best, _, advice = judged(trial("a", INF, "one"), trial("a", None, "two"), trial("b", 200.0, "one"))
+    assert best.startswith("No continuation leaves a sound design over all 2 problems: all 2 trials failed; ")
+    assert advice.startswith("Nothing can be recommended: no trial was sound")
 
 
 def test_without_a_measure_of_grey_none_is_demanded():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from topopt.continuation import Continuation, Follow
 from topopt.errors import MissingDependencyError
 from topopt.files import Job, read
 from topopt.history import History
+from topopt.parameters import Array
 
 __all__ = ["announced", "check_file"]
 
@@ -22,7 +24,11 @@ EVALUATIONS = 17
 LONG = 60.0
 """Seconds of gradient tests from which a coarser grid is proposed."""
 STEEP = 64.0
-"""What stands for an end that is steeper: at a random design the test would drown in rounding there."""
+"""Above this sharpness most cells of a random design are black or white already, and pass nothing on."""
+STEEPEST = 1024.0
+"""What stands for an end that is steeper still, such as an infinite one."""
+SPREAD = 0.2
+"""Largest deviation of a density of the random design: at 0 and 1 a step would leave the bounds."""
 
 
 @guarded
@@ -78,18 +84,36 @@ def _tested(job: Job) -> int:
     from topopt import check
 
     problem, rng = job.problem, np.random.default_rng(0)
-    # Passive cells too: at 0 and 1 a step in a random direction would leave the densities' bounds.
-    x = rng.uniform(0.3, 0.7, problem.grid.n_cells)
     settings = _settings(job)
     code = 0
     for response in dict.fromkeys([*problem.objectives, *problem.limits]):
         say(announced(job, response, len(settings)))
-        report = check.chain(problem.chain, response, x, rng, settings=settings)
+        reports = [
+            check.chain(
+                problem.chain, response, _design(job, response, setting, rng), rng, settings=[setting]
+            )
+            for setting in settings
+        ]
+        outcomes = dict.fromkeys(outcome for report in reports for outcome in report.outcomes)
+        report = dataclasses.replace(reports[0], outcomes=tuple(outcomes))
         say(str(report))
         code = code if report.ok else FAILED
     if code:
         say("A gradient is wrong: the optimiser would be led astray. Look at the stages you added.")
     return code
+
+
+def _design(job: Job, response: str, setting: Mapping[str, float], rng: np.random.Generator) -> Array:
+    """Return a random design, shape (n_cells,), that leaves the projections of a response half grey."""
+    sharp = [link for link in job.problem.chain.upto(response) if link.stage.sharp]
+    beta = max((setting.get(f"{link.name}.beta", 0.0) for link in sharp), default=0.0)
+    centre = 0.5
+    if beta > STEEP:
+        centre = setting.get(f"{sharp[0].name}.eta", getattr(sharp[0].stage, "eta", 0.5))
+    # The steeper the projection is, the nearer to its threshold a density has to be.
+    spread = SPREAD * min(1.0, STEEP / beta) if beta > 0 else SPREAD
+    # Passive cells, too.
+    return np.asarray(centre + spread * rng.uniform(-1.0, 1.0, job.problem.grid.n_cells))
 
 
 def announced(job: Job, response: str, settings: int) -> str:
@@ -112,7 +136,7 @@ def _settings(job: Job) -> list[dict[str, float]]:
     scheduled, known = job.continuation.at(History()), job.problem.chain.parameters()
     starts = {name: value for name, value in scheduled.items() if name in known}
     finals = {name: _final(job.continuation, name) for name in starts}
-    ends = {name: min(v, max(STEEP, starts[name])) for name, v in finals.items()}
+    ends = {name: min(v, max(STEEPEST, starts[name])) for name, v in finals.items()}
     middle = {k: math.sqrt(v * ends[k]) if v * ends[k] > 0 else (v + ends[k]) / 2 for k, v in starts.items()}
     return [starts, middle, ends] if starts else [{}]
 

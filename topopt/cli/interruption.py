@@ -1,14 +1,15 @@
-"""Ctrl-C and SIGTERM: heeded between two iterations where it matters, at once elsewhere."""
+"""Ctrl-C and SIGTERM: heeded between two iterations where it matters, at once elsewhere; and how to go on."""
 
 from __future__ import annotations
 
 import os
+import shlex
 import signal
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from types import FrameType
 
-__all__ = ["Request", "at_once", "handled"]
+__all__ = ["Request", "again", "at_once", "handled"]
 
 STDERR = 2
 Handler = Callable[[int, FrameType | None], None]
@@ -47,3 +48,30 @@ def handled(handler: Handler) -> Iterator[None]:
     finally:
         for number, earlier in before.items():
             signal.signal(number, earlier)
+
+
+def again(command: str, file: object, options: Mapping[str, object]) -> str:
+    """Return the command line that goes on with what was interrupted.
+
+    Parameters
+    ----------
+    command : str
+        Of `topopt`.
+    file : object
+        What it is about.
+    options : mapping
+        By name; those that are None or False were not given, True is a bare word, a list is repeated.
+
+    Examples
+    --------
+    >>> again("study", "beam.yaml", {"--set": ["budget=5", "name=a b"], "--jobs": 2, "--name": None})
+    "topopt study beam.yaml --set budget=5 --set 'name=a b' --jobs 2"
+    """
+    words = ["topopt", command, str(file)]
+    for name, value in options.items():
+        if value is True:
+            words.append(name)
+        elif value is not None and value is not False:
+            values = value if isinstance(value, list | tuple) else [value]
+            words += [word for entry in values for word in (name, str(entry))]
+    return shlex.join(words)

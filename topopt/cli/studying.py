@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from topopt.cli.interruption import at_once, handled
+from topopt.cli.interruption import again, at_once, handled
 from topopt.cli.study_progress import watcher
 from topopt.cli.terminal import FAILED, INTERRUPTED, console, errors, guarded, say
 from topopt.errors import InputError, RunFolderError
 from topopt.files.claim import MARKER
 from topopt.files.study import StudyFile, read_study
-from topopt.study.archive import IDENTITY
+from topopt.study.archive import forget
 from topopt.study.comparison import Comparison
-from topopt.study.crew import carry_out
-from topopt.study.outcome import Outcome
+from topopt.study.execution import carry_out
 from topopt.study.report import write_report
 from topopt.study.study import trials_of
 from topopt.study.task import TRIALS
 from topopt.study.trial import Trial
 
-__all__ = ["reported", "require_free", "require_study_file", "study_file"]
+__all__ = ["elsewhere", "reported", "require_free", "require_study_file", "study_file"]
 
 
 @guarded
@@ -79,11 +77,12 @@ def study_file(
         with handled(at_once), watcher(quiet) as shown:
             outcomes = carry_out(trials, folder, jobs, scheduler, shown)
     except KeyboardInterrupt:
-        words = ["topopt", "study", str(file)]
-        words += [word for text in overrides for word in ("--set", text)]
-        words += ["--results", str(results)] if results != Path("results") else []
-        words += ["--name", name] if name else []
-        errors.print(f"interrupted; go on with:\n  {shlex.join(words)}")
+        # Not --overwrite: that would begin anew.
+        options = {
+            "--set": overrides, "--results": elsewhere(results), "--name": name, "--jobs": jobs,
+            "--scheduler": scheduler, "--quiet": quiet, "--no-report": not report,
+        }  # fmt: skip
+        errors.print(f"interrupted; go on with:\n  {again('study', file, options)}")
         return INTERRUPTED
     if report:
         reported(Comparison(tuple(outcomes)), folder, study.name, _measured(study), quiet)
@@ -91,7 +90,11 @@ def study_file(
         console.print(str(folder))
     else:
         say(f"The trials are in {folder / TRIALS}/")
-    return _code(outcomes)
+    if all(outcome.failed for outcome in outcomes):
+        first = f"{outcomes[0].problem} under {outcomes[0].continuation}: {outcomes[0].why}"
+        errors.print(f"all {len(outcomes)} trials failed, so no design is sound; {first}", style="red")
+        return FAILED
+    return 0
 
 
 def reported(comparison: Comparison, folder: Path, title: str, measured: Sequence[str], quiet: bool) -> None:
@@ -166,12 +169,12 @@ def require_free(folder: Path) -> None:
         raise RunFolderError(f"{folder} is the folder of a run; choose another name for the study by --name")
 
 
+def elsewhere(results: Path) -> Path | None:
+    """Return where results go, None if it is where they go anyhow."""
+    return results if results != Path("results") else None
+
+
 def _forgotten(trials: Sequence[Trial], folder: Path) -> None:
     """Let trials that have run count as others, so that they are begun anew; other files stay."""
     for trial in trials:
-        (folder / TRIALS / trial.slug / IDENTITY).unlink(missing_ok=True)
-
-
-def _code(outcomes: Sequence[Outcome]) -> int:
-    """Return 0, or the code of a computation that failed if all of them did: one that fails is a row."""
-    return FAILED if all(outcome.failed for outcome in outcomes) else 0
+        forget(folder / TRIALS / trial.slug)

@@ -65,6 +65,7 @@ def guarded(command: Callable[P, int]) -> Callable[P, int]:
 
     @functools.wraps(command)
     def wrapper(*args: P.args, **kwargs: P.kwargs) -> int:
+        """Run the command and return its code, or that of the error that ended it."""
         try:
             return command(*args, **kwargs)
         except TopoptError as error:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from topopt.cli.interruption import at_once, handled
+from topopt.cli.interruption import again, at_once, handled
 from topopt.cli.study_progress import watcher
-from topopt.cli.studying import require_free, require_study_file
+from topopt.cli.studying import elsewhere, require_free, require_study_file
 from topopt.cli.terminal import INTERRUPTED, console, errors, guarded, say
 from topopt.errors import InputError
-from topopt.files.study_source import StudySource
+from topopt.files.study import StudyFile, read_study
 from topopt.study.bench import bench_of
 from topopt.study.dials import Range, dials_of, parsed_ranges
 from topopt.study.search import require_optuna
@@ -64,23 +63,22 @@ def tune_study(
     """
     require_optuna()
     require_study_file(file)
-    source, ranges = _read(file, overrides, over, continuation)
-    folder = results / (name or source.study.name)
+    study, ranges = _read(file, overrides, over, continuation)
+    folder = results / (name or study.name)
     require_free(folder)
     try:
         with handled(at_once):
             tuned = tune(
-                source, continuation, ranges, folder, trials, within, seed, jobs, scheduler,
+                study, continuation, ranges, folder, trials, within, seed, jobs, scheduler,
                 watch=lambda: watcher(quiet), say=(lambda sentence: None) if quiet else say,
             )  # fmt: skip
     except KeyboardInterrupt:
-        words = ["topopt", "tune", str(file), "--continuation", continuation]
-        words += [word for text in over for word in ("--over", text)]
-        words += [word for text in overrides for word in ("--set", text)]
-        words += ["--trials", str(trials), "--within", f"{within:g}", "--seed", str(seed)]
-        words += ["--results", str(results)] if results != Path("results") else []
-        words += ["--name", name] if name else []
-        errors.print(f"interrupted; go on with:\n  {shlex.join(words)}")
+        options = {
+            "--continuation": continuation, "--over": over, "--set": overrides, "--trials": trials,
+            "--within": within, "--seed": seed, "--results": elsewhere(results), "--name": name,
+            "--jobs": jobs, "--scheduler": scheduler, "--quiet": quiet,
+        }  # fmt: skip
+        errors.print(f"interrupted; go on with:\n  {again('tune', file, options)}")
         return INTERRUPTED
     if quiet:
         console.print(tuned.folder)
@@ -92,16 +90,16 @@ def tune_study(
 
 def _read(
     file: Path, overrides: Sequence[str], over: Sequence[str], continuation: str
-) -> tuple[StudySource, dict[str, Range]]:
+) -> tuple[StudyFile, dict[str, Range]]:
     """Read the study and the ranges; all that is wrong comes at once."""
     ranges, mistakes = parsed_ranges(over)
     try:
-        source = StudySource.read(file, overrides)
-        bench = bench_of(source, continuation)
+        study = read_study(file, overrides)
+        bench = bench_of(study, continuation)
         if ranges:
             dials_of(bench.present, ranges, bench.parameters)
     except InputError as error:
         mistakes.append(str(error))
     if mistakes:
         raise InputError("\n".join(mistakes))
-    return source, ranges
+    return study, ranges

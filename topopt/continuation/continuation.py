@@ -10,13 +10,11 @@ from topopt.continuation.follow import Follow
 from topopt.continuation.rollback import Rollback
 from topopt.continuation.schedules import Schedule
 from topopt.errors import InputError, ParameterError, suggestion
-from topopt.history import History
+from topopt.history import History, jumps
 
 __all__ = ["Continuation", "Memory"]
 
 Memory = Literal["keep", "damp", "reset"]
-JUMP = 0.1
-"""A relative change of a parameter by more than this, from one iteration to the next, is a jump."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +31,7 @@ class Continuation:
         0.5 / (p + 1) of a variable's range for a parameter that jumps to p (Guest, Asadpoure & Ha 2011,
         doi:10.1007/s00158-011-0676-z, use that for the projection's sharpness).
     rollback : Rollback, optional
-        Take back changes that shatter the design; without it nothing is taken back.
+        Take back what shatters the design; without it nothing is taken back.
 
     Examples
     --------
@@ -81,9 +79,15 @@ class Continuation:
         }
 
     def settled(self, history: History) -> bool:
-        """Return whether every parameter was at its final value in the last iteration, or held by a guard."""
+        """Return whether every parameter was at its final value in the last iteration, or is held for good.
+
+        What holds it is a guard, or a roll-back that no gentleness could avoid.
+        """
         log = self._standing(history)
-        return all(rule.settled(log.values(name), log) for name, rule in self.schedules.items())
+        held = self.rollback.held(history) if self.rollback else frozenset()
+        return all(
+            name in held or rule.settled(log.values(name), log) for name, rule in self.schedules.items()
+        )
 
     def jump(self, history: History, parameters: Mapping[str, float]) -> float | None:
         """Return the size of what a parameter jumps to, the largest of several; None if none does.
@@ -95,14 +99,31 @@ class Continuation:
         parameters : mapping
             The model's parameters in the coming iteration.
         """
+        leaps = jumps(self._before(history), parameters)
+        return max((abs(value) for _, value in leaps.values()), default=None)
+
+    def moved(self, history: History, parameters: Mapping[str, float]) -> bool:
+        """Return whether a parameter changes at all in the coming iteration.
+
+        Parameters
+        ----------
+        history, parameters
+            As for `jump`.
+        """
+        before = self._before(history)
+        return any(name in before and before[name] != value for name, value in parameters.items())
+
+    def missed(self, history: History) -> list[str]:
+        """Return a sentence for every schedule that did not bring about what it is for.
+
+        Parameters
+        ----------
+        history : History
+            The log so far.
+        """
         log = self._standing(history)
-        before = log[-1].parameters if log else {}
-        jumped = [
-            abs(value)
-            for name, value in parameters.items()
-            if name in before and abs(value - before[name]) > JUMP * abs(before[name])
-        ]
-        return max(jumped, default=None)
+        found = ((name, rule.missed(log.values(name), log)) for name, rule in self.schedules.items())
+        return [f"{name}: {sentence}" for name, sentence in found if sentence]
 
     def require(self, valid: Iterable[str]) -> None:
         """Refuse schedules for parameters that do not exist.
@@ -121,6 +142,11 @@ class Continuation:
                     for name in unknown
                 )
             )
+
+    def _before(self, history: History) -> Mapping[str, float]:
+        """Return the parameters of the iteration that the coming one follows."""
+        log = self._standing(history)
+        return log[-1].parameters if log else {}
 
     def _standing(self, history: History) -> History:
         """Return the log without what was undone."""

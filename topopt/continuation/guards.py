@@ -126,6 +126,10 @@ class Guarded(Schedule):
         """Return whether the schedule has arrived, or the guard would let it go no further."""
         return self.schedule.settled(past, history) or self.guard.holds(past, history)
 
+    def missed(self, past: Sequence[float], history: History) -> str | None:
+        """Return what the schedule inside missed."""
+        return self.schedule.missed(past, history)
+
     def driving(self, parameter: str) -> Guarded:
         """Return the same for the schedule inside."""
         return dataclasses.replace(self, schedule=self.schedule.driving(parameter))

@@ -1,4 +1,4 @@
-"""Roll-back: a change of parameters that shatters the design is taken back, and tried again half as fast."""
+"""Roll-back: what shatters the design is taken back, and tried again more gently."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import itertools
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import annotated_types as at
 
@@ -17,30 +17,45 @@ __all__ = ["Rollback"]
 
 FEASIBLE = 1e-2
 """Only a design that holds its constraints to a hundredth is worth going back to."""
-GENTLEST = 0.01
-"""Where no parameter grows by this share in an iteration, growth is not what shatters the design."""
+GENTLEST = math.log1p(0.0025)
+"""Growth (a logarithm) in an iteration that is not halved again: what shatters at it, shatters at any."""
+ATTEMPTS = 3
+"""Restarts from one design at one set of parameters; each has half the steps of the one before."""
+
+
+class _Watch(NamedTuple):
+    """What a log says at its end of going back."""
+
+    anchor: int | None
+    """The place of the design that is worth going back to."""
+    undo: bool
+    """Whether to go back to it now."""
 
 
 @dataclass(frozen=True)
 class Rollback:
-    """When to go back to the design in front of a change of parameters.
+    """When to go back to a better design, and how gently to go on from it.
 
-    All of it follows from the log, in which an iteration that starts again from an earlier design names it
-    (`Iteration.restored`). Schedules then see the log without what was undone. The price of a roll-back is
-    one kept vector and the iterations since the change, at most `patience`. Only growth can be halved: if the
-    objective rises after a parameter fell, became infinite or grew by less than a hundredth an iteration,
-    nothing is taken back, so that no attempt is made twice.
+    After a change of parameters the design in front of it is watched over; where nothing changes, the best
+    one so far. All of it follows from the log, in which an iteration that starts again from an earlier design
+    names it (`Iteration.restored`). Schedules then see the log without what was undone. The price of a
+    roll-back is one kept vector and the iterations since, at most `patience`.
+
+    A change that was undone is tried again with at most half the growth an iteration. Where even a quarter of
+    a per cent was too much, and where a jump to infinity was, the parameter stands for the rest of the run. A
+    parameter that falls cannot fall more gently for what is known here: its rises are let pass. A rise at
+    constant parameters is tried again from the same design three times, each time with shorter steps.
 
     Parameters
     ----------
     rise : float
-        Relative rise of the objective that is too much.
+        Relative rise of the objective, above the least since the change, that is too much.
     patience : int
-        For how many iterations after a change the objective is compared with the one in front of it.
+        For how many iterations a design is watched over.
     """
 
     rise: Positive = 0.05
-    patience: Annotated[int, at.Ge(1)] = 5
+    patience: Annotated[int, at.Ge(1)] = 10
 
     def __post_init__(self) -> None:
         """Check that numbers lie in their bounds."""
@@ -49,20 +64,18 @@ class Rollback:
     def standing(self, history: History) -> History:
         """Return the log without the iterations that were undone, the pending ones included."""
         log = _standing(history)
-        back = self._undoing(log)
-        return History(log if back is None else log[: back + 1])
+        anchor, undo = self._watched(log, history)
+        return History(log if anchor is None or not undo else log[: anchor + 1])
 
     def target(self, history: History) -> int | None:
         """Return the number of the iteration whose design comes next again; None to go on."""
-        log = _standing(history)
-        back = self._undoing(log)
-        return None if back is None else log[back].number
+        return self.anchor(history) if self._watched(_standing(history), history).undo else None
 
     def anchor(self, history: History) -> int | None:
         """Return the number of the iteration whose design is worth keeping for now, None if none is."""
         log = _standing(history)
-        held = self._held(log)
-        return None if held is None else log[held].number
+        anchor = self._watched(log, history).anchor
+        return None if anchor is None else log[anchor].number
 
     def limited(self, wishes: Mapping[str, float], history: History) -> dict[str, float]:
         """Return the wishes, growing at most half as fast as what had to be undone.
@@ -78,34 +91,91 @@ class Rollback:
         if len(standing) == len(history) or not standing:
             return dict(wishes)
         before = standing[-1].parameters
-        paces = _undone_paces(history, self.target(history))
         values = dict(wishes)
-        for name, pace in paces.items():
+        for name, paces in _undone_paces(history, self.target(history)).items():
             known, wish = before.get(name, 0.0), wishes.get(name, math.nan)
-            if known > 0 and wish > known:
-                values[name] = min(wish, known * math.exp(0.5 * pace))
+            if known > 0 and wish > known and _is_exhausted(paces):
+                values[name] = known
+            elif 0 < known < wish < math.inf:
+                values[name] = min(wish, known * math.exp(0.5 * min(paces)))
         return values
 
-    def _held(self, log: list[Iteration]) -> int | None:
-        """Return the place of the iteration in front of the change that is being watched."""
-        held: int | None = None
-        for place in range(1, len(log)):
-            if held is not None and place - held > self.patience:
-                held = None
-            changed = log[place].parameters != log[place - 1].parameters
-            if held is None and changed and log[place - 1].violation <= FEASIBLE:
-                held = place - 1
-        return held
+    def held(self, history: History) -> frozenset[str]:
+        """Return the names of the parameters that may not grow any more, however gently."""
+        undone = _undone_paces(history, self.target(history))
+        return frozenset(name for name, paces in undone.items() if _is_exhausted(paces))
 
-    def _undoing(self, log: list[Iteration]) -> int | None:
-        """Return the place to go back to, if the last iteration rose too far above it."""
-        held = self._held(log)
-        if held is None:
-            return None
-        before, now = log[held].objective, log[-1].objective
-        rose = now - before > self.rise * abs(before)
-        fastest = max(_paces(log[held:]).values(), default=0.0)
-        return held if rose and fastest > math.log1p(GENTLEST) else None
+    def width(self, parameters: Mapping[str, float], history: History) -> float:
+        """Return how far, as a share of its range, a variable may be trusted to move in a retry.
+
+        It is ``0.5 / (1 + p)`` for the largest parameter p, as where a jump damps the memory, and half of
+        that for each attempt from the same design at the same parameters.
+
+        Parameters
+        ----------
+        parameters : mapping
+            The model's in the retry.
+        history : History
+            The log, whose last iteration is to be undone.
+        """
+        log = _standing(history)
+        anchor = self._watched(log, history).anchor
+        tried = 0 if anchor is None else _attempts(log[anchor], history)
+        return 0.5**tried * 0.5 / (1.0 + max(map(abs, parameters.values()), default=0.0))
+
+    def _watched(self, log: list[Iteration], history: History) -> _Watch:
+        """Walk the log that stands, and choose what is worth going back to.
+
+        It is always the last design or the last but one when it is chosen: no other is kept. What is undone
+        leaves the log that stands, so that only its last iteration can be one that is to be undone.
+        """
+        anchor: int | None = None
+        change, undo, least = False, False, math.inf
+        for place, now in enumerate(log):
+            before = log[place - 1] if place else now
+            changed = now.parameters != before.parameters
+            watched = anchor is not None and place - anchor <= self.patience
+            if now.restored and place:
+                anchor, change, watched, least = place - 1, changed, True, before.objective
+            elif changed and not (watched and change):
+                anchor, watched = (place - 1, True) if _is_sound(before) else (None, False)
+                change, least = True, before.objective
+            rose = watched and not now.refused and now.objective - least > self.rise * abs(least)
+            undo = rose and self._may_help(log[anchor : place + 1], change, history)
+            if not _is_sound(now) or undo:
+                continue
+            # What was watched over for long enough gives way, and what rises in spite of all is let pass.
+            if (
+                anchor is None
+                or rose
+                or place - anchor >= self.patience
+                or not (change or least < now.objective)
+            ):
+                anchor, change, least = place, False, now.objective
+            least = min(least, now.objective)
+        return _Watch(anchor, undo)
+
+    def _may_help(self, since: list[Iteration], change: bool, history: History) -> bool:
+        """Return whether a retry differs from what was tried: by gentler growth, or by shorter steps."""
+        if change:
+            return max(_paces(since).values(), default=0.0) > 0.0
+        return _attempts(since[0], history) < ATTEMPTS
+
+
+def _is_sound(iteration: Iteration) -> bool:
+    """Return whether a design may be gone back to: it holds its constraints, and was not refused."""
+    return iteration.violation <= FEASIBLE and not iteration.refused
+
+
+def _is_exhausted(paces: list[float]) -> bool:
+    """Return whether half of the gentlest growth that had to be undone is not worth trying."""
+    return min(paces) <= GENTLEST or max(paces) == math.inf
+
+
+def _attempts(anchor: Iteration, history: History) -> int:
+    """Return how often the run has started again from a design at the parameters it had."""
+    again = (it for it in history if it.restored == anchor.number)
+    return sum(it.parameters == anchor.parameters for it in again)
 
 
 def _standing(history: History) -> list[Iteration]:
@@ -118,16 +188,16 @@ def _standing(history: History) -> list[Iteration]:
     return log
 
 
-def _undone_paces(history: History, pending: int | None) -> dict[str, float]:
-    """Return the fastest growth (a logarithm) of each parameter in the gentlest attempt that was undone."""
-    paces: dict[str, float] = {}
+def _undone_paces(history: History, pending: int | None) -> dict[str, list[float]]:
+    """Return the fastest growth (a logarithm) of each parameter in every attempt that was undone."""
+    paces: dict[str, list[float]] = {}
     log: list[Iteration] = []
     for iteration, restored in [*((it, it.restored) for it in history), (None, pending)]:
         if restored:
             undone = [earlier for earlier in log if earlier.number >= restored]
             for name, pace in _paces(undone).items():
                 if pace > 0:
-                    paces[name] = min(pace, paces.get(name, math.inf))
+                    paces.setdefault(name, []).append(pace)
             log = [earlier for earlier in log if earlier.number <= restored]
         if iteration is not None:
             log.append(iteration)
@@ -135,9 +205,9 @@ def _undone_paces(history: History, pending: int | None) -> dict[str, float]:
 
 
 def _paces(log: list[Iteration]) -> dict[str, float]:
-    """Return the fastest growth (a logarithm) of each parameter on a stretch of at least two iterations."""
+    """Return the fastest growth (a logarithm) of each parameter on a stretch of the log."""
     return {
-        name: max(_growth(before, after, name) for before, after in itertools.pairwise(log))
+        name: max((_growth(before, after, name) for before, after in itertools.pairwise(log)), default=0.0)
         for name in log[0].parameters
     }
 
@@ -145,4 +215,6 @@ def _paces(log: list[Iteration]) -> dict[str, float]:
 def _growth(before: Iteration, after: Iteration, name: str) -> float:
     """Return the logarithm of a positive parameter's ratio between two iterations, 0 where it has none."""
     first, then = before.parameters[name], after.parameters.get(name, 0.0)
-    return math.log(then / first) if first > 0 and 0 < then < math.inf else 0.0
+    if not (0 < first < math.inf and then > 0):
+        return 0.0
+    return math.log(then / first) if then < math.inf else math.inf

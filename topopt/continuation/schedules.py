@@ -59,6 +59,10 @@ class Schedule(ABC):
         """Return whether the last iteration ran at the final value."""
         return bool(past) and past[-1] == self.final
 
+    def missed(self, past: Sequence[float], history: History) -> str | None:
+        """Return a sentence on what the schedule is for and did not bring about; None if all is well."""
+        return None
+
     def driving(self, parameter: str) -> Schedule:
         """Return the schedule as the one of that parameter, whose name it may need to read the log."""
         return self

@@ -26,6 +26,7 @@ from topopt.files.start import begun
 from topopt.grid import Domain, Grid
 from topopt.history import History
 from topopt.limits import Limit
+from topopt.optimizers.honest import require_honest
 from topopt.parameters import Array
 from topopt.problem import Problem
 from topopt.regions import Nowhere, Region
@@ -290,6 +291,9 @@ def _problem(spec: Spec, parts: Parts) -> None:
             parts.problem = Problem(
                 chain, parts.domain, spec.top["minimise"], parts.limits, parts.start, spec.top["density"]
             )
+    if parts.problem is not None:
+        with booked(spec, ("optimizer", "type")):
+            require_honest(parts.problem, parts.optimizer)
 
 
 def _tupled(value: Any) -> Any:

@@ -68,6 +68,8 @@ def written(data: dict[str, Any]) -> str:
     yaml.width = 200
     yaml.allow_unicode = True
     yaml.representer.add_representer(str, _quoted)
+    # What two places share is written twice: an anchor would tie them together for who edits the file.
+    yaml.representer.ignore_aliases = lambda value: True
     out = io.StringIO()
     yaml.dump(data, out)
     return out.getvalue()

@@ -165,7 +165,8 @@ def _typed(spec: Spec, kind: str, data: Any, path: Path) -> Item | None:
 def _continuation(spec: Spec) -> None:
     """Fit the schedules and the settings.
 
-    A sharpness that nobody sets follows the first one that has a schedule, or is driven by the survival gate.
+    A sharpness that nobody sets follows one that has a way of its own; if none has, it is driven by the
+    survival gate. Of several that of the design's density leads, or else the first in the chain.
     """
     data = mapping(spec.located.data.get("continuation"))
     for name, entry in data.items():
@@ -182,15 +183,13 @@ def _continuation(spec: Spec) -> None:
             spec.mistakes.append(Mistake(path, text))
         elif item := _schedule(spec, entry, path):
             spec.continuation[name] = item
-    unset = [
-        f"{item.name}.{SHARPNESS}"
-        for item in spec.chain
-        if getattr(item.cls, "sharp", False)
-        and item.values.get(SHARPNESS, 0.0) is None
-        and f"{item.name}.{SHARPNESS}" not in data
-    ]
-    driven = [f"{item.name}.{SHARPNESS}" for item in spec.chain if getattr(item.cls, "sharp", False)]
-    leader = next((name for name in driven if name in data), unset[0] if unset else "")
+    sharp = [item for item in spec.chain if getattr(item.cls, "sharp", False)]
+    sharp.sort(key=lambda item: item.name != spec.top["density"])
+    driven = {f"{item.name}.{SHARPNESS}": item for item in sharp}
+    unset = [n for n, item in driven.items() if item.values.get(SHARPNESS, 0.0) is None and n not in data]
+    followers = {name for name, item in spec.continuation.items() if item.cls is Follow}
+    leading = [name for name in driven if name in data and name not in followers]
+    leader = (leading or unset or [""])[0]
     for name in unset:
         cls: type = Survival if name == leader else Follow
         fields = {key: default for key, (_, default) in form(cls).fields.items()}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,11 +16,15 @@ from topopt.files.job import Job
 from topopt.files.located import Located, Mistake, located, shown
 from topopt.files.mistakes import fitted
 from topopt.files.overrides import overridden
+from topopt.files.resolved import written
 from topopt.files.source import text_of
 from topopt.files.spec import NAME, mapping
 from topopt.files.study_sections import StudySections, StudyStarts, StudyStop, StudyYardstick
 
-__all__ = ["StudyEntry", "StudyFile", "parse_study", "read_study", "understood_study"]
+__all__ = ["Place", "StudyEntry", "StudyFile", "parse_study", "read_study", "understood_study"]
+
+Place = tuple[str, ...]
+"""Where a number stands in a continuation: ``("physical.beta", "growth")``."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +70,10 @@ class StudyFile:
         Of the yardstick: `volume` and `response`, None where the problem decides, and `e_min`.
     warnings : tuple of str
         Located sentences on what does not stop the study.
-    source : str
-        Where it came from.
+    said : Located
+        The values of the file and where they stand.
+    folder : Path
+        From where it looks for problem files.
     """
 
     name: str
@@ -77,7 +85,8 @@ class StudyFile:
     yardstick: Mapping[str, Any] = field(default_factory=lambda: dict(StudyYardstick()))
     description: str = ""
     warnings: tuple[str, ...] = field(default=(), compare=False)
-    source: str = field(default="", compare=False)
+    said: Located = field(kw_only=True, compare=False, repr=False)
+    folder: Path = field(kw_only=True, compare=False)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -90,6 +99,45 @@ class StudyFile:
     def continuations(self) -> tuple[str, ...]:
         """The names of the continuations."""
         return tuple(dict.fromkeys(entry.continuation for entry in self.entries))
+
+    def parameters(self, continuation: str) -> tuple[str, ...]:
+        """Return the parameters that a continuation of the file names itself."""
+        entry = mapping(self.said.data["continuations"][continuation])
+        return tuple(name for name in entry if "." in name)
+
+    def varied(self, continuation: str, values: Mapping[Place, float]) -> StudyFile:
+        """Return the study with one continuation alone, some numbers of its schedules set anew.
+
+        Parameters
+        ----------
+        continuation : str
+            Its name, which it keeps.
+        values : mapping
+            The numbers by place; the parameter is one that the continuation names.
+
+        Raises
+        ------
+        ProblemFileError
+            If the numbers do not fit together.
+        """
+        data = self.said.data | {"continuations": {continuation: self._entry(continuation, values)}}
+        return understood_study(dataclasses.replace(self.said, data=data), self.folder)
+
+    def text(self, continuation: str, values: Mapping[Place, float]) -> str:
+        """Return that continuation as YAML, as it would stand in the file."""
+        return written({"continuations": {continuation: self._entry(continuation, values)}})
+
+    def _entry(self, continuation: str, values: Mapping[Place, float]) -> dict[str, Any]:
+        """Return what the file would say of the continuation."""
+        entry: dict[str, Any] = copy.deepcopy(self.said.data["continuations"][continuation])
+        for (parameter, *inner, last), value in values.items():
+            if not isinstance(entry[parameter], dict):  # a number alone is short for a constant
+                entry[parameter] = {"type": "constant"}
+            target = entry[parameter]
+            for key in inner:
+                target = target[key]
+            target[last] = value
+        return entry
 
 
 def read_study(path: str | Path, overrides: Iterable[str] = ()) -> StudyFile:
@@ -155,7 +203,8 @@ def understood_study(said: Located, folder: Path) -> StudyFile:
         yardstick=dict(top["yardstick"]),
         description=top["description"],
         warnings=warnings.sentences(),
-        source=said.source,
+        said=said,
+        folder=folder,
     )
 
 

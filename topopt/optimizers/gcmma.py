@@ -11,7 +11,7 @@ import numpy as np
 from topopt.evaluation import Bounds, Evaluation
 from topopt.optimizers.mma_dual import Subproblem
 from topopt.optimizers.mma_model import MovingAsymptotes, heights, multiplier_units, scaling, solved
-from topopt.optimizers.protocol import check_bounds, check_evaluation
+from topopt.optimizers.protocol import check_evaluation
 from topopt.parameters import Array
 
 __all__ = ["GCMMA", "GCMMAState"]
@@ -92,8 +92,8 @@ class GCMMA(MovingAsymptotes):
     -----
     A trial costs an evaluation and is an iteration of the log, refused or not: the objective in the log may
     rise, that of the accepted designs does not. The model must be the same from trial to trial, and its
-    gradients true. Where a schedule changes the model the promises of the old one are void; if none can be
-    kept, the twentieth trial in a row is accepted as it is.
+    gradients true. Where a schedule changes the model the promises of the old one are void, and the next
+    design is accepted as it is (`rebased`); so is the twentieth trial in a row, if no promise can be kept.
 
     References
     ----------
@@ -114,29 +114,6 @@ class GCMMA(MovingAsymptotes):
 
     verifies: ClassVar[bool] = True
     """It checks its model against the function, so the gradient must be the function's own."""
-
-    def init(self, x: Array, lower: Array, upper: Array) -> GCMMAState:
-        """Return the memory to start with.
-
-        Parameters
-        ----------
-        x : array, shape (n,)
-            The start design.
-        lower, upper : array, shape (n,)
-            Finite bounds; where they agree the variable is fixed.
-
-        Raises
-        ------
-        InputError
-            If shapes differ, bounds cross or are infinite, or `x` lies outside them.
-        """
-        x, lower, upper = (np.array(values, dtype=np.float64) for values in (x, lower, upper))
-        check_bounds(x, lower, upper)
-        none, span = np.zeros(0), self.asyinit * Bounds(lower, upper).ranges
-        rows = np.zeros((0, x.size))
-        return GCMMAState(
-            lower, upper, span, x, x, x, none, rows, none, none, 0.0, none, none, 0.0, 0, 0, 0
-        )  # fmt: skip
 
     def step(self, x: Array, evaluation: Evaluation, state: GCMMAState) -> tuple[Array, GCMMAState]:
         """Accept or refuse the design that was evaluated, and return the next trial with the new memory.
@@ -182,6 +159,33 @@ class GCMMA(MovingAsymptotes):
         span = share * Bounds(state.lower, state.upper).ranges
         return dataclasses.replace(
             state, span=span, base=x.copy(), last=x.copy(), earlier=x.copy(), accepted=0, refused=0
+        )
+
+    def rebased(self, state: GCMMAState) -> GCMMAState:
+        """Return the memory without its promises, so that the next design is accepted; all else stays."""
+        return dataclasses.replace(state, promise=np.full_like(state.promise, np.inf), refused=0)
+
+    def _begun(self, x: Array, bounds: Bounds, span: Array) -> GCMMAState:
+        """Return the memory in front of the first step."""
+        none, rows = np.zeros(0), np.zeros((0, x.size))
+        return GCMMAState(
+            lower=bounds.lower,
+            upper=bounds.upper,
+            span=span,
+            base=x,
+            last=x,
+            earlier=x,
+            values=none,
+            rows=rows,
+            curvature=none,
+            promise=none,
+            distance=0.0,
+            multipliers=none,
+            elastic=none,
+            scale=0.0,
+            steps=0,
+            accepted=0,
+            refused=0,
         )
 
     def _accepted(self, x: Array, evaluation: Evaluation, state: GCMMAState) -> GCMMAState:
@@ -263,9 +267,7 @@ def _promised(problem: Subproblem, xi: Array, here: Evaluation, scale: float) ->
     if problem.rivals:
         rows[: problem.rivals] += here.rivals.max() * scale
         return rows
-    odd = problem.span * xi / (1.0 - xi * xi)
-    change = problem.gradient @ odd + 1.002 * (problem.bulk @ (odd * xi))
-    return np.concatenate([[here.objective * scale + change], rows])
+    return np.concatenate([[here.objective * scale + problem.promised(xi)], rows])
 
 
 def _distance(xi: Array, widths: Array) -> float:

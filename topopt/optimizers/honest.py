@@ -5,7 +5,18 @@ from __future__ import annotations
 from topopt.chain import Chain
 from topopt.errors import InputError
 
-__all__ = ["require_honest"]
+__all__ = ["require_honest", "verifies"]
+
+
+def verifies(optimizer: object) -> bool:
+    """Return whether an optimiser compares what its model promised with what the objective does.
+
+    Parameters
+    ----------
+    optimizer : Optimizer
+        Its class says so by ``verifies``; left out, it does not.
+    """
+    return bool(getattr(optimizer, "verifies", False))
 
 
 def require_honest(model: object, optimizer: object) -> None:
@@ -16,8 +27,7 @@ def require_honest(model: object, optimizer: object) -> None:
     model : Model
         One with a ``chain`` is looked at; of any other nothing is known, and it passes.
     optimizer : Optimizer
-        Its class says by ``verifies`` whether it compares what its model promised with what the objective
-        does; left out, it does not.
+        See `verifies`.
 
     Raises
     ------
@@ -25,7 +35,7 @@ def require_honest(model: object, optimizer: object) -> None:
         Naming the links that are heuristic.
     """
     chain = getattr(model, "chain", None)
-    if not isinstance(chain, Chain) or not getattr(optimizer, "verifies", False):
+    if not isinstance(chain, Chain) or not verifies(optimizer):
         return
     biased = [f"'{link.name}' ({type(link.stage).__name__})" for link in chain if link.stage.heuristic]
     if biased:

@@ -19,8 +19,10 @@ import numpy as np
 
 from topopt.parameters import Array
 
-__all__ = ["Dual", "Solution", "Subproblem", "reach"]
+__all__ = ["BULK", "Dual", "Solution", "Subproblem", "reach"]
 
+BULK = 0.501
+"""Half of what both fractions of a variable share of its derivative: Svanberg's 1.001 and 0.001 together."""
 BLOCK = 8192
 """Variables treated at a time: all temporaries of a block stay in the cache."""
 TOLERANCE = 1e-9
@@ -77,14 +79,23 @@ class Subproblem:
         tilt *= 0.5
         weight = multipliers @ self.magnitude[:, at]
         weight += self.bulk[at]
-        weight *= 0.501
+        weight *= BULK
         return tilt, weight
 
     def approximated(self, xi: Array) -> Array:
         """Return the approximated rows at a move, shape (m,)."""
-        odd = self.span * xi / (1.0 - xi * xi)
-        values: Array = self.values + self.jacobian @ odd + 1.002 * (self.magnitude @ (odd * xi))
+        odd = self._odd(xi)
+        values: Array = self.values + self.jacobian @ odd + 2.0 * BULK * (self.magnitude @ (odd * xi))
         return values
+
+    def promised(self, xi: Array) -> float:
+        """Return the change of the approximated objective in a move; 0 where rivals take its place."""
+        odd = self._odd(xi)
+        return float(self.gradient @ odd + 2.0 * BULK * (self.bulk @ (odd * xi)))
+
+    def _odd(self, xi: Array) -> Array:
+        """Return the odd part of the fractions' sum, per unit of derivative."""
+        return np.asarray(self.span * xi / (1.0 - xi * xi))
 
     def _stationary(self, multipliers: Array, at: slice) -> tuple[Array, Array]:
         """Return the unbounded minimiser ``xi`` of the Lagrangian on a block, and half of P + Q."""
@@ -123,12 +134,12 @@ class Subproblem:
             gap = 1.0 - square
             odd = span * bounded / gap
             jacobian, magnitude = self.jacobian[:, at], self.magnitude[:, at]
-            values += jacobian @ odd + 1.002 * (magnitude @ (odd * bounded))
-            # d(row)/d(xi) = span * (jacobian (1 + xi^2) + 2.004 magnitude xi) / gap^2 and
+            values += jacobian @ odd + 2.0 * BULK * (magnitude @ (odd * bounded))
+            # d(row)/d(xi) = span * (jacobian (1 + xi^2) + 4 BULK magnitude xi) / gap^2 and
             # d2(Lagrangian)/d(xi)2 = span * 4 weight / ((1 + xi^2) gap) at a stationary point.
             square += 1.0
             factor = span * free * square / (4.0 * weight * gap * gap * gap)
-            slope = jacobian * square + magnitude * (2.004 * bounded)
+            slope = jacobian * square + magnitude * (4.0 * BULK * bounded)
             stiffness += (slope * factor) @ slope.T
         return values, stiffness
 

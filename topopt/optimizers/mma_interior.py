@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from topopt.optimizers.mma_dual import Dual, Solution, Subproblem, reach
+from topopt.optimizers.mma_dual import BULK, Dual, Solution, Subproblem, reach
 from topopt.parameters import Array
 
 __all__ = ["solve_interior"]
@@ -126,7 +126,7 @@ def _newton(problem: Subproblem, dual: Dual, at: _Point, mu: float) -> _Newton:
     bend += at.below / left + at.above / right
     work = mu / n
     slope += work / right - work / left
-    rows = (problem.jacobian * (1.0 + square) + problem.magnitude * (2.004 * xi)) * wide
+    rows = (problem.jacobian * (1.0 + square) + problem.magnitude * (4.0 * BULK * xi)) * wide
     k = problem.rivals
     stiff = np.zeros(k)
     force = mu / at.elastic

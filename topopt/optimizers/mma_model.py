@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import annotated_types as at
 import numpy as np
 
 from topopt.errors import NumericalError, ParameterError
 from topopt.evaluation import Bounds, Evaluation
-from topopt.optimizers.mma_dual import Dual, Solution, Subproblem
+from topopt.optimizers.mma_dual import BULK, Dual, Solution, Subproblem
 from topopt.optimizers.mma_interior import solve_interior
-from topopt.optimizers.protocol import Share
+from topopt.optimizers.protocol import Share, check_bounds
 from topopt.parameters import Array, Positive, UnitOpen, checked
 
 __all__ = ["SIZE", "MovingAsymptotes", "heights", "multiplier_units", "scaling", "solved"]
@@ -23,7 +24,7 @@ SIZE = 100.0
 
 
 @dataclass(frozen=True)
-class MovingAsymptotes:
+class MovingAsymptotes(ABC):
     """What the methods of moving asymptotes share; `topopt.optimizers.MMA` says what each number is."""
 
     move: Share = 0.2
@@ -45,6 +46,29 @@ class MovingAsymptotes:
                 f"{type(self).__name__}.nearest: expected a value <= farthest ({self.farthest:g}), "
                 f"got {self.nearest:g}"
             )
+
+    def init(self, x: Array, lower: Array, upper: Array) -> Any:
+        """Return the memory to start with.
+
+        Parameters
+        ----------
+        x : array, shape (n,)
+            The start design.
+        lower, upper : array, shape (n,)
+            Finite bounds; where they agree the variable is fixed.
+
+        Raises
+        ------
+        InputError
+            If shapes differ, bounds cross or are infinite, or `x` lies outside them.
+        """
+        x, lower, upper = (np.array(values, dtype=np.float64) for values in (x, lower, upper))
+        check_bounds(x, lower, upper)
+        return self._begun(x, Bounds(lower, upper), self.asyinit * Bounds(lower, upper).ranges)
+
+    @abstractmethod
+    def _begun(self, x: Array, bounds: Bounds, span: Array) -> Any:
+        """Return the memory in front of the first step, with the asymptotes at a distance."""
 
     def adapted(self, span: Array, x: Array, last: Array, earlier: Array, ranges: Array) -> Array:
         """Draw the asymptotes in where a variable oscillates, push them out where it keeps its way.
@@ -85,7 +109,7 @@ class MovingAsymptotes:
         """
         ranges = bounds.ranges
         reach = np.minimum((1.0 - self.albefa) * span, self.move * ranges)
-        over = 1.0 / (0.501 * ranges)
+        over = 1.0 / (BULK * ranges)
         k, factor = evaluation.rivals.size, scale or 1.0
         values, jacobian = np.asarray(evaluation.constraints, dtype=np.float64), evaluation.jacobian
         gradient = bulk = np.zeros(x.size)

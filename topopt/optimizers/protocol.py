@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import typing
 from collections.abc import Mapping
-from typing import Annotated, Any, Protocol, TypeVar
+from typing import Annotated, Any, ClassVar, Protocol, TypeVar
 
 import annotated_types as at
 import numpy as np
@@ -15,7 +15,16 @@ from topopt.errors import InputError, suggestion
 from topopt.evaluation import Evaluation
 from topopt.parameters import Array
 
-__all__ = ["Optimizer", "Share", "State", "check_bounds", "check_evaluation", "packed", "unpacked"]
+__all__ = [
+    "Optimizer",
+    "Share",
+    "State",
+    "Verifier",
+    "check_bounds",
+    "check_evaluation",
+    "packed",
+    "unpacked",
+]
 
 Share = Annotated[float, at.Gt(0), at.Le(1)]
 """A part of a whole, never nothing."""
@@ -90,6 +99,24 @@ class Optimizer(Protocol):
         width : float or None
             How far, as a share of its range, a variable may be trusted to move in the next step; None for
             the optimiser's own first guess.
+        """
+
+
+class Verifier(Optimizer, Protocol):
+    """An optimiser that compares what its model promised with what came, and may refuse a design.
+
+    Its memory counts in `refused` the designs that it refused since it accepted one.
+    """
+
+    verifies: ClassVar[bool]
+
+    def rebased(self, state: Any) -> Any:
+        """Return the memory without what was promised, since the model has changed; all else stays.
+
+        Parameters
+        ----------
+        state : State
+            The memory so far.
         """
 
 

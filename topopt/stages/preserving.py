@@ -14,6 +14,7 @@ import numpy as np
 from topopt.chain import Pullback, Stage
 from topopt.grid import Flags
 from topopt.parameters import Array, NonNegative
+from topopt.stages.cut import cut, limit, tied_mean
 from topopt.stages.projections import STRAIGHT, Tanh
 
 __all__ = ["PreservingExponential", "PreservingTanh"]
@@ -50,7 +51,7 @@ class _Preserving(Stage):
         if self.beta < STRAIGHT:
             return t, lambda v: (v,)
         if math.isinf(self.beta):
-            return _limit(t), lambda v: (np.zeros_like(v),)
+            return limit(t), lambda v: (np.full_like(v, tied_mean(v, t)),)
         eta = self.threshold(t)
         output, tilt = self._steps(t)(eta)
         weights, shift = _weighted(output, tilt, t)
@@ -116,8 +117,10 @@ class PreservingTanh(_Preserving):
     `Tanh` with the eta that solves ``mean H(t; eta) = mean t``. The mean is over all entries of the field,
     passive cells included; these are 0 or 1 and stay so. Entries lie from 0 to 1. The identity at
     ``beta = 0``. At ``beta = inf`` the largest entries become 1 and the others 0; those that tie at the
-    threshold share what is left of the volume, so that a uniform field stays as it is; the slope is zero
-    everywhere.
+    threshold share what is left of the volume, so that a uniform field stays as it is; the slope at a held
+    threshold is zero everywhere. What is left, and so the entry at the threshold, moves with every entry by
+    as much: that is the derivative, exact as long as the entries keep their order. Entries that tie are
+    taken to go on tying, since the projection leaps where one of them breaks away.
 
     The pullback is exact: ``dH_i/dt_j = H'_i [i = j] + w_i (1 - H'_j)`` with ``w_i`` the share of entry i
     in the sum of dH/deta. Where that sum lies below the rounding of the volume (a field of only 0 and 1, or
@@ -244,7 +247,7 @@ def _solved(stage: _Preserving, content: bytes) -> float:
     """Return the threshold of a field given as bytes; one iteration asks for it many times."""
     t = np.frombuffer(content)
     total = float(t.sum())
-    start = _cut(t)
+    start = cut(t)
     if math.isinf(stage.beta) or stage.beta < STRAIGHT:
         return start
     steps = stage._steps(t)
@@ -284,17 +287,3 @@ def _weighted(output: Array, tilt: Array, t: Array) -> tuple[Array, float]:
     if not -flow > _EPS * abs(total):
         return np.zeros_like(t), 0.0
     return tilt / flow, (total - float(output.sum())) / flow
-
-
-def _limit(t: Array) -> Array:
-    """Return the limit for ``beta = inf``: 1 above the cut, 0 below, what is left of the volume on it."""
-    eta = _cut(t)
-    above, tied = t > eta, t == eta
-    left = (float(t.sum()) - np.count_nonzero(above)) / np.count_nonzero(tied)
-    return np.where(above, 1.0, np.where(tied, min(max(left, 0.0), 1.0), 0.0))
-
-
-def _cut(t: Array) -> float:
-    """Return the entry above which lie as many entries as the volume fills, ties apart."""
-    filled = min(max(math.floor(t.sum()), 0), t.size - 1)
-    return float(np.partition(t, t.size - 1 - filled)[t.size - 1 - filled])

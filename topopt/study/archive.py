@@ -7,8 +7,9 @@ import dataclasses
 import io
 import json
 import math
+import typing
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,14 +23,16 @@ from topopt.parameters import Array
 from topopt.study.outcome import Judgement, Outcome
 
 __all__ = [
-    "IDENTITY", "OUTCOME", "drop_husk", "placed", "read_fingerprint", "read_judgements", "read_outcome",
+    "OUTCOME", "drop_husk", "forget", "placed", "read_fingerprint", "read_judgements", "read_outcome",
     "write_fingerprint", "write_judgements", "write_outcome",
 ]  # fmt: skip
 
 JUDGEMENTS, OUTCOME, IDENTITY = "judgements.csv", "outcome.json", "trial.json"
 _COLUMNS = tuple(field.name for field in dataclasses.fields(Judgement))
-_ASIDE = ("judgements", "history", "density", "folder")
-"""What of an outcome stands in other files of its folder, or in its place."""
+_ASIDE = ("judgements", "history", "density", "folder", "schedules")
+"""What of an outcome stands in other files of its folder, in its place, or in the trial."""
+_KINDS = {name: kind for name, kind in typing.get_type_hints(Outcome).items() if name not in _ASIDE}
+_NEEDED = ("problem", "continuation", "start", "reason", "crashed")
 
 
 def write_judgements(run: RunFolder, judgements: Iterable[Judgement]) -> None:
@@ -52,8 +55,8 @@ def read_judgements(folder: Path, upto: float = math.inf) -> list[Judgement]:
     RunFolderError
         If the file is damaged.
     """
-    rows = csv.DictReader(io.StringIO(whole_lines(folder / JUDGEMENTS)))
     try:
+        rows = csv.DictReader(io.StringIO(whole_lines(folder / JUDGEMENTS)))
         found = [
             Judgement(
                 int(row["iteration"]), int(row["solves"]), float(row["value"]), float(row["grey"]),
@@ -62,7 +65,7 @@ def read_judgements(folder: Path, upto: float = math.inf) -> list[Judgement]:
             for row in rows
         ]  # fmt: skip
     except (ValueError, KeyError, TypeError) as error:
-        raise RunFolderError(f"{folder / JUDGEMENTS}: damaged: {error}; remove the trial's folder") from error
+        raise _damaged(folder / JUDGEMENTS, error) from error
     return [judgement for judgement in found if judgement.iteration <= upto]
 
 
@@ -80,7 +83,16 @@ def read_fingerprint(folder: Path) -> str | None:
         If the file is damaged.
     """
     about = _json(folder / IDENTITY)
-    return None if about is None else str(about.get("fingerprint"))
+    if about is None:
+        return None
+    if not isinstance(about.get("fingerprint"), str):
+        raise _damaged(folder / IDENTITY, f"fingerprint: expected text, got {about.get('fingerprint')!r}")
+    return str(about["fingerprint"])
+
+
+def forget(folder: Path) -> None:
+    """Let what stands in a folder count as another trial's, so that the trial is begun anew."""
+    (folder / IDENTITY).unlink(missing_ok=True)
 
 
 def write_outcome(run: RunFolder, outcome: Outcome) -> None:
@@ -105,18 +117,35 @@ def read_outcome(folder: Path) -> Outcome | None:
     record = _json(folder / OUTCOME)
     if record is None:
         return None
-    try:
-        if "failed" in record:  # what `crashed` was called at first
-            record["crashed"] = record.pop("failed")
-        return Outcome(
-            **record,
-            judgements=tuple(read_judgements(folder)),
-            history=read_history(folder),
-            density=None if record["crashed"] else _density(folder),
-            folder=placed(folder),
-        )
-    except (TypeError, KeyError) as error:
-        raise RunFolderError(f"{folder / OUTCOME}: damaged: {error}; remove the trial's folder") from error
+    if "failed" in record:  # what `crashed` was called at first
+        record["crashed"] = record.pop("failed")
+    if complaints := list(_complaints(record)):
+        raise _damaged(folder / OUTCOME, "; ".join(complaints))
+    return Outcome(
+        **record,
+        judgements=tuple(read_judgements(folder)),
+        history=read_history(folder),
+        density=None if record["crashed"] else _density(folder),
+        folder=placed(folder),
+    )
+
+
+def _complaints(record: dict[str, Any]) -> Iterator[str]:
+    """Say what of a record is missing, unknown, or of another type than an outcome has there."""
+    yield from (f"{name} is missing" for name in _NEEDED if name not in record)
+    for name, value in record.items():
+        kind = _KINDS.get(name)
+        fits = type(value) in (int, float) if kind is float else type(value) is kind
+        if not fits:
+            expected = f"expected {kind.__name__}" if kind else "unknown"
+            yield f"{name}: {expected}, got {value!r:.40}"
+
+
+def _damaged(path: Path, why: object) -> RunFolderError:
+    """Return the error that something in a trial's folder cannot be what the trial left there."""
+    error = RunFolderError(f"{path}: damaged: {why}")
+    error.add_note("run its study again: the trial is computed anew")
+    return error
 
 
 def placed(folder: Path) -> str:
@@ -136,9 +165,9 @@ def _density(folder: Path) -> Array | None:
     path = folder / "design.npz"
     try:
         with np.load(path, allow_pickle=False) as file:
-            return np.asarray(file["density"]) if "density" in file.files else None
+            return np.asarray(file["density"], dtype=np.float64) if "density" in file.files else None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise RunFolderError(f"{path}: damaged or missing: {error}; remove the trial's folder") from error
+        raise _damaged(path, error) from error
 
 
 def _json(path: Path) -> dict[str, Any] | None:
@@ -148,7 +177,7 @@ def _json(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (OSError, ValueError) as error:
-        raise RunFolderError(f"{path}: damaged: {error}; remove the trial's folder") from error
+        raise _damaged(path, error) from error
     if not isinstance(content, dict):
-        raise RunFolderError(f"{path}: damaged: no object in it; remove the trial's folder")
+        raise _damaged(path, "no object in it")
     return content

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from topopt.continuation import Continuation
 from topopt.errors import InputError, suggestion
-from topopt.files.study_source import Place, StudySource
+from topopt.files.study import Place, StudyFile
 from topopt.study.dials import turned
 from topopt.study.study import Study, trials_of
 from topopt.study.trial import Trial
@@ -55,30 +55,30 @@ class Bench(Protocol):
 class _FileBench:
     """A study file."""
 
-    source: StudySource
+    file: StudyFile
     name: str
 
     @property
     def budget(self) -> int:
-        return self.source.study.budget
+        return self.file.budget
 
     @property
     def present(self) -> Continuation:
-        entries = self.source.study.entries
+        entries = self.file.entries
         return next(entry.job.continuation for entry in entries if entry.continuation == self.name)
 
     @property
     def parameters(self) -> tuple[str, ...]:
-        return self.source.parameters(self.name)
+        return self.file.parameters(self.name)
 
     def trials(self) -> list[Trial]:
-        return trials_of(self.source.study)
+        return trials_of(self.file)
 
     def varied(self, values: Mapping[Place, float]) -> list[Trial]:
-        return trials_of(self.source.varied(self.name, values))
+        return trials_of(self.file.varied(self.name, values))
 
     def text(self, values: Mapping[Place, float]) -> str:
-        return self.source.text(self.name, values)
+        return self.file.text(self.name, values)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ class _StudyBench:
         return f"{turned(self.present, values)!r}\n"
 
 
-def bench_of(study: Study | StudySource, continuation: str) -> Bench:
+def bench_of(study: Study | StudyFile, continuation: str) -> Bench:
     """Put a continuation of a study on the bench.
 
     Raises
@@ -119,7 +119,7 @@ def bench_of(study: Study | StudySource, continuation: str) -> Bench:
     InputError
         If the study has no such continuation.
     """
-    names = study.continuations if isinstance(study, Study) else study.study.continuations
+    names = study.continuations
     if continuation not in names:
         raise InputError(f"no continuation '{continuation}' in the study: {suggestion(continuation, names)}")
     return _StudyBench(study, continuation) if isinstance(study, Study) else _FileBench(study, continuation)

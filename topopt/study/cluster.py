@@ -1,4 +1,4 @@
-"""A crew on a Dask cluster: the same tasks, handed to a scheduler."""
+"""A Dask cluster as the executor: the same tasks, handed to a scheduler."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from topopt.errors import InputError, MissingDependencyError, TopoptError
-from topopt.study.pool import awaited
+from topopt.study.executors import awaited
 from topopt.study.task import Deliveries, Delivery, Task, performed
 from topopt.study.trial import Halted
 

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from topopt.continuation import Continuation
 from topopt.diagnosis import findings
 from topopt.errors import InputError, suggestion
 from topopt.figures.comparison import Curve
 from topopt.study.outcome import Outcome
 from topopt.study.profiles import curve, ratio
+from topopt.study.roles import is_default, is_gate, is_ramp
 from topopt.study.standing import Row, Standing
 
 __all__ = ["TIE", "Comparison"]
@@ -30,11 +32,6 @@ class Comparison:
         One a trial; the order gives problems, continuations and starts their order.
     known : mapping, optional
         By problem, a best value known from elsewhere; used where it is better than what the trials found.
-    default : str
-        The continuation that is the default: the one of this name, or else the first with this word in its
-        name. The verdict says which plain ones do as well.
-    plain : str
-        A word that the names of plain, open-loop ramps contain.
 
     Raises
     ------
@@ -44,8 +41,6 @@ class Comparison:
 
     outcomes: Sequence[Outcome]
     known: Mapping[str, float] = field(default_factory=dict)
-    default: str = "survival"
-    plain: str = "ramp"
 
     def __post_init__(self) -> None:
         """Check that there is something to compare."""
@@ -80,19 +75,17 @@ class Comparison:
         return tuple(standing.continuation for standing in self.standings())
 
     @cached_property
-    def default_name(self) -> str | None:
-        """The continuation that is the default; None if none of them is."""
-        names = list(dict.fromkeys(outcome.continuation for outcome in self.outcomes))
-        meant = [name for name in names if self.default and self.default.lower() in name.lower()]
-        return self.default if self.default in names else next(iter(meant), None)
+    def default(self) -> str | None:
+        """The continuation that is the default of every problem file, or else the first survival gate.
+
+        None if there is neither; only outcomes tell that know their schedules.
+        """
+        return next(iter([*self._playing(is_default), *self._playing(is_gate)]), None)
 
     @cached_property
-    def plain_names(self) -> tuple[str, ...]:
+    def ramps(self) -> tuple[str, ...]:
         """The continuations that are plain ramps, best first."""
-        word = self.plain.lower()
-        return tuple(
-            name for name in self.continuations if word and word in name.lower() and name != self.default_name
-        )
+        return tuple(sorted(self._playing(is_ramp), key=self.continuations.index))
 
     @cached_property
     def cases(self) -> tuple[tuple[str, str], ...]:
@@ -123,7 +116,8 @@ class Comparison:
     def standings(self, problem: str | None = None) -> tuple[Standing, ...]:
         """Return the continuations, best first, over one problem or over everything.
 
-        Fewer failures come first, then the smaller geometric mean of the ratios of the others.
+        Those come first that ran on all cases, then those with fewer failures, then the smaller geometric
+        mean of the ratios of the other trials.
         """
         rows = self.rows if problem is None else self.on(problem)
         n_cases = sum(problem in (None, name) for name, _ in self.cases)
@@ -134,10 +128,21 @@ class Comparison:
             made.append(Standing(name, mine, n_cases - len(mine)))
         return tuple(sorted(made, key=lambda standing: standing.rank))
 
+    @cached_property
+    def ranked(self) -> tuple[Standing, ...]:
+        """The continuations that ran on all cases, best first: only these can be compared over everything."""
+        return tuple(standing for standing in self.standings() if not standing.missing)
+
+    @cached_property
+    def unranked(self) -> tuple[Standing, ...]:
+        """The continuations that lack a case, those that lack fewest first."""
+        return tuple(standing for standing in self.standings() if standing.missing)
+
     def tied(self, one: Standing, other: Standing) -> bool:
-        """Return whether two continuations failed equally often and end within the tie of each other."""
+        """Return whether two continuations ran on all cases, failed equally often and end within the tie."""
         low, high = sorted((one.sound_ratio, other.sound_ratio))
-        return one.rank[0] == other.rank[0] and high < low * (1.0 + TIE)
+        alike = one.failures == other.failures and not one.missing and not other.missing
+        return alike and high < low * (1.0 + TIE)
 
     def performance(self) -> dict[str, Curve]:
         """Return the performance profile of every continuation, over all cases: ratio to the best known."""
@@ -159,6 +164,13 @@ class Comparison:
     def grey_known(self) -> bool:
         """Whether M_nd was measured at all."""
         return any(math.isfinite(j.discreteness) for outcome in self.outcomes for j in outcome.judgements)
+
+    def _playing(self, part: Callable[[Continuation], bool]) -> Iterator[str]:
+        """Yield the continuations that play a part on every problem, in the order of the outcomes."""
+        for name in dict.fromkeys(outcome.continuation for outcome in self.outcomes):
+            told = [outcome.schedules for outcome in self.outcomes if outcome.continuation == name]
+            if all(schedules is not None and part(schedules) for schedules in told):
+                yield name
 
     def _profile(self, amount: Callable[[Row], float]) -> dict[str, Curve]:
         """Return a curve a continuation; a case that it was not run on counts like a failure."""

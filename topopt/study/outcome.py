@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from topopt.continuation import Continuation
 from topopt.history import History
 from topopt.parameters import Array
 
@@ -65,6 +66,8 @@ class Outcome:
         The final design, before it was made black and white.
     folder : str
         The run folder, relative to the study's; empty if there is none.
+    schedules : Continuation, optional
+        What it ran under, where that is known.
     """
 
     problem: str
@@ -79,6 +82,7 @@ class Outcome:
     history: History = field(default_factory=History)
     density: Array | None = None
     folder: str = ""
+    schedules: Continuation | None = None
 
     @property
     def final(self) -> Judgement | None:
@@ -94,3 +98,10 @@ class Outcome:
     def failed(self) -> bool:
         """Whether it ended in an error or with a broken design."""
         return not math.isfinite(self.value)
+
+    @property
+    def why(self) -> str:
+        """What went wrong, for a failure; else empty."""
+        if not self.failed:
+            return ""
+        return (self.final.fault if self.final else self.reason) or "no sound design at the end"

@@ -105,12 +105,11 @@ def _many(count: int, thing: str) -> str:
 
 def _absent(comparison: Comparison) -> list[Block]:
     """Say what was not run, if anything."""
-    missing = [s for s in comparison.standings() if s.missing]
-    if not missing:
+    if not comparison.unranked:
         return []
-    told = listed([f"{standing.continuation} ({standing.missing})" for standing in missing])
-    text = f"Not every continuation was run on every case: {told} lack some."
-    return [Paragraph(f"{text} In the ranking and the profiles these count like failures.")]
+    told = listed([f"{standing.continuation} ({standing.missing})" for standing in comparison.unranked])
+    text = f"Not every continuation was run on all {len(comparison.cases)} cases: {told} lack some."
+    return [Paragraph(f"{text} They have no place in the ranking; in the profiles what lacks is a failure.")]
 
 
 def _best_known(comparison: Comparison, problem: str) -> str:

@@ -70,8 +70,9 @@ def _standings(comparison: Comparison, standings: Sequence[Standing], caption: s
     rows = []
     for place, standing in enumerate(standings, 1):
         tied = standing is not first and comparison.tied(first, standing)
-        mark: Mark = "best" if standing is first else "tie" if tied else ""
-        rows.append(_standing(standing, "1=" if tied else str(place), mark, black))
+        mark: Mark = "" if standing.missing else "best" if standing is first else "tie" if tied else ""
+        shown = "—" if standing.missing else "1=" if tied else str(place)
+        rows.append(_standing(standing, shown, mark, black))
     return Table(caption, head, tuple(rows), words=frozenset({1, len(head) - 2, len(head) - 1}))
 
 

@@ -45,10 +45,7 @@ class Row:
     @property
     def why(self) -> str:
         """What went wrong, for a failure; else empty."""
-        if not self.failed:
-            return ""
-        final = self.outcome.final
-        return (final.fault if final else self.outcome.reason) or "no sound design at the end"
+        return self.outcome.why
 
     @property
     def spent(self) -> int:
@@ -132,9 +129,9 @@ class Standing:
 
     @property
     def rank(self) -> tuple[float, ...]:
-        """To sort by: what is missing or failed, the ratio, then the cost."""
+        """To sort by: what is missing, what failed, the ratio, then the cost."""
         sound = self.sound_ratio
         return (
-            self.failures + self.missing, math.inf if math.isnan(sound) else sound, self.solves(0.05),
+            self.missing, self.failures, math.inf if math.isnan(sound) else sound, self.solves(0.05),
             sum(row.spent for row in self.rows),
         )  # fmt: skip

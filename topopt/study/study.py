@@ -15,7 +15,7 @@ from topopt.evaluation import Model
 from topopt.files.study import StudyFile
 from topopt.optimizers import MMA, Optimizer
 from topopt.parameters import checked
-from topopt.study.crew import carry_out
+from topopt.study.execution import carry_out
 from topopt.study.outcome import Outcome
 from topopt.study.progress import Watcher
 from topopt.study.starts import Starts

@@ -40,7 +40,7 @@ class Task:
     trial : bytes
         The trial. Unpickled only by `performed`, so that what cannot be is an error of this trial alone.
     folder : str
-        The study's folder, absolute, as the leader of the crew sees it.
+        The study's folder, absolute, as the process that leads sees it.
     place : str
         What the file `PLACE` in that folder holds.
     paths : tuple of str
@@ -156,8 +156,9 @@ def _strays() -> tuple[str, ...]:
     found = []
     for name, module in list(sys.modules.items()):
         file = getattr(module, "__file__", None) or ""
-        # Parts of compiled packages go under short names, too; they come with their package.
-        if not file.endswith(".py") or "." in name or name == "__main__":
+        # Parts of compiled packages go under short names, too; they come with their package. The script has
+        # a second name, which multiprocessing gives it, and travels by itself.
+        if not file.endswith(".py") or "." in name or module is sys.modules.get("__main__"):
             continue
         home = str(Path(file).parents[1 if hasattr(module, "__path__") else 0])
         if home not in sys.path and all(finder.find_spec(name, None) is None for finder in sys.meta_path):

@@ -22,6 +22,7 @@ from topopt.files.folder import RunFolder
 from topopt.files.lock import is_locked
 from topopt.history import History
 from topopt.optimizers import Optimizer
+from topopt.optimizers.honest import require_honest
 from topopt.parameters import Array, checked
 from topopt.run import Step, StopRule, model_parameters, optimize
 from topopt.study.archive import (
@@ -87,11 +88,12 @@ class Trial:
     resolved: str | None = None
 
     def __post_init__(self) -> None:
-        """Refuse empty names and numbers out of bounds."""
+        """Refuse empty names, numbers out of bounds, and an optimiser that would refuse the model."""
         for role in ("problem", "continuation", "start"):
             if not isinstance(getattr(self, role), str) or not getattr(self, role).strip():
                 raise InputError(f"trial: the {role} needs a name, got {getattr(self, role)!r}")
         checked(self)
+        require_honest(self.model, self.optimizer)
 
     @property
     def slug(self) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,10 +13,10 @@ from topopt.errors import InputError, RunFolderError
 from topopt.files.atomic import write_text
 from topopt.files.claim import slugged
 from topopt.files.lock import Lock
-from topopt.files.study_source import Place, StudySource
+from topopt.files.study import Place, StudyFile
 from topopt.study.bench import Bench, bench_of
-from topopt.study.crew import carry_out
 from topopt.study.dials import Dial, Range, dials_of
+from topopt.study.execution import carry_out
 from topopt.study.fingerprint import fingerprint
 from topopt.study.outcome import Outcome
 from topopt.study.progress import Watcher
@@ -35,7 +35,7 @@ Watch = Callable[[], AbstractContextManager[Watcher | None]]
 
 
 def tune(
-    study: Study | StudySource,
+    study: Study | StudyFile,
     continuation: str,
     over: Mapping[str, Range],
     folder: Path | str,
@@ -56,7 +56,7 @@ def tune(
 
     Parameters
     ----------
-    study : Study or StudySource
+    study : Study or StudyFile
         What is run; the other continuations in it help to know how good a design can be.
     continuation : str
         The name of the one that is varied.
@@ -72,7 +72,7 @@ def tune(
     seed : int
         Of the suggestions.
     jobs, scheduler
-        See `topopt.study.crew.carry_out`.
+        See `topopt.study.execution.carry_out`.
     watch : callable
         Makes the watcher of a suggestion.
     say : callable
@@ -97,24 +97,26 @@ def tune(
     outcomes = labour.carry_out(untuned, Path(folder))
     home = Path(folder) / TUNING / slugged(continuation)
     desk = _Desk(bench, dials, target_of(outcomes, within), home, labour)
-    lock = _locked(home)
-    try:
-        found = [desk.present(outcomes)]
-        search = Search(
-            home / "journal.log", _identity(untuned, continuation, dials, within, seed), dials, seed
-        )
-        search.begin(found[0].score)
-        found += [desk.tried(number, values, quietly=True) for number, values in search.past()]
-        if len(found) > 1:
-            say(f"suggestions that have been tried already and are not repeated: {len(found) - 1}")
-        while len(found) <= trials:
-            number, values = search.ask()
-            found.append(desk.tried(number, values))
-            search.tell(number, found[-1].score if not found[-1].refused else None)
-            say(f"{len(found) - 1}/{trials}  {found[-1].line()}")
-        return desk.finished(found)
-    finally:
-        lock.release()
+    with _locked(home):
+        identity = _identity(untuned, continuation, dials, within, seed)
+        search = Search(home / "journal.log", identity, dials, seed)
+        return desk.finished(_searched(desk, search, desk.present(outcomes), trials, say))
+
+
+def _searched(
+    desk: _Desk, search: Search, present: Suggestion, trials: int, say: Callable[[str], None]
+) -> list[Suggestion]:
+    """Return so many suggestions behind the present numbers, those that were tried before among them."""
+    search.begin(present.score)
+    found = [present, *(desk.tried(number, values, quietly=True) for number, values in search.past())]
+    if len(found) > 1:
+        say(f"suggestions that have been tried already and are not repeated: {len(found) - 1}")
+    while len(found) <= trials:
+        number, values = search.ask()
+        found.append(desk.tried(number, values))
+        search.tell(number, found[-1].score if not found[-1].refused else None)
+        say(f"{len(found) - 1}/{trials}  {found[-1].line()}")
+    return found
 
 
 @dataclass(frozen=True)
@@ -199,10 +201,15 @@ def _require_numbers(bench: Bench, trials: int, within: float, seed: int) -> Non
         raise InputError("\n".join(mistakes))
 
 
-def _locked(home: Path) -> Lock:
-    """Make the folder of the tuning, for this process alone."""
+@contextlib.contextmanager
+def _locked(home: Path) -> Iterator[None]:
+    """Make the folder of the tuning, for this process alone as long as the block lasts."""
     try:
         home.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunFolderError(f"{home}: cannot be made: {error.strerror or error}") from error
-    return Lock(home)
+    lock = Lock(home)
+    try:
+        yield
+    finally:
+        lock.release()

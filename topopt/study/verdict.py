@@ -36,26 +36,45 @@ def verdict(comparison: Comparison) -> tuple[str, str, str]:
 
 
 def _best(comparison: Comparison) -> str:
-    """Say who is best, by how much and how much cheaper."""
-    standings = comparison.standings()
-    first, over = standings[0], _over(comparison)
-    if all(row.failed for row in comparison.rows):
-        return f"No continuation leaves a sound design {over}: {_share(comparison.rows, 'failed')}."
+    """Say who is best, by how much and how much cheaper, among those that ran on all cases."""
+    standings, over, absent = comparison.ranked, _over(comparison), _absent(comparison)
+    if not standings:
+        return f"No continuation was run {over}, so none is ranked: {_absent(comparison, lead='')}."
+    tried = [row for standing in standings for row in standing.rows]
+    if all(row.failed for row in tried):
+        return f"No continuation leaves a sound design {over}: {_share(tried, 'failed')}{absent}."
+    first = standings[0]
     if len(standings) == 1:
         return (
             f"Only {named(first.continuation)} was run {over}, so there is nothing to compare it with: "
-            f"{_level(comparison, first)}{_cost(comparison, (first,))}."
+            f"{_level(comparison, first)}{_cost(comparison, (first,))}{absent}."
         )
     leaders = _leaders(comparison)
     if len(leaders) > 1:
-        who = f"All {len(leaders)} continuations tie" if len(leaders) == len(standings) else (
+        all_tie = len(leaders) == len(standings) and not absent
+        who = f"All {len(leaders)} continuations tie" if all_tie else (
             f"{listed([named(leader.continuation) for leader in leaders])} tie for the best"
         )  # fmt: skip
         apart = leaders[-1].sound_ratio / leaders[0].sound_ratio - 1.0
-        return f"{who} {over}, within {per_cent(apart)} of each other{_cost(comparison, leaders)}."
+        return f"{who} {over}, within {per_cent(apart)} of each other{_cost(comparison, leaders)}{absent}."
     level = _level(comparison, first)
     ahead, cost = _lead(first, standings[1]), _cost(comparison, standings[:2])
-    return f"{named(first.continuation)} is best {over}: {level}, {ahead}{cost}."
+    return f"{named(first.continuation)} is best {over}: {level}, {ahead}{cost}{absent}."
+
+
+def _absent(comparison: Comparison, lead: str = "; not ranked: ") -> str:
+    """Say who was not run on all cases, and on which; nothing if everybody was."""
+    told = [f"{named(s.continuation)} (not run on {_lacking(comparison, s)})" for s in comparison.unranked]
+    return f"{lead}{listed(told, 4)}" if told else ""
+
+
+def _lacking(comparison: Comparison, standing: Standing) -> str:
+    """Say on what a continuation was not run."""
+    run = {(row.outcome.problem, row.outcome.start) for row in standing.rows}
+    cases = [case for case in comparison.cases if case not in run]
+    whole = [p for p in comparison.problems if {c for c in comparison.cases if c[0] == p} <= set(cases)]
+    told = [*map(named, whole), *(f"{named(p)} from {start}" for p, start in cases if p not in whole)]
+    return listed(told, 3)
 
 
 def _over(comparison: Comparison) -> str:
@@ -81,8 +100,6 @@ def _lead(first: Standing, second: Standing) -> str:
     name = named(second.continuation)
     if second.failures > first.failures:
         return f"while the next, {name}, failed in {second.failures} of {len(second.rows)} trials"
-    if second.missing > first.missing:
-        return f"while the next, {name}, was not run on {second.missing} of the cases"
     return f"{per_cent(second.sound_ratio / first.sound_ratio - 1.0)} better than the next, {name}"
 
 
@@ -163,6 +180,12 @@ def _advice(comparison: Comparison) -> str:
     """Say what to use, what is cheaper, and where a plain ramp is enough."""
     if all(row.failed for row in comparison.rows):
         return _no_advice(comparison)
+    if not comparison.ranked:
+        return (
+            "Nothing can be recommended over all of them: run what is missing, or go by each problem alone."
+        )
+    if all(row.failed for standing in comparison.ranked for row in standing.rows):
+        return "Nothing can be recommended: no trial was sound of those continuations that were run on all."
     leaders = _leaders(comparison)
     black = comparison.grey_known
     chosen = min(leaders, key=lambda standing: (standing.solves(NEAR, black), standing.rank))
@@ -187,18 +210,23 @@ def _safe(comparison: Comparison, standing: Standing) -> str:
     """Say what is known of a continuation's risk."""
     n = len(standing.rows)
     if standing.failures:
-        return f"it failed in {standing.failures} of {n} trials, no other failed less"
+        return f"it failed in {standing.failures} of {n} trials{_no_better(comparison)}"
     if n == 1:
         return "it did not fail, but this was a single trial"
     worst = per_cent(standing.worst - 1.0)
     return f"it failed in none of {n} trials and ended at most {worst} above the best known"
 
 
+def _no_better(comparison: Comparison) -> str:
+    """Say that no other does better, where there is another to compare with."""
+    return ", no other failed less" if len(comparison.ranked) > 1 else ""
+
+
 def _cheaper(comparison: Comparison, chosen: Standing) -> list[str]:
     """Say which continuation that fails no more often comes near the best much sooner, if one does."""
     black = comparison.grey_known
     own = chosen.solves(NEAR, black)
-    rivals = [s for s in comparison.standings() if s is not chosen and s.rank[0] <= chosen.rank[0]]
+    rivals = [s for s in comparison.ranked if s is not chosen and s.failures <= chosen.failures]
     if not rivals:
         return []
     fast = min(rivals, key=lambda standing: standing.solves(NEAR, black))
@@ -214,18 +242,22 @@ def _cheaper(comparison: Comparison, chosen: Standing) -> list[str]:
 
 def _plain(comparison: Comparison, chosen: Standing) -> list[str]:
     """Say where a plain ramp does as well as the default, or better."""
-    default = comparison.default_name
-    if default is None or not comparison.plain_names:
+    default = comparison.default
+    if default is None or not comparison.ramps:
         return []
     found: dict[str, list[str]] = {}
+    met = False
     for problem in comparison.problems:
-        by_name = {standing.continuation: standing for standing in comparison.standings(problem)}
-        if default not in by_name:
-            continue
-        for name in comparison.plain_names:
-            word = _against(by_name[name], by_name[default]) if name in by_name else ""
-            if word:
-                found.setdefault(f"{named(name)} {word} {named(default)}", []).append(problem)
+        # Only with the same starts: where one was not run, it did neither better nor worse.
+        by_name = {s.continuation: s for s in comparison.standings(problem) if not s.missing}
+        for name in comparison.ramps if default in by_name else ():
+            if name in by_name:
+                met = True
+                word = _against(by_name[name], by_name[default])
+                if word:
+                    found.setdefault(f"{named(name)} {word} {named(default)}", []).append(problem)
+    if not met:
+        return []
     if not found:
         return [f"no plain ramp ties with {named(default)} on any problem"]
     single = len(comparison.problems) == 1
@@ -234,14 +266,14 @@ def _plain(comparison: Comparison, chosen: Standing) -> list[str]:
 
 def _against(plain: Standing, default: Standing) -> str:
     """Say how a plain ramp does against the default on one problem; empty if it is behind."""
-    if plain.rank[0] > default.rank[0] or math.isnan(plain.sound_ratio):
+    if plain.failures > default.failures or math.isnan(plain.sound_ratio):
         return ""
-    if plain.rank[0] < default.rank[0] or plain.sound_ratio * (1.0 + TIE) <= default.sound_ratio:
+    if plain.failures < default.failures or plain.sound_ratio * (1.0 + TIE) <= default.sound_ratio:
         return "beats"
     return "ties with" if plain.sound_ratio < default.sound_ratio * (1.0 + TIE) else ""
 
 
 def _leaders(comparison: Comparison) -> tuple[Standing, ...]:
-    """Return the first continuation and all that tie with it."""
-    first, *others = comparison.standings()
+    """Return the first of those that ran on all cases, and all that tie with it."""
+    first, *others = comparison.ranked
     return (first, *(other for other in others if comparison.tied(first, other)))

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import time
 import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Protocol
 
 from joblib import cpu_count
 
@@ -16,27 +16,19 @@ from topopt.errors import InputError, RunFolderError
 from topopt.files.atomic import write_text
 from topopt.files.lock import Lock
 from topopt.files.status import read_status
-from topopt.study.alone import Alone
-from topopt.study.archive import read_fingerprint, read_outcome
+from topopt.study.archive import forget, read_fingerprint, read_outcome
 from topopt.study.cluster import Cluster
+from topopt.study.executors import Executor, Processes, Serial
 from topopt.study.outcome import Outcome
-from topopt.study.pool import Pool
 from topopt.study.progress import Progress, Running, Watcher
 from topopt.study.stop import FairStop
-from topopt.study.task import PLACE, TRIALS, Deliveries, Delivery, Task, stored, task_of
+from topopt.study.task import PLACE, TRIALS, Delivery, Task, stored, task_of
 from topopt.study.trial import Trial, failure
 
-__all__ = ["Crew", "carry_out"]
+__all__ = ["carry_out"]
 
 OFTEN = 0.5
 """Seconds between two moments at which a watcher is told."""
-
-
-class Crew(Protocol):
-    """Those who do the work."""
-
-    def deliveries(self, tasks: Sequence[Task], beat: Callable[[], None]) -> Deliveries:
-        """Yield what becomes of each task, in any order; `beat` is called a few times a second."""
 
 
 def carry_out(
@@ -85,7 +77,7 @@ def carry_out(
     folder = Path(folder)
     _require_names(trials)
     say = progress.say if progress else lambda sentence: None
-    crew = _hired(jobs, scheduler, say)
+    executor = _chosen(jobs, scheduler, say)
     try:
         (folder / TRIALS).mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -97,7 +89,7 @@ def carry_out(
         write_text(folder / PLACE, place)
         board.recall(say)
         tasks = [task_of(trial, folder, place) for trial in trials if trial.slug not in board.outcomes]
-        _worked(crew, tasks, board)
+        _worked(executor, tasks, board)
     except KeyboardInterrupt:
         say(
             f"interrupted: {len(board.outcomes)} of {len(trials)} trials have ended; the study goes on "
@@ -108,7 +100,7 @@ def carry_out(
         with contextlib.suppress(OSError):
             (folder / PLACE).unlink()
         lock.release()
-    return [board.outcomes[trial.slug] for trial in trials]
+    return [dataclasses.replace(board.outcomes[trial.slug], schedules=trial.schedules) for trial in trials]
 
 
 class _Board:
@@ -122,15 +114,19 @@ class _Board:
         self._told = -OFTEN
 
     def recall(self, say: Callable[[str], None]) -> None:
-        """Read the outcomes of trials that have ended, and name those that are not what they were."""
+        """Read the outcomes of trials that have ended, and name those that are begun anew."""
         for slug, trial in self.trials.items():
             there = self.place(slug)
-            known = read_fingerprint(there)
-            if known == trial.fingerprint:
-                outcome = read_outcome(there)
-                if outcome is not None:
-                    self.outcomes[slug] = outcome
-            elif known is not None:
+            try:
+                known = read_fingerprint(there)
+                outcome = read_outcome(there) if known == trial.fingerprint else None
+            except RunFolderError as error:
+                say(f"{slug}: {error}; it is computed anew")
+                forget(there)
+                continue
+            if outcome is not None:
+                self.outcomes[slug] = outcome
+            elif known not in (None, trial.fingerprint):
                 say(f"{slug}: changed since it ran in {there}; it is computed anew")
         if self.outcomes:
             say(
@@ -169,25 +165,25 @@ class _Board:
                     yield Running(slug, status.iterations, budget)
 
 
-def _worked(crew: Crew, tasks: Sequence[Task], board: _Board) -> None:
-    """Let the crew do the tasks, and enter what becomes of them."""
+def _worked(executor: Executor, tasks: Sequence[Task], board: _Board) -> None:
+    """Have the tasks done, and enter what becomes of them."""
     board.tell()
     if tasks:
         # Closed in any case: that is what stops the workers.
-        with contextlib.closing(crew.deliveries(tasks, board.tell)) as deliveries:
+        with contextlib.closing(executor.deliveries(tasks, board.tell)) as deliveries:
             for task, result in deliveries:
                 board.enter(task.slug, result)
                 board.tell()
 
 
-def _hired(jobs: int | None, scheduler: str | None, say: Callable[[str], None]) -> Crew:
+def _chosen(jobs: int | None, scheduler: str | None, say: Callable[[str], None]) -> Executor:
     """Return those who do the work."""
     if jobs is not None and jobs < 1:
         raise InputError(f"jobs: expected an integer >= 1, got {jobs}")
     if scheduler is not None:
         return Cluster(scheduler, say)
     jobs = jobs or cpu_count()
-    return Alone() if jobs == 1 else Pool(jobs, say)
+    return Serial() if jobs == 1 else Processes(jobs, say)
 
 
 def _require_names(trials: Sequence[Trial]) -> None:

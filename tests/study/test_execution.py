@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import contextlib
 import importlib
+import json
+import multiprocessing
 import os
 import re
 import signal
 import sys
 import threading
 import time
+import types
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.study.springs import Rounded, Springs, evaluations, exact, rising
+from tests.study.springs import Listening, Rounded, Springs, evaluations, exact, rising
 from topopt.continuation import Continuation
 from topopt.errors import InputError, MissingDependencyError, RunFolderError
 from topopt.files.lock import Lock, is_locked
 from topopt.files.reading import read_history
 from topopt.study.archive import read_outcome
-from topopt.study.crew import carry_out
+from topopt.study.execution import carry_out
 from topopt.study.outcome import Outcome
 from topopt.study.progress import Progress
 from topopt.study.starts import Starts
@@ -104,7 +107,7 @@ def wasted(log: Path) -> dict[str, int]:
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("topopt.study.crew.OFTEN", 0.05)
+    monkeypatch.setattr("topopt.study.execution.OFTEN", 0.05)
 
 
 def test_several_processes_give_what_one_gives(tmp_path: Path) -> None:
@@ -126,7 +129,7 @@ def test_a_killed_process_costs_one_iteration(tmp_path: Path) -> None:
     assert killer.said == [
         "a process was killed, most likely because the machine ran out of memory: going on with 1 at a time"
     ]
-    # The other one at work is stopped, too: the pool is hired anew.
+    # The other one at work is stopped, too: all processes are started anew.
     assert sum(wasted(tmp_path / "log").values()) <= 2
     assert compared(outcomes) == compared(study(tmp_path).run(tmp_path / "unbroken", jobs=1))
 
@@ -162,6 +165,36 @@ def test_ctrl_c_stops_the_processes_and_keeps_everything(tmp_path: Path) -> None
     )
 
 
+class Pressed(Killer):
+    """Presses Ctrl-C as soon as so many trials have ended and others are on their way."""
+
+    def show(self, progress: Progress) -> None:
+        if progress.done >= self._done and any(running.iteration >= 2 for running in progress.running):
+            raise KeyboardInterrupt("pressed")
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("done", [0, 2])
+def test_ctrl_c_with_many_trials_waiting_leaves_no_traceback(tmp_path: Path, done: int) -> None:
+    many = study(tmp_path, pause=0.05, n=6)
+    with pytest.raises(KeyboardInterrupt, match="pressed"):
+        many.run(tmp_path / "study", jobs=2, progress=Pressed(tmp_path / "study", done=done))
+    assert not multiprocessing.active_children()
+    assert evaluations(tmp_path / "log").total() <= (done + 2) * BUDGET, "they went on"
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Windows has no masks")
+def test_processes_never_hear_of_ctrl_c(tmp_path: Path) -> None:
+    if not Path("/proc/self/status").is_file():
+        pytest.skip("only Linux tells which signals a process has blocked")
+    model = Listening(name=str(tmp_path / "blocked"))
+    Study({"p": model}, {"c": Continuation()}, Starts(perturbed=0), budget=1, yardstick=Rounded()).run(
+        tmp_path / "study", jobs=2
+    )
+    assert int((tmp_path / "blocked").read_text(), 16) & 1 << signal.SIGINT - 1
+    assert signal.SIGINT not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
 def test_two_studies_never_share_a_folder(tmp_path: Path) -> None:
     lock = Lock(tmp_path)
     with pytest.raises(RunFolderError, match="in use by another process"):
@@ -182,6 +215,39 @@ def test_a_folder_that_another_process_still_writes_to_is_waited_for(tmp_path: P
         timer.start()
         (outcome,) = carry_out([trial], tmp_path, jobs=1)
     assert not outcome.failed
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "why"),
+    [
+        ("outcome.json", '{"problem": "s0", "cra', "damaged: Unterminated string"),
+        ("outcome.json", "[]", "damaged: no object in it"),
+        ("outcome.json", None, "damaged: settled: expected bool, got 'yes'"),
+        ("trial.json", '{"fingerprint": 3}', "damaged: fingerprint: expected text, got 3"),
+        ("trial.json", "", "damaged: Expecting value"),
+        ("judgements.csv", "iteration,solves\n4,4\n", "damaged: 'value'"),
+        ("history.csv", "number,objective\n1,one\n", "history.csv or vanishing.csv is damaged"),
+        ("design.npz", "PK", "damaged"),
+    ],
+)
+def test_a_damaged_trial_is_named_and_computed_again(
+    tmp_path: Path, file: str, text: str | None, why: str
+) -> None:
+    whole = study(tmp_path, n=1)
+    before = whole.run(tmp_path / "study", jobs=1)
+    damaged = tmp_path / "study" / before[0].folder / file
+    if text is None:
+        text = json.dumps(json.loads(damaged.read_text()) | {"settled": "yes"})
+    damaged.write_text(text)
+    watcher = Killer(tmp_path / "study", kills=0)
+    (tmp_path / "log").unlink()
+    assert compared(whole.run(tmp_path / "study", jobs=1, progress=watcher)) == compared(before)
+    assert evaluations(tmp_path / "log") == {"s0": BUDGET}, "the damaged trial alone is computed again"
+    said, kept = watcher.said
+    assert said.startswith(f"{Path(before[0].folder).name}: ")
+    assert why in said
+    assert said.endswith("; it is computed anew")
+    assert kept == "1 of 2 trials have ended already; they are not repeated"
 
 
 def test_where_the_folder_is_not_seen_the_trial_travels_back(tmp_path: Path) -> None:
@@ -219,6 +285,14 @@ def test_a_module_from_beside_a_problem_file_is_found_by_workers(
         assert outcome.reason.startswith("budget: 3 of 3")
     finally:
         del sys.modules["beside"]
+
+
+def test_the_script_has_two_names_and_is_no_module_beside_a_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    script = types.ModuleType("__main__")
+    script.__file__ = "/somewhere/script.py"
+    monkeypatch.setitem(sys.modules, "__main__", script)
+    monkeypatch.setitem(sys.modules, "__mp_main__", script)
+    assert task_of(study(Path("here")).trials()[0], Path("here"), "").paths == ()
 
 
 def test_what_cannot_be_pickled_is_refused_at_once(tmp_path: Path) -> None:
@@ -282,7 +356,7 @@ def test_ctrl_c_stops_the_workers_of_a_cluster(tmp_path: Path, scheduler: str) -
 def test_workers_that_do_not_see_the_folder_send_it_back(
     tmp_path: Path, scheduler: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("topopt.study.crew.write_text", lambda path, text: None)  # no place to be seen
+    monkeypatch.setattr("topopt.study.execution.write_text", lambda path, text: None)  # no place to be seen
     outcomes = study(tmp_path, n=1).run(tmp_path / "study", scheduler=scheduler)
     assert compared(outcomes) == compared(study(tmp_path, n=1).run(tmp_path / "unbroken", jobs=1))
     for outcome in outcomes:

@@ -1,17 +1,18 @@
-"""A crew on the cores of this machine, which goes on when one of its processes is killed."""
+"""Who carries tasks out on this machine: this process, or several, of which any may be killed."""
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor
 
 from topopt.study.task import Deliveries, Task, performed
 
-__all__ = ["POLL", "Pool", "Promise", "awaited"]
+__all__ = ["POLL", "Executor", "Processes", "Promise", "Serial", "awaited"]
 
 POLL = 0.1
 """Seconds between two looks at what is done."""
@@ -19,6 +20,13 @@ _ONE_THREAD = {
     f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB", "NUMEXPR")
 }
 KILLED = "its process was killed, most likely because the machine ran out of memory"
+
+
+class Executor(Protocol):
+    """Carries tasks out."""
+
+    def deliveries(self, tasks: Sequence[Task], beat: Callable[[], None]) -> Deliveries:
+        """Yield what becomes of each task, in any order; `beat` is called a few times a second."""
 
 
 class Promise(Protocol):
@@ -31,20 +39,40 @@ class Promise(Protocol):
 P = TypeVar("P", bound=Promise)
 
 
-def awaited(promises: Mapping[P, Task], beat: Callable[[], None]) -> Iterator[tuple[Task, P]]:
-    """Yield tasks as they are done, in any order; `beat` is called while waiting."""
-    pending = list(promises)
-    while pending:
-        done = [promise for promise in pending if promise.done()]
+def awaited(promises: MutableMapping[P, Task], beat: Callable[[], None]) -> Iterator[tuple[Task, P]]:
+    """Take promises out as they are kept, in any order, until none is left; more may be put in meanwhile.
+
+    Parameters
+    ----------
+    promises : mutable mapping
+        The task of each promise.
+    beat : callable
+        Called while waiting.
+    """
+    while promises:
+        done = [promise for promise in promises if promise.done()]
         for promise in done:
-            pending.remove(promise)
-            yield promises[promise], promise
+            yield promises.pop(promise), promise
         beat()
         if not done:
             time.sleep(POLL)
 
 
-class Pool:
+class Serial:
+    """Does one task after the other, in this process."""
+
+    def deliveries(self, tasks: Sequence[Task], beat: Callable[[], None]) -> Deliveries:
+        """Yield what becomes of each task; `beat` is called after every iteration."""
+
+        def halted() -> bool:
+            beat()
+            return False
+
+        for task in tasks:
+            yield task, performed(task, halted)
+
+
+class Processes:
     """Does several tasks at once, each in a process with one thread.
 
     If a process is killed, all that were at work go on from their checkpoints with half as many processes; if
@@ -89,13 +117,47 @@ class Pool:
         executor: Any = ProcessPoolExecutor(
             min(self._jobs, len(tasks)), initializer=_started, env=dict(_ONE_THREAD)
         )
+        waiting, promises = list(reversed(tasks)), dict[Any, Task]()
         try:
-            promises = {executor.submit(performed, task): task for task in tasks}
+            # Nobody is given a second task before the first is done: loky stumbles over those that queue.
+            for _ in range(min(self._jobs, len(tasks))):
+                _hand_over(executor, promises, waiting)
             for task, promise in awaited(promises, beat):
                 yield task, promise.exception() or promise.result()
+                _hand_over(executor, promises, waiting)
         finally:
+            # Not before loky has passed on what it was given: it would look for that after the shutdown.
+            while not all(promise.running() or promise.done() for promise in promises):
+                time.sleep(POLL)
             # Whatever they are at: a run folder is whole at any moment.
             executor.shutdown(wait=True, kill_workers=True)
+
+
+def _hand_over(executor: Any, promises: MutableMapping[Any, Task], waiting: list[Task]) -> None:
+    """Give the next task to the processes, which it may start; nothing if there is none, or one has died."""
+    if waiting:
+        with _deaf(), contextlib.suppress(BrokenProcessPool):
+            promises[executor.submit(performed, waiting[-1])] = waiting[-1]
+            waiting.pop()
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Put Ctrl-C off for a moment, and let processes that start meanwhile never hear of it.
+
+    A terminal sends it to all, and it would meet them halfway through their imports.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    from multiprocessing import resource_tracker  # which Windows lacks, too
+
+    resource_tracker.ensure_running()  # the first process would start it, and it lets signals in again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _started() -> None:

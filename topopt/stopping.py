@@ -1,0 +1,60 @@
+"""When a run ends, and why: a rule reads the log and says so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated
+
+import annotated_types as at
+
+from topopt.history import History
+from topopt.parameters import NonNegative, checked
+
+__all__ = ["Stop", "StopRule"]
+
+StopRule = Callable[[History, bool], str | None]
+"""From the log, and whether the continuation has settled, to a reason to stop or None."""
+
+
+@dataclass(frozen=True)
+class Stop:
+    """Stop when the design has settled, never before the continuation has, or when the budget is spent.
+
+    A design that the optimiser refused is none that has settled.
+
+    Parameters
+    ----------
+    change : float
+        Largest change of a variable that counts as settled; 0 switches the test off.
+    progress : float
+        Root mean square change of the output that counts as settled; 0 switches the test off.
+    window : int
+        For how many iterations in a row.
+    iterations : int
+        The budget.
+    """
+
+    change: NonNegative = 0.01
+    progress: NonNegative = 0.0
+    window: Annotated[int, at.Ge(1)] = 1
+    iterations: Annotated[int, at.Ge(1)] = 400
+
+    def __post_init__(self) -> None:
+        """Check that numbers lie in their bounds."""
+        checked(self)
+
+    def __call__(self, history: History, settled: bool) -> str | None:
+        """Return the reason to stop, or None to go on."""
+        last = history[-self.window :]
+        if settled and len(last) == self.window and all(it.parameters == last[-1].parameters for it in last):
+            if "freeze" in last[-1].alarms and all(it.calm(self.change) for it in last):
+                return "frozen: the sensitivities are dead, so nothing moves; this is not convergence"
+            if self.change > 0 and all(it.calm(self.change) for it in last):
+                return f"settled: no variable moves by more than {self.change:g}"
+            if self.progress > 0 and all(it.progress <= self.progress for it in last):
+                return f"settled: the output changes by no more than {self.progress:g} (root mean square)"
+        if len(history) >= self.iterations:
+            state = "" if settled else ", before the continuation had settled"
+            return f"budget: {self.iterations} iterations spent{state}"
+        return None
