@@ -21,7 +21,7 @@ from topopt.stages.responses import Mean
 
 __all__ = ["RESERVED", "Problem"]
 
-RESERVED = ("limits", "optimizer")
+RESERVED = ("grid", "limits", "optimizer")
 """Names that no link may have: with a dot behind them they are names of other parameters."""
 
 

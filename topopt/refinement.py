@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from topopt.chain import Tape
 from topopt.design import Design
 from topopt.errors import InputError
 from topopt.evaluation import Evaluation, Signals
@@ -15,7 +16,7 @@ from topopt.grid import Grid
 from topopt.parameters import Array
 from topopt.problem import Problem
 
-__all__ = ["COARSENING", "Refinable", "coarsened"]
+__all__ = ["COARSENING", "Refinable", "coarsened", "refinable"]
 
 COARSENING = "grid.coarsening"
 """The parameter that says how many cells of the fine grid, along each axis, make one of the grid in use."""
@@ -58,6 +59,11 @@ class Refinable(Problem):
         """Return every parameter of the fine problem, and the coarsening: 1."""
         return super().parameters() | {COARSENING: 1.0}
 
+    def tape(self, x: Array, parameters: Mapping[str, float] | None = None) -> Tape:
+        """Run the chain on the fine grid, whatever the coarsening."""
+        own = {name: value for name, value in (parameters or {}).items() if name != COARSENING}
+        return super().tape(x, own)
+
     def evaluate(self, x: Array, parameters: Mapping[str, float] | None = None) -> Evaluation:
         """Evaluate the design variables, shape (n,), on the grid that ``grid.coarsening`` asks for.
 
@@ -74,6 +80,20 @@ class Refinable(Problem):
             known = ", ".join(map(str, sorted([1, *self.coarser])))
             raise InputError(f"{COARSENING}: there is no grid for {factor:g}; choose one of {known}")
         return _Carried(self, self.coarser[int(factor)], int(factor)).evaluation(x, own)
+
+
+def refinable(problem: Problem, coarser: Mapping[int, Problem]) -> Refinable:
+    """Return a problem that can be evaluated on coarser grids as well.
+
+    Parameters
+    ----------
+    problem : Problem
+        On the fine grid.
+    coarser : mapping
+        As for `Refinable`.
+    """
+    fine = {part.name: getattr(problem, part.name) for part in dataclasses.fields(Problem)}
+    return Refinable(**fine, coarser=coarser)
 
 
 def coarsened(grid: Grid, factor: int) -> Grid:

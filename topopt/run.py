@@ -21,7 +21,17 @@ from topopt.parameters import replaced, scalars
 from topopt.step import Snapshot, Step
 from topopt.stopping import Stop, StopRule
 
-__all__ = ["Snapshot", "Step", "Stop", "StopRule", "model_parameters", "optimize", "schedulable", "solve"]
+__all__ = [
+    "Snapshot",
+    "Step",
+    "Stop",
+    "StopRule",
+    "ending",
+    "model_parameters",
+    "optimize",
+    "schedulable",
+    "solve",
+]
 
 _OPTIMIZER = "optimizer."
 
@@ -102,7 +112,7 @@ def optimize(
         clock.mark("log")
         iteration = dataclasses.replace(written, seconds={**evaluation.seconds, **clock.marks})
         history = History([*now.history, iteration])
-        reason = _reason(history, continuation, stop)
+        reason = ending(history, continuation, stop)
         after = Snapshot(history, x, state, now.output if refused else evaluation.output)
         if continuation.rollback is not None:
             after = _watched(now, dataclasses.replace(after, evaluated=now.x), continuation, rule)
@@ -148,8 +158,8 @@ def _require_more_to_do(history: History, continuation: Continuation, stop: Stop
         )
 
 
-def _reason(history: History, continuation: Continuation, stop: StopRule) -> str | None:
-    """Return why the run ends, with what its schedules missed; None while it goes on."""
+def ending(history: History, continuation: Continuation, stop: StopRule) -> str | None:
+    """Return why a run with this log ends, with what its schedules missed; None while it goes on."""
     reason = stop(history, continuation.settled(history))
     return reason and "; ".join([reason, *continuation.missed(history)])
 

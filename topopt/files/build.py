@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from topopt.fem import LoadCase, Material, Structure
 from topopt.fem.material import elasticity
 from topopt.fem.picking import cells_of, nodes_of
 from topopt.fem.supports import fixed_flags
+from topopt.files.coarser import coarser_problems
 from topopt.files.fields import form
 from topopt.files.located import Mistake, Path
 from topopt.files.mistakes import blamed
@@ -29,6 +31,7 @@ from topopt.limits import Limit
 from topopt.optimizers.honest import require_honest
 from topopt.parameters import Array
 from topopt.problem import Problem
+from topopt.refinement import COARSENING, refinable
 from topopt.regions import Nowhere, Region
 from topopt.run import Stop
 
@@ -74,6 +77,22 @@ def assembled(spec: Spec, folder: FilePath) -> Parts:
     parts.optimizer = _made(spec, spec.optimizer)
     parts.material = _made(spec, spec.material)
     _continuation(spec, parts)
+    _model(spec, parts, folder)
+    if parts.problem is not None and parts.grid is not None:
+
+        def build(there: Spec) -> Problem | None:
+            again = dataclasses.replace(parts, regions={}, stages={}, limits={}, start=None, problem=None)
+            _model(there, again, folder)
+            return again.problem
+
+        coarser = coarser_problems(spec, parts.grid, parts.schedules.get(COARSENING), build)
+        if coarser and not spec.mistakes:
+            parts.problem = refinable(parts.problem, coarser)
+    return parts
+
+
+def _model(spec: Spec, parts: Parts, folder: FilePath) -> None:
+    """Build what depends on the grid, and the problem if all of it is right."""
     parts.grid = _grid(spec)
     _regions(spec, parts, folder)
     parts.domain = _domain(spec, parts, folder)
@@ -82,7 +101,6 @@ def assembled(spec: Spec, folder: FilePath) -> Parts:
     _goals(spec, parts, folder)
     if not spec.mistakes:
         _problem(spec, parts)
-    return parts
 
 
 @contextmanager

@@ -26,7 +26,7 @@ from topopt.files.status import Status, read_status
 from topopt.files.table import whole_lines
 from topopt.history import History
 from topopt.optimizers import MMA, Optimizer
-from topopt.run import Snapshot, Step, Stop, StopRule, model_parameters, optimize
+from topopt.run import Snapshot, Step, Stop, StopRule, ending, model_parameters, optimize
 
 __all__ = ["Recording", "RunFolder"]
 
@@ -300,7 +300,7 @@ class RunFolder:
     ) -> Step | None:
         """Return the last step again, if the run on record has ended."""
         history, checkpoint = snapshot.history, self._record.checkpoint
-        reason = stop(history, continuation.settled(history))
+        reason = ending(history, continuation, stop)
         if reason is None or checkpoint is None or checkpoint.evaluated is None:
             return None
         iteration, x = history[-1], checkpoint.evaluated

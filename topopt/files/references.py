@@ -17,6 +17,7 @@ from topopt.files.selectors import EVERYWHERE, mistakes_in, names_in
 from topopt.files.spec import Item, Spec, mapping
 from topopt.limits import parameter_names
 from topopt.problem import RESERVED, Problem
+from topopt.refinement import COARSENING
 
 __all__ = ["dangling"]
 
@@ -154,7 +155,7 @@ def parameters(spec: Spec) -> list[str]:
         for response, bound in spec.limits.items()
         for side in (bound if isinstance(bound, dict) else ("upper",))
     ]
-    return links + limits + [f"optimizer.{field}" for field in optimizer]
+    return [*links, *limits, *(f"optimizer.{field}" for field in optimizer), COARSENING]
 
 
 def _parameters(spec: Spec) -> Iterator[Mistake]:
