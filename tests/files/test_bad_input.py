@@ -232,7 +232,7 @@ CHAIN = [
      "beam.yaml:13: chain.design.name: the name 'design' is taken: the chain's input is called so"),
     ("name: stiffness", "name: a.b",
      "beam.yaml:13: chain.\"a.b\".name: 'a.b' cannot name a link: a name is not empty, has no dot and is "
-     "not 'limits' or 'optimizer'"),
+     "not 'grid' or 'limits' or 'optimizer'"),
     ("reads: [physical]", "reads: [fysical]",
      "beam.yaml:16: chain.volume.reads.0: no earlier link gives 'fysical': did you mean 'physical'?"),
     ("penal: 3.0", "reads: [compliance]",
@@ -256,7 +256,7 @@ CHAIN = [
      "beam.yaml:17: minimise: expected text or a list of texts, got []"),
     ("name: stiffness", "name: limits",
      "beam.yaml:13: chain.limits.name: 'limits' cannot name a link: a name is not empty, has no dot and is "
-     "not 'limits' or 'optimizer'"),
+     "not 'grid' or 'limits' or 'optimizer'"),
     ("minimise: compliance", "minimise: displacement",
      "beam.yaml:17: minimise: 'displacement' is a field of 130 values, not a number; name a response"),
     ("minimise: compliance", "minimise: compliance\ndensity: displacement",
