@@ -1,0 +1,205 @@
+"""Runs of cells: displacements of the corners in, Walsh modes of the forces out."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from topopt.solvers.matrixfree.memory import read, write
+
+__all__ = ["RUN", "WIDTH", "cells_coarse", "cells_h8", "cells_q4", "cells_s2", "cells_s3"]
+
+U = np.uintp
+RUN = U(128)
+"""Cells of a run; their modes stay in the first-level cache."""
+WIDTH = U(144)
+"""Room for a run and the node behind it."""
+FAST = {"fastmath": True, "error_model": "numpy", "cache": True}
+
+
+@njit(forceinline=True, **FAST)  # type: ignore[untyped-decorator]
+def _corners(u: Any, e: Any, s1: Any, s0: Any) -> Any:
+    """Return the eight modes, 4 i + 2 j + k, of the corners of cell e, times eight."""
+    a = read(u, e)
+    b = read(u, e + U(1))
+    c = read(u, e + s1)
+    d = read(u, e + s1 + U(1))
+    f = read(u, e + s0)
+    g = read(u, e + s0 + U(1))
+    h = read(u, e + s0 + s1)
+    i = read(u, e + s0 + s1 + U(1))
+    a, f = a + f, f - a
+    b, g = b + g, g - b
+    c, h = c + h, h - c
+    d, i = d + i, i - d
+    a, c = a + c, c - a
+    b, d = b + d, d - b
+    f, h = f + h, h - f
+    g, i = g + i, i - g
+    return a + b, b - a, c + d, d - c, f + g, g - f, h + i, i - h
+
+
+@njit(forceinline=True, **FAST)  # type: ignore[untyped-decorator]
+def _ends(u: Any, e: Any, s0: Any) -> Any:
+    """Return the four modes, 2 i + k, of the corners of cell e in the plane, times four."""
+    a = read(u, e)
+    b = read(u, e + U(1))
+    f = read(u, e + s0)
+    g = read(u, e + s0 + U(1))
+    a, f = a + f, f - a
+    b, g = b + g, g - b
+    return a + b, b - a, f + g, g - f
+
+
+@njit(forceinline=True, **FAST)  # type: ignore[untyped-decorator]
+def _put(t: Any, e: Any, pair: Any, even: Any, odd: Any) -> None:
+    """Store what the modes with k = 0 and k = 1 give to the node at e and to the next one."""
+    write(t, U(2) * pair * WIDTH + e, even - odd)
+    write(t, (U(2) * pair + U(1)) * WIDTH + e + U(1), even + odd)
+
+
+@njit(**FAST)  # type: ignore[untyped-decorator]
+def cells_h8(u: Any, n: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) -> None:
+    """Bricks: 8 blocks, of which 45 entries are not zero (see `packed` in the operator for their order)."""
+    for e in range(run):
+        x = _corners(u, at + e, s1, s0)
+        y = _corners(u, n + at + e, s1, s0)
+        z = _corners(u, n + n + at + e, s1, s0)
+        m = read(moduli, at + e)
+        # class 0, stretching: (4, x), (2, y), (1, z)
+        x4 = m * (read(k, U(0)) * x[4] + read(k, U(1)) * y[2] + read(k, U(2)) * z[1])
+        y2 = m * (read(k, U(1)) * x[4] + read(k, U(3)) * y[2] + read(k, U(4)) * z[1])
+        z1 = m * (read(k, U(2)) * x[4] + read(k, U(4)) * y[2] + read(k, U(5)) * z[1])
+        # class 6, shear in xy: (2, x), (4, y), and (7, z) on its own
+        x2 = m * (read(k, U(6)) * x[2] + read(k, U(7)) * y[4])
+        y4 = m * (read(k, U(7)) * x[2] + read(k, U(8)) * y[4])
+        z7 = m * (read(k, U(9)) * z[7])
+        # class 5, shear in xz: (1, x), (4, z), and (7, y)
+        x1 = m * (read(k, U(10)) * x[1] + read(k, U(11)) * z[4])
+        z4 = m * (read(k, U(11)) * x[1] + read(k, U(12)) * z[4])
+        y7 = m * (read(k, U(13)) * y[7])
+        # class 3, shear in yz: (1, y), (2, z), and (7, x)
+        y1 = m * (read(k, U(14)) * y[1] + read(k, U(15)) * z[2])
+        z2 = m * (read(k, U(15)) * y[1] + read(k, U(16)) * z[2])
+        x7 = m * (read(k, U(17)) * x[7])
+        # classes 4, 2, 1, bending: (6, y), (5, z); (6, x), (3, z); (5, x), (3, y)
+        y6 = m * (read(k, U(18)) * y[6] + read(k, U(19)) * z[5])
+        z5 = m * (read(k, U(19)) * y[6] + read(k, U(20)) * z[5])
+        x6 = m * (read(k, U(21)) * x[6] + read(k, U(22)) * z[3])
+        z3 = m * (read(k, U(22)) * x[6] + read(k, U(23)) * z[3])
+        x5 = m * (read(k, U(24)) * x[5] + read(k, U(25)) * y[3])
+        y3 = m * (read(k, U(25)) * x[5] + read(k, U(26)) * y[3])
+        # class 7, hourglasses: (3, x), (5, y), (6, z)
+        x3 = m * (read(k, U(27)) * x[3] + read(k, U(28)) * y[5] + read(k, U(29)) * z[6])
+        y5 = m * (read(k, U(28)) * x[3] + read(k, U(30)) * y[5] + read(k, U(31)) * z[6])
+        z6 = m * (read(k, U(29)) * x[3] + read(k, U(31)) * y[5] + read(k, U(32)) * z[6])
+        write(t, e, -x1)
+        write(t, WIDTH + e + U(1), x1)
+        _put(t, e, U(1), x2, x3)
+        _put(t, e, U(2), x4, x5)
+        _put(t, e, U(3), x6, x7)
+        write(t, U(8) * WIDTH + e, -y1)
+        write(t, U(9) * WIDTH + e + U(1), y1)
+        _put(t, e, U(5), y2, y3)
+        _put(t, e, U(6), y4, y5)
+        _put(t, e, U(7), y6, y7)
+        write(t, U(16) * WIDTH + e, -z1)
+        write(t, U(17) * WIDTH + e + U(1), z1)
+        _put(t, e, U(9), z2, z3)
+        _put(t, e, U(10), z4, z5)
+        _put(t, e, U(11), z6, z7)
+
+
+@njit(**FAST)  # type: ignore[untyped-decorator]
+def cells_q4(u: Any, n: Any, at: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) -> None:
+    """Rectangles: stretching (2, x), (1, y); shear (1, x), (2, y); bending (3, x) and (3, y)."""
+    for e in range(run):
+        x = _ends(u, at + e, s0)
+        y = _ends(u, n + at + e, s0)
+        m = read(moduli, at + e)
+        x2 = m * (read(k, U(0)) * x[2] + read(k, U(1)) * y[1])
+        y1 = m * (read(k, U(1)) * x[2] + read(k, U(2)) * y[1])
+        x1 = m * (read(k, U(3)) * x[1] + read(k, U(4)) * y[2])
+        y2 = m * (read(k, U(4)) * x[1] + read(k, U(5)) * y[2])
+        write(t, e, -x1)
+        write(t, WIDTH + e + U(1), x1)
+        _put(t, e, U(1), x2, m * (read(k, U(6)) * x[3]))
+        write(t, U(4) * WIDTH + e, -y1)
+        write(t, U(5) * WIDTH + e + U(1), y1)
+        _put(t, e, U(3), y2, m * (read(k, U(7)) * y[3]))
+
+
+@njit(**FAST)  # type: ignore[untyped-decorator]
+def cells_s3(u: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) -> None:
+    """One unknown a node, bricks: the matrix is diagonal in the modes."""
+    for e in range(run):
+        x = _corners(u, at + e, s1, s0)
+        m = read(moduli, at + e)
+        _put(t, e, U(0), m * (read(k, U(0)) * x[0]), m * (read(k, U(1)) * x[1]))
+        _put(t, e, U(1), m * (read(k, U(2)) * x[2]), m * (read(k, U(3)) * x[3]))
+        _put(t, e, U(2), m * (read(k, U(4)) * x[4]), m * (read(k, U(5)) * x[5]))
+        _put(t, e, U(3), m * (read(k, U(6)) * x[6]), m * (read(k, U(7)) * x[7]))
+
+
+@njit(**FAST)  # type: ignore[untyped-decorator]
+def cells_s2(u: Any, at: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) -> None:
+    """One unknown a node, rectangles."""
+    for e in range(run):
+        x = _ends(u, at + e, s0)
+        m = read(moduli, at + e)
+        _put(t, e, U(0), m * (read(k, U(0)) * x[0]), m * (read(k, U(1)) * x[1]))
+        _put(t, e, U(1), m * (read(k, U(2)) * x[2]), m * (read(k, U(3)) * x[3]))
+
+
+@njit(**FAST)  # type: ignore[untyped-decorator]
+def cells_coarse(
+    u: Any, n: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any
+) -> None:
+    """Bricks made of eight bricks: mode classes g and h couple by coefficient g ^ h of the children's moduli.
+
+    ``t`` has room for the modes behind the 24 rows of the result.
+    """
+    v = t[U(24) * WIDTH :]
+    for c in range(U(3)):
+        flip = U(4) >> c
+        for e in range(run):
+            x = _corners(u, c * n + at + e, s1, s0)
+            write(v, (U(3) * (U(0) ^ flip) + c) * WIDTH + e, x[0])
+            write(v, (U(3) * (U(1) ^ flip) + c) * WIDTH + e, x[1])
+            write(v, (U(3) * (U(2) ^ flip) + c) * WIDTH + e, x[2])
+            write(v, (U(3) * (U(3) ^ flip) + c) * WIDTH + e, x[3])
+            write(v, (U(3) * (U(4) ^ flip) + c) * WIDTH + e, x[4])
+            write(v, (U(3) * (U(5) ^ flip) + c) * WIDTH + e, x[5])
+            write(v, (U(3) * (U(6) ^ flip) + c) * WIDTH + e, x[6])
+            write(v, (U(3) * (U(7) ^ flip) + c) * WIDTH + e, x[7])
+    for c in range(U(3)):
+        flip = U(4) >> c
+        for pair in range(U(4)):
+            _coarse_rows(v, n, at, moduli, run, k, t, c, (U(2) * pair) ^ flip, (U(2) * pair + U(1)) ^ flip, pair)
+
+
+@njit(forceinline=True, **FAST)  # type: ignore[untyped-decorator]
+def _row(v: Any, n: Any, e: Any, moduli: Any, k: Any, at: Any, row: Any, g: Any) -> Any:
+    """Return one mode of the forces: over the classes, coefficient times three products."""
+    total = k.dtype.type(0)
+    for w in range(U(8)):
+        h = U(3) * (g ^ w)
+        q = U(3) * (row * U(8) + w)
+        total += read(moduli, w * n + at + e) * (
+            read(k, q) * read(v, h * WIDTH + e)
+            + read(k, q + U(1)) * read(v, (h + U(1)) * WIDTH + e)
+            + read(k, q + U(2)) * read(v, (h + U(2)) * WIDTH + e)
+        )
+    return total
+
+
+@njit(**FAST)  # type: ignore[untyped-decorator]
+def _coarse_rows(v: Any, n: Any, at: Any, moduli: Any, run: Any, k: Any, t: Any, c: Any, g: Any, h: Any,
+                 pair: Any) -> None:  # fmt: skip
+    """Do the modes with k = 0 and k = 1 of one component: classes g and h."""
+    for e in range(run):
+        even = _row(v, n, e, moduli, k, at, U(3) * g + c, g)
+        odd = _row(v, n, e, moduli, k, at, U(3) * h + c, h)
+        _put(t, e, U(4) * c + pair, even, odd)

@@ -1,0 +1,113 @@
+"""How fields lie in memory: one flat array, component after component, nodes of a grid padded to even cells."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from topopt.parameters import Array
+
+__all__ = ["Lattice", "Vector"]
+
+Vector = NDArray[Any]
+SLACK = 64
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """The nodes of a grid of cells, an axis with an odd number of cells padded by a layer of void.
+
+    A vector is flat: component after component, nodes in C order. Cells share the numbers of their lowest
+    nodes, so that the last cell along an axis is a ghost of modulus 0 and a sweep need not stop at the end of a
+    row. In front of and behind every vector lies a stretch of zeros as long as a plane and a row, so that a
+    stencil may reach over the edge, where its weights are zero.
+
+    Parameters
+    ----------
+    cells : tuple of int
+        Cells along each axis.
+    components : int
+        Unknowns of a node.
+    coarsened : bool
+        Whether a coarser lattice follows, and the cells are padded to even numbers.
+    """
+
+    cells: tuple[int, ...]
+    components: int
+    coarsened: bool = True
+
+    @property
+    def ndim(self) -> int:
+        """2 or 3."""
+        return len(self.cells)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Nodes along three axes, padding included; in 2-D the middle one has a single node."""
+        nodes = [2 * -(-n // 2) + 1 if self.coarsened else n + 1 for n in self.cells]
+        return (nodes[0], nodes[1] if self.ndim == 3 else 1, nodes[-1])
+
+    @property
+    def n(self) -> int:
+        """Number of nodes, padding included."""
+        return math.prod(self.shape)
+
+    @property
+    def box(self) -> tuple[int, ...]:
+        """`shape` with as many axes as the grid."""
+        return self.shape if self.ndim == 3 else (self.shape[0], self.shape[2])
+
+    @property
+    def guard(self) -> int:
+        """Zeros on either side of a vector."""
+        return self.shape[1] * self.shape[2] + self.shape[2] + SLACK
+
+    @property
+    def coarse_cells(self) -> tuple[int, ...]:
+        """Cells of the next coarser lattice: half as many, rounded up."""
+        return tuple(-(-n // 2) for n in self.cells)
+
+    @property
+    def sizes(self) -> tuple[np.uintp, np.uintp, np.uintp]:
+        """`shape` as the kernels want it."""
+        first, second, third = self.shape
+        return np.uintp(first), np.uintp(second), np.uintp(third)
+
+    def vector(self, dtype: DTypeLike, components: int | None = None) -> Vector:
+        """Return a vector of zeros with its guards."""
+        count = (self.components if components is None else components) * self.n
+        return np.zeros(count + 2 * self.guard, dtype)[self.guard : self.guard + count]
+
+    def inner(self, vector: Vector) -> Vector:
+        """Return a view of a vector on the nodes of the grid itself, shape (components, nodes along axes)."""
+        window = tuple(slice(0, n + 1) for n in self.cells)
+        return vector.reshape(-1, *self.box)[(slice(None), *window)]
+
+    def load(self, vector: Vector, unknowns: Array) -> None:
+        """Write unknowns, numbered node by node, shape (n_nodes * components,), into a vector."""
+        inner = self.inner(vector)
+        by_node = unknowns.reshape(*(n + 1 for n in self.cells), self.components)
+        for component in range(self.components):
+            inner[component] = by_node[..., component]
+
+    def unload(self, vector: Vector) -> Array:
+        """Return the unknowns of a vector, numbered node by node."""
+        inner = self.inner(vector)
+        return np.ascontiguousarray(np.moveaxis(inner, 0, -1), dtype=np.float64).reshape(-1)
+
+    def numbers(self, dofs: NDArray[np.intp]) -> NDArray[np.uintp]:
+        """Return where unknowns, numbered node by node, stand in a vector."""
+        node, component = np.divmod(dofs, self.components)
+        places = np.unravel_index(node, tuple(n + 1 for n in self.cells))
+        return (component * self.n + np.ravel_multi_index(places, self.box)).astype(np.uintp)
+
+    def spread(self, field: Array, dtype: DTypeLike) -> Vector:
+        """Return a field of the cells at the cells' lowest nodes, zero elsewhere."""
+        out = self.vector(dtype, components=1)
+        window = tuple(slice(0, n) for n in self.cells)
+        out.reshape(self.box)[window] = field.reshape(self.cells)
+        return out

@@ -1,0 +1,151 @@
+"""The stiffness operator without its matrix, on a structured grid, in single or double precision."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numba
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from topopt.errors import InputError
+from topopt.fem.assembly import System
+from topopt.grid import Grid
+from topopt.parameters import Array
+from topopt.solvers.matrixfree.coefficients import coefficients, kind_of
+from topopt.solvers.matrixfree.lattice import Lattice, Vector
+from topopt.solvers.matrixfree.sweep import APPLY, sweep
+
+__all__ = ["GridSystem", "MatrixFree", "fixed_dofs", "lattice_of", "on_grid"]
+
+
+class GridSystem(System, Protocol):
+    """A system whose cells are those of a grid and whose unknowns are numbered node by node."""
+
+    @property
+    def grid(self) -> Grid:
+        """The cells."""
+
+
+def on_grid(system: Any) -> bool:
+    """Return whether a system is a `GridSystem`."""
+    grid = getattr(system, "grid", None)
+    return isinstance(grid, Grid) and system.n_dofs in (grid.n_nodes, grid.n_nodes * grid.ndim)
+
+
+def lattice_of(system: GridSystem) -> Lattice:
+    """Return the finest lattice of a system.
+
+    Raises
+    ------
+    InputError
+        If the system does not live on a grid.
+    """
+    if not on_grid(system):
+        raise InputError(
+            f"a matrix-free operator needs a structured grid with its unknowns on all nodes, got "
+            f"{type(system).__name__}; take the solver 'cholmod' or 'superlu'"
+        )
+    return Lattice(system.grid.cells, system.n_dofs // system.grid.n_nodes)
+
+
+def fixed_dofs(system: GridSystem) -> NDArray[np.intp]:
+    """Return the unknowns that are fixed, ascending."""
+    fixed = np.ones(system.n_dofs, dtype=bool)
+    fixed[system.free] = False
+    return np.flatnonzero(fixed)
+
+
+@dataclass(frozen=True, eq=False)
+class MatrixFree:
+    """K u on a lattice.
+
+    Attributes
+    ----------
+    lattice : Lattice
+        How vectors lie in memory.
+    kind : int
+        Of the cells, see `topopt.solvers.matrixfree.sweep`.
+    moduli, springs, inverse : vector
+        By cell; constant diagonal or empty; one over the diagonal, zero where nothing can move.
+    coefficients : array
+        In the precision of the arithmetic.
+    fixed : array of uintp
+        Entries held at zero.
+    """
+
+    lattice: Lattice
+    kind: int
+    moduli: Vector
+    springs: Vector
+    inverse: Vector
+    coefficients: Vector
+    fixed: NDArray[np.uintp]
+
+    @staticmethod
+    def of(system: GridSystem, moduli: Array, dtype: DTypeLike = np.float64, scale: float = 1.0) -> MatrixFree:
+        """Return the operator of a system at given moduli, times `scale`, without a diagonal.
+
+        Raises
+        ------
+        InputError
+            If the system is not on a grid, or its element matrix is not that of an isotropic material.
+        """
+        lattice = lattice_of(system)
+        values = coefficients(system.element_matrix, system.ndim) * scale
+        springs = np.zeros(0, dtype)
+        if system.springs.any():
+            springs = lattice.vector(dtype)
+            lattice.load(springs, system.springs * scale)
+        return MatrixFree(
+            lattice,
+            kind_of(system.ndim, lattice.components),
+            lattice.spread(moduli, dtype),
+            springs,
+            np.zeros(0, dtype),
+            values.astype(dtype),
+            lattice.numbers(fixed_dofs(system)),
+        )
+
+    def run(self, job: int, u: Vector, y: Vector, b: Vector | None = None, z: Vector | None = None,
+            a: float = 0.0, c: float = 0.0) -> float:  # fmt: skip
+        """Do one of the jobs of `sweep`; return its sum."""
+        return float(self._sweep(job, u, y, b, z, a, c))
+
+    @functools.cached_property
+    def _sweep(self) -> Callable[..., float]:
+        """Return the kernel with everything filled in that stays."""
+        m0, m1, m2 = self.lattice.sizes
+        number = self.coefficients.dtype.type
+        nothing = np.zeros(0, self.moduli.dtype)
+        components = np.uintp(self.lattice.components)
+
+        def call(job: int, u: Vector, y: Vector, b: Vector | None, z: Vector | None, a: float, c: float) -> float:
+            return float(
+                sweep(self.kind, components, u, y, nothing if b is None else b, nothing if z is None else z,
+                      self.inverse, self.springs, self.fixed, self.moduli, self.coefficients, m0, m1, m2, job,
+                      number(a), number(c), numba.get_num_threads())
+            )  # fmt: skip
+
+        return call
+
+    def apply(self, unknowns: Array) -> Array:
+        """Return K u on all unknowns; entries on fixed ones count as zero, and are zero.
+
+        Parameters
+        ----------
+        unknowns : array, shape (n_dofs,) or (n_dofs, k)
+            Numbered node by node.
+        """
+        columns = unknowns.reshape(len(unknowns), -1)
+        out = np.empty(columns.shape)
+        u, y = (self.lattice.vector(self.moduli.dtype) for _ in range(2))
+        for column, result in zip(columns.T, out.T, strict=True):
+            self.lattice.load(u, column)
+            u[self.fixed] = 0
+            self.run(APPLY, u, y)
+            result[:] = self.lattice.unload(y)
+        return out.reshape(unknowns.shape)
