@@ -22,6 +22,10 @@ class Operator(Protocol):
         """The system behind it."""
 
     @property
+    def moduli(self) -> Array:
+        """By cell; a solver without a matrix begins with these."""
+
+    @property
     def matrix(self) -> Any:
         """Lower triangle, CSC, on the free unknowns."""
 
@@ -39,13 +43,15 @@ class Operator(Protocol):
 class Factor(Protocol):
     """An operator made ready for solving; it stays valid whatever is factored later."""
 
-    def solve(self, rhs: Array) -> Array:
+    def solve(self, rhs: Array, guess: Array | None = None) -> Array:
         """Return the solutions of K u = rhs, zero on fixed unknowns.
 
         Parameters
         ----------
         rhs : array, shape (n_dofs,) or (n_dofs, k)
             Right-hand sides as columns; entries on fixed unknowns are ignored.
+        guess : array, optional
+            Like `rhs`, near the solutions; what an iterative solver begins with, and others ignore.
 
         Returns
         -------
@@ -85,7 +91,7 @@ class DirectFactor:
     system: System
     substitute: Callable[[Array], Array]
 
-    def solve(self, rhs: Array) -> Array:
+    def solve(self, rhs: Array, guess: Array | None = None) -> Array:
         """Return the solutions, all columns at once; see `Factor.solve`."""
         columns = rhs.reshape(rhs.shape[0], -1)
         out = np.zeros_like(columns, dtype=np.float64)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from topopt.solvers.matrixfree.memory import read, write
+from topopt.solvers.matrixfree.memory import read, read_scratch, write_scratch
 
 __all__ = ["RUN", "WIDTH", "cells_coarse", "cells_h8", "cells_q4", "cells_s2", "cells_s3"]
 
@@ -56,8 +56,8 @@ def _ends(u: Any, e: Any, s0: Any) -> Any:
 @njit(forceinline=True, **FAST)  # type: ignore[untyped-decorator]
 def _put(t: Any, e: Any, pair: Any, even: Any, odd: Any) -> None:
     """Store what the modes with k = 0 and k = 1 give to the node at e and to the next one."""
-    write(t, U(2) * pair * WIDTH + e, even - odd)
-    write(t, (U(2) * pair + U(1)) * WIDTH + e + U(1), even + odd)
+    write_scratch(t, U(2) * pair * WIDTH + e, even - odd)
+    write_scratch(t, (U(2) * pair + U(1)) * WIDTH + e + U(1), even + odd)
 
 
 @njit(**FAST)  # type: ignore[untyped-decorator]
@@ -95,18 +95,18 @@ def cells_h8(u: Any, n: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k
         x3 = m * (read(k, U(27)) * x[3] + read(k, U(28)) * y[5] + read(k, U(29)) * z[6])
         y5 = m * (read(k, U(28)) * x[3] + read(k, U(30)) * y[5] + read(k, U(31)) * z[6])
         z6 = m * (read(k, U(29)) * x[3] + read(k, U(31)) * y[5] + read(k, U(32)) * z[6])
-        write(t, e, -x1)
-        write(t, WIDTH + e + U(1), x1)
+        write_scratch(t, e, -x1)
+        write_scratch(t, WIDTH + e + U(1), x1)
         _put(t, e, U(1), x2, x3)
         _put(t, e, U(2), x4, x5)
         _put(t, e, U(3), x6, x7)
-        write(t, U(8) * WIDTH + e, -y1)
-        write(t, U(9) * WIDTH + e + U(1), y1)
+        write_scratch(t, U(8) * WIDTH + e, -y1)
+        write_scratch(t, U(9) * WIDTH + e + U(1), y1)
         _put(t, e, U(5), y2, y3)
         _put(t, e, U(6), y4, y5)
         _put(t, e, U(7), y6, y7)
-        write(t, U(16) * WIDTH + e, -z1)
-        write(t, U(17) * WIDTH + e + U(1), z1)
+        write_scratch(t, U(16) * WIDTH + e, -z1)
+        write_scratch(t, U(17) * WIDTH + e + U(1), z1)
         _put(t, e, U(9), z2, z3)
         _put(t, e, U(10), z4, z5)
         _put(t, e, U(11), z6, z7)
@@ -123,11 +123,11 @@ def cells_q4(u: Any, n: Any, at: Any, s0: Any, moduli: Any, run: Any, k: Any, t:
         y1 = m * (read(k, U(1)) * x[2] + read(k, U(2)) * y[1])
         x1 = m * (read(k, U(3)) * x[1] + read(k, U(4)) * y[2])
         y2 = m * (read(k, U(4)) * x[1] + read(k, U(5)) * y[2])
-        write(t, e, -x1)
-        write(t, WIDTH + e + U(1), x1)
+        write_scratch(t, e, -x1)
+        write_scratch(t, WIDTH + e + U(1), x1)
         _put(t, e, U(1), x2, m * (read(k, U(6)) * x[3]))
-        write(t, U(4) * WIDTH + e, -y1)
-        write(t, U(5) * WIDTH + e + U(1), y1)
+        write_scratch(t, U(4) * WIDTH + e, -y1)
+        write_scratch(t, U(5) * WIDTH + e + U(1), y1)
         _put(t, e, U(3), y2, m * (read(k, U(7)) * y[3]))
 
 
@@ -166,14 +166,14 @@ def cells_coarse(
         flip = U(4) >> c
         for e in range(run):
             x = _corners(u, c * n + at + e, s1, s0)
-            write(v, (U(3) * (U(0) ^ flip) + c) * WIDTH + e, x[0])
-            write(v, (U(3) * (U(1) ^ flip) + c) * WIDTH + e, x[1])
-            write(v, (U(3) * (U(2) ^ flip) + c) * WIDTH + e, x[2])
-            write(v, (U(3) * (U(3) ^ flip) + c) * WIDTH + e, x[3])
-            write(v, (U(3) * (U(4) ^ flip) + c) * WIDTH + e, x[4])
-            write(v, (U(3) * (U(5) ^ flip) + c) * WIDTH + e, x[5])
-            write(v, (U(3) * (U(6) ^ flip) + c) * WIDTH + e, x[6])
-            write(v, (U(3) * (U(7) ^ flip) + c) * WIDTH + e, x[7])
+            write_scratch(v, (U(3) * (U(0) ^ flip) + c) * WIDTH + e, x[0])
+            write_scratch(v, (U(3) * (U(1) ^ flip) + c) * WIDTH + e, x[1])
+            write_scratch(v, (U(3) * (U(2) ^ flip) + c) * WIDTH + e, x[2])
+            write_scratch(v, (U(3) * (U(3) ^ flip) + c) * WIDTH + e, x[3])
+            write_scratch(v, (U(3) * (U(4) ^ flip) + c) * WIDTH + e, x[4])
+            write_scratch(v, (U(3) * (U(5) ^ flip) + c) * WIDTH + e, x[5])
+            write_scratch(v, (U(3) * (U(6) ^ flip) + c) * WIDTH + e, x[6])
+            write_scratch(v, (U(3) * (U(7) ^ flip) + c) * WIDTH + e, x[7])
     for c in range(U(3)):
         flip = U(4) >> c
         for pair in range(U(4)):
@@ -188,9 +188,9 @@ def _row(v: Any, n: Any, e: Any, moduli: Any, k: Any, at: Any, row: Any, g: Any)
         h = U(3) * (g ^ w)
         q = U(3) * (row * U(8) + w)
         total += read(moduli, w * n + at + e) * (
-            read(k, q) * read(v, h * WIDTH + e)
-            + read(k, q + U(1)) * read(v, (h + U(1)) * WIDTH + e)
-            + read(k, q + U(2)) * read(v, (h + U(2)) * WIDTH + e)
+            read(k, q) * read_scratch(v, h * WIDTH + e)
+            + read(k, q + U(1)) * read_scratch(v, (h + U(1)) * WIDTH + e)
+            + read(k, q + U(2)) * read_scratch(v, (h + U(2)) * WIDTH + e)
         )
     return total
 

@@ -86,8 +86,9 @@ class MatrixFree:
     fixed: NDArray[np.uintp]
 
     @staticmethod
-    def of(system: GridSystem, moduli: Array, dtype: DTypeLike = np.float64, scale: float = 1.0) -> MatrixFree:
-        """Return the operator of a system at given moduli, times `scale`, without a diagonal.
+    def of(system: GridSystem, moduli: Array, dtype: DTypeLike = np.float64, scale: float = 1.0,
+           spring: float = 1.0) -> MatrixFree:  # fmt: skip
+        """Return the operator at given moduli, without `inverse`; element matrix and springs are scaled.
 
         Raises
         ------
@@ -99,7 +100,7 @@ class MatrixFree:
         springs = np.zeros(0, dtype)
         if system.springs.any():
             springs = lattice.vector(dtype)
-            lattice.load(springs, system.springs * scale)
+            lattice.load(springs, system.springs * spring)
         return MatrixFree(
             lattice,
             kind_of(system.ndim, lattice.components),

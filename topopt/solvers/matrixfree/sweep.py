@@ -14,7 +14,7 @@ import numpy as np
 from numba import njit, prange
 
 from topopt.solvers.matrixfree.cells import RUN, WIDTH, cells_coarse, cells_h8, cells_q4, cells_s2, cells_s3
-from topopt.solvers.matrixfree.memory import read, write
+from topopt.solvers.matrixfree.memory import read, read_scratch, read_sum, write, write_sum
 
 __all__ = ["APPLY", "BRICK", "COARSE_BRICK", "RESIDUAL", "SCALAR_2D", "SCALAR_3D", "SQUARE", "STEP", "sweep"]
 
@@ -31,7 +31,7 @@ APPLY, RESIDUAL, STEP, LAST = range(4)
 def _column(t: Any, c: Any, planes: Any, ij: Any, e: Any) -> Any:
     """Add what a node gets from the cells before and behind it in its row."""
     q = c * (planes + planes) + ij + ij
-    return read(t, q * WIDTH + e) + read(t, (q + U(1)) * WIDTH + e)
+    return read_scratch(t, q * WIDTH + e) + read_scratch(t, (q + U(1)) * WIDTH + e)
 
 
 @njit(**FAST)  # type: ignore[untyped-decorator]
@@ -43,8 +43,8 @@ def _scatter_3d(t: Any, acc: Any, below: Any, above: Any, stride: Any, nc: Any, 
         for e in range(run):
             v = _column(t, c, U(4), U(0), e) + sign * _column(t, c, U(4), U(1), e)
             w = _column(t, c, U(4), U(2), e) + sign * _column(t, c, U(4), U(3), e)
-            write(acc, a + e, read(acc, a + e) + (v - w))
-            write(acc, b + e, read(acc, b + e) + (v + w))
+            write_sum(acc, a + e, read_sum(acc, a + e) + (v - w))
+            write_sum(acc, b + e, read_sum(acc, b + e) + (v + w))
 
 
 @njit(**FAST)  # type: ignore[untyped-decorator]
@@ -56,8 +56,8 @@ def _scatter_2d(t: Any, acc: Any, below: Any, above: Any, stride: Any, nc: Any, 
         for e in range(run):
             v = _column(t, c, U(2), U(0), e)
             w = _column(t, c, U(2), U(1), e)
-            write(acc, a + e, read(acc, a + e) + (v - w))
-            write(acc, b + e, read(acc, b + e) + (v + w))
+            write_sum(acc, a + e, read_sum(acc, a + e) + (v - w))
+            write_sum(acc, b + e, read_sum(acc, b + e) + (v + w))
 
 
 @njit(**FAST)  # type: ignore[untyped-decorator]
@@ -108,15 +108,15 @@ def _finish(acc: Any, below: Any, stride: Any, u: Any, y: Any, b: Any, z: Any, i
                 acc[f + e] += springs[g + e] * u[g + e]
         if job == APPLY:
             for e in range(s0):
-                v = read(acc, f + e)
+                v = read_sum(acc, f + e)
                 write(y, g + e, v)
                 part += v * read(u, g + e)
         elif job == RESIDUAL:
             for e in range(s0):
-                write(y, g + e, read(b, g + e) - read(acc, f + e))
+                write(y, g + e, read(b, g + e) - read_sum(acc, f + e))
         elif job == STEP:
             for e in range(s0):
-                r = read(b, g + e) - read(acc, f + e)
+                r = read(b, g + e) - read_sum(acc, f + e)
                 v = a * read(z, g + e) + c * (read(inverse, g + e) * r)
                 w = read(u, g + e) + v
                 write(z, g + e, v)
@@ -124,7 +124,7 @@ def _finish(acc: Any, below: Any, stride: Any, u: Any, y: Any, b: Any, z: Any, i
                 part += w * read(b, g + e)
         else:
             for e in range(s0):
-                r = read(b, g + e) - read(acc, f + e)
+                r = read(b, g + e) - read_sum(acc, f + e)
                 w = read(u, g + e) + c * (read(inverse, g + e) * r)
                 write(y, g + e, w)
                 part += w * read(b, g + e)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from topopt.errors import InputError
 from topopt.parameters import Array
 
-__all__ = ["blocks", "by_class", "child_matrices", "refinement", "walsh"]
+__all__ = ["blocks", "by_class", "child_matrices", "in_corner", "refinement", "walsh"]
 
 
 @functools.cache
@@ -88,12 +88,20 @@ def refinement(ndim: int, level: int, components: int) -> Array:
     array, shape (2**(level ndim) fine cells, k corners, k corners), k = components 2**ndim
         Fine cells numbered in C order.
     """
+    places = itertools.product(range(2**level), repeat=ndim)
+    return np.array([_weights(place, level, components) for place in places])
+
+
+def in_corner(ndim: int, level: int, components: int) -> Array:
+    """Return the same for the first fine cell alone, shape (k, k)."""
+    return _weights((0,) * ndim, level, components)
+
+
+def _weights(place: tuple[int, ...], level: int, components: int) -> Array:
+    """Return how the corners of one fine cell follow from those of the coarse one."""
     n = 2**level
-    weights = []
-    for child in itertools.product(range(n), repeat=ndim):
-        ends = [np.array([[1 - s, s] for s in (place / n, (place + 1) / n)]) for place in child]
-        weights.append(np.kron(functools.reduce(np.kron, ends), np.eye(components)))
-    return np.array(weights)
+    ends = [np.array([[1 - s, s] for s in (along / n, (along + 1) / n)]) for along in place]
+    return np.kron(functools.reduce(np.kron, ends), np.eye(components))
 
 
 @functools.lru_cache(maxsize=8)

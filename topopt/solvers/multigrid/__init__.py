@@ -1,0 +1,1 @@
+"""Conjugate gradients with a multigrid preconditioner on structured grids."""

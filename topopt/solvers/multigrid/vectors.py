@@ -1,0 +1,87 @@
+"""The long vectors of conjugate gradients: several sums in one pass through memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numba import njit, prange
+
+from topopt.solvers.matrixfree.memory import read, read_scratch, read_sum, write, write_scratch, write_sum
+
+__all__ = ["advance", "direction", "jacobi", "node_sums"]
+
+U = np.uintp
+FAST = {"fastmath": True, "error_model": "numpy", "cache": True}
+
+
+@njit(parallel=True, **FAST)  # type: ignore[untyped-decorator]
+def advance(alpha: Any, p: Any, q: Any, x: Any, r: Any, single: Any, slabs: Any) -> float:
+    """Do x += alpha p, r -= alpha q, single = r; return r . r."""
+    n = U(x.size)
+    parts = np.zeros(slabs * 8)
+    for s in prange(slabs):
+        total = 0.0
+        for e in range(U(s) * n // U(slabs), (U(s) + U(1)) * n // U(slabs)):
+            write_sum(x, e, read_sum(x, e) + alpha * read(p, e))
+            v = read_scratch(r, e) - alpha * read(q, e)
+            write_scratch(r, e, v)
+            write(single, e, v)
+            total += v * v
+        parts[s * 8] = total
+    return parts.sum()
+
+
+@njit(parallel=True, **FAST)  # type: ignore[untyped-decorator]
+def direction(beta: Any, z: Any, p: Any, slabs: Any) -> None:
+    """Do p = z + beta p."""
+    n = U(p.size)
+    for s in prange(slabs):
+        for e in range(U(s) * n // U(slabs), (U(s) + U(1)) * n // U(slabs)):
+            write_sum(p, e, read(z, e) + beta * read_sum(p, e))
+
+
+@njit(parallel=True, **FAST)  # type: ignore[untyped-decorator]
+def jacobi(b: Any, inverse: Any, c: Any, x: Any, z: Any, slabs: Any) -> None:
+    """Do x = c b / diagonal, and z = x unless z is empty: the first step from zero."""
+    n = U(x.size)
+    keep = z.size > 0
+    for s in prange(slabs):
+        first = U(s) * n // U(slabs)
+        last = (U(s) + U(1)) * n // U(slabs)
+        if keep:
+            for e in range(first, last):
+                v = c * (read(inverse, e) * read(b, e))
+                write(x, e, v)
+                write_scratch(z, e, v)
+        else:
+            for e in range(first, last):
+                write(x, e, c * (read(inverse, e) * read(b, e)))
+
+
+@njit(parallel=True, **FAST)  # type: ignore[untyped-decorator]
+def node_sums(moduli: Any, n: Any, shares: Any, back: Any, out: Any, slabs: Any) -> None:
+    """Add up at the nodes what the cells around them give.
+
+    Parameters
+    ----------
+    moduli : vector
+        Fields of the cells, one after the other.
+    shares : array, shape (components, corners, fields)
+        What a unit of a field gives to a corner's component.
+    back : array of uintp
+        By corner: how far behind the node its cell is numbered.
+    out : vector
+        The sums, component after component.
+    """
+    for s in prange(slabs):
+        first = U(s) * n // U(slabs)
+        last = (U(s) + U(1)) * n // U(slabs)
+        for c in range(U(shares.shape[0])):
+            out[c * n + first : c * n + last] = 0
+            for corner in range(U(back.size)):
+                for field in range(U(shares.shape[2])):
+                    w = shares[c, corner, field]
+                    shift = field * n - back[corner]
+                    for e in range(first, last):
+                        write_sum(out, c * n + e, read_sum(out, c * n + e) + w * read(moduli, shift + e))
