@@ -43,6 +43,8 @@ GUESTS = {
     "vtk": {"figures", "files.export"},
     "vtkmodules": {"figures", "files.export"},
     "sksparse": {"solvers"},
+    "numba": {"solvers"},
+    "llvmlite": {"solvers"},
     "joblib": {"study"},
     "distributed": {"study"},
     "dask": {"study"},

@@ -98,7 +98,7 @@ def test_forty_five_numbers_make_a_brick_and_ten_a_rectangle():
 
 def test_an_element_that_is_not_mirror_symmetric_is_refused(rng):
     skew = rng.normal(size=(8, 8))
-    with pytest.raises(InputError, match="mirror symmetry of its cell.*take the solver 'cholmod'"):
+    with pytest.raises(InputError, match="does not keep to the mirror symmetry of its cell"):
         coefficients(skew + skew.T, 2)
     square = Elastic(Grid((1, 1)), rng, 0.3)
     resisting = square.element_matrix + 0.1 * np.eye(8)

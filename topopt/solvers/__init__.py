@@ -2,7 +2,8 @@
 
 from topopt.solvers.cholmod import Cholmod
 from topopt.solvers.choose import SOLVERS, Choice, choose
+from topopt.solvers.multigrid import Multigrid
 from topopt.solvers.protocol import Factor, Operator, Solver
 from topopt.solvers.superlu import SuperLU
 
-__all__ = ["SOLVERS", "Choice", "Cholmod", "Factor", "Operator", "Solver", "SuperLU", "choose"]
+__all__ = ["SOLVERS", "Choice", "Cholmod", "Factor", "Multigrid", "Operator", "Solver", "SuperLU", "choose"]

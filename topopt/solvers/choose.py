@@ -11,12 +11,15 @@ import psutil
 
 from topopt.errors import InputError, TooLargeError, suggestion
 from topopt.solvers.cholmod import Cholmod, cholmod_available, require_cholmod
+from topopt.solvers.multigrid import Multigrid
 from topopt.solvers.protocol import Solver, System
 from topopt.solvers.superlu import SuperLU
 
 __all__ = ["SOLVERS", "Choice", "available_bytes", "choose"]
 
-SOLVERS: Mapping[str, Callable[[], Solver]] = MappingProxyType({"cholmod": Cholmod, "superlu": SuperLU})
+SOLVERS: Mapping[str, Callable[[], Solver]] = MappingProxyType(
+    {"cholmod": Cholmod, "multigrid": Multigrid, "superlu": SuperLU}
+)
 """The solvers that can be asked for by name."""
 
 CONTROL_GROUP = (
@@ -96,7 +99,7 @@ def available_bytes() -> int:
 def _given(structure: System, solver: Solver) -> Choice:
     """Take a solver as it is; what is known of it depends on its kind."""
     reason = f"{solver}: given"
-    for name, kind in (("cholmod", Cholmod), ("superlu", SuperLU)):
+    for name, kind in (("cholmod", Cholmod), ("multigrid", Multigrid), ("superlu", SuperLU)):
         if isinstance(solver, kind):
             fit, n = _FITS[name, structure.ndim], len(structure.free)
             _refuse_too_large(structure, name, fit.bytes(n))

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from topopt.solvers.matrixfree.compiled import inlined, kernel
 from topopt.solvers.matrixfree.memory import read, read_scratch, write_scratch
 
 __all__ = ["RUN", "WIDTH", "cells_coarse", "cells_h8", "cells_q4", "cells_s2", "cells_s3"]
@@ -16,10 +16,9 @@ RUN = U(128)
 """Cells of a run; their modes stay in the first-level cache."""
 WIDTH = U(144)
 """Room for a run and the node behind it."""
-FAST = {"fastmath": True, "error_model": "numpy", "cache": True}
 
 
-@njit(forceinline=True, **FAST)  # type: ignore[untyped-decorator]
+@inlined
 def _corners(u: Any, e: Any, s1: Any, s0: Any) -> Any:
     """Return the eight modes, 4 i + 2 j + k, of the corners of cell e, times eight."""
     a = read(u, e)
@@ -41,7 +40,7 @@ def _corners(u: Any, e: Any, s1: Any, s0: Any) -> Any:
     return a + b, b - a, c + d, d - c, f + g, g - f, h + i, i - h
 
 
-@njit(forceinline=True, **FAST)  # type: ignore[untyped-decorator]
+@inlined
 def _ends(u: Any, e: Any, s0: Any) -> Any:
     """Return the four modes, 2 i + k, of the corners of cell e in the plane, times four."""
     a = read(u, e)
@@ -53,14 +52,14 @@ def _ends(u: Any, e: Any, s0: Any) -> Any:
     return a + b, b - a, f + g, g - f
 
 
-@njit(forceinline=True, **FAST)  # type: ignore[untyped-decorator]
+@inlined
 def _put(t: Any, e: Any, pair: Any, even: Any, odd: Any) -> None:
     """Store what the modes with k = 0 and k = 1 give to the node at e and to the next one."""
     write_scratch(t, U(2) * pair * WIDTH + e, even - odd)
     write_scratch(t, (U(2) * pair + U(1)) * WIDTH + e + U(1), even + odd)
 
 
-@njit(**FAST)  # type: ignore[untyped-decorator]
+@kernel
 def cells_h8(u: Any, n: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) -> None:
     """Bricks: 8 blocks, of which 45 entries are not zero (see `packed` in the operator for their order)."""
     for e in range(run):
@@ -112,7 +111,7 @@ def cells_h8(u: Any, n: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k
         _put(t, e, U(11), z6, z7)
 
 
-@njit(**FAST)  # type: ignore[untyped-decorator]
+@kernel
 def cells_q4(u: Any, n: Any, at: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) -> None:
     """Rectangles: stretching (2, x), (1, y); shear (1, x), (2, y); bending (3, x) and (3, y)."""
     for e in range(run):
@@ -131,7 +130,7 @@ def cells_q4(u: Any, n: Any, at: Any, s0: Any, moduli: Any, run: Any, k: Any, t:
         _put(t, e, U(3), y2, m * (read(k, U(7)) * y[3]))
 
 
-@njit(**FAST)  # type: ignore[untyped-decorator]
+@kernel
 def cells_s3(u: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) -> None:
     """One unknown a node, bricks: the matrix is diagonal in the modes."""
     for e in range(run):
@@ -143,7 +142,7 @@ def cells_s3(u: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k: Any, t
         _put(t, e, U(3), m * (read(k, U(6)) * x[6]), m * (read(k, U(7)) * x[7]))
 
 
-@njit(**FAST)  # type: ignore[untyped-decorator]
+@kernel
 def cells_s2(u: Any, at: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) -> None:
     """One unknown a node, rectangles."""
     for e in range(run):
@@ -153,10 +152,8 @@ def cells_s2(u: Any, at: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) ->
         _put(t, e, U(1), m * (read(k, U(2)) * x[2]), m * (read(k, U(3)) * x[3]))
 
 
-@njit(**FAST)  # type: ignore[untyped-decorator]
-def cells_coarse(
-    u: Any, n: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any
-) -> None:
+@kernel
+def cells_coarse(u: Any, n: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) -> None:
     """Bricks made of eight bricks: mode classes g and h couple by coefficient g ^ h of the children's moduli.
 
     ``t`` has room for the modes behind the 24 rows of the result.
@@ -177,10 +174,12 @@ def cells_coarse(
     for c in range(U(3)):
         flip = U(4) >> c
         for pair in range(U(4)):
-            _coarse_rows(v, n, at, moduli, run, k, t, c, (U(2) * pair) ^ flip, (U(2) * pair + U(1)) ^ flip, pair)
+            _coarse_rows(
+                v, n, at, moduli, run, k, t, c, (U(2) * pair) ^ flip, (U(2) * pair + U(1)) ^ flip, pair
+            )
 
 
-@njit(forceinline=True, **FAST)  # type: ignore[untyped-decorator]
+@inlined
 def _row(v: Any, n: Any, e: Any, moduli: Any, k: Any, at: Any, row: Any, g: Any) -> Any:
     """Return one mode of the forces: over the classes, coefficient times three products."""
     total = k.dtype.type(0)
@@ -195,7 +194,7 @@ def _row(v: Any, n: Any, e: Any, moduli: Any, k: Any, at: Any, row: Any, g: Any)
     return total
 
 
-@njit(**FAST)  # type: ignore[untyped-decorator]
+@kernel
 def _coarse_rows(v: Any, n: Any, at: Any, moduli: Any, run: Any, k: Any, t: Any, c: Any, g: Any, h: Any,
                  pair: Any) -> None:  # fmt: skip
     """Do the modes with k = 0 and k = 1 of one component: classes g and h."""

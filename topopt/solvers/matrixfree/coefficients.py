@@ -51,11 +51,11 @@ def coefficients(element_matrix: Array, ndim: int) -> Array:
             "the element matrix resists translations or couples modes that an isotropic material does not; "
             "take the solver 'cholmod'"
         )
-    return found[places[:, 0], places[:, 1], places[:, 2]]
+    return np.asarray(found[places[:, 0], places[:, 1], places[:, 2]])
 
 
 def coarse_coefficients(element_matrix: Array) -> Array:
-    """Return what `cells_coarse` reads for bricks made of eight bricks, flat, [class, component, w, component].
+    """Return what `cells_coarse` reads for bricks made of eight, flat, [class, component, w, component].
 
     With E_c = sum_w e_w phi_w(c) the Galerkin matrix sum_c E_c P_c^T K P_c is sum_w e_w M_w,
     M_w = sum_c phi_w(c) P_c^T K P_c, and by reflection M_w couples class g with class g ^ w only.

@@ -1,4 +1,4 @@
-"""How fields lie in memory: one flat array, component after component, nodes of a grid padded to even cells."""
+"""How fields lie in memory: one flat array, component after component, on a grid padded to even cells."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ class Lattice:
     """The nodes of a grid of cells, an axis with an odd number of cells padded by a layer of void.
 
     A vector is flat: component after component, nodes in C order. Cells share the numbers of their lowest
-    nodes, so that the last cell along an axis is a ghost of modulus 0 and a sweep need not stop at the end of a
-    row. In front of and behind every vector lies a stretch of zeros as long as a plane and a row, so that a
-    stencil may reach over the edge, where its weights are zero.
+    nodes, so that the last cell along an axis is a ghost of modulus 0 and a sweep need not stop at the end
+    of a row. In front of and behind every vector lies a stretch of zeros as long as a plane and a row, so
+    that a stencil may reach over the edge, where its weights are zero.
 
     Parameters
     ----------

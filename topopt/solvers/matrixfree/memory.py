@@ -1,10 +1,11 @@
 """Reads and writes of flat arrays that promise the compiler not to overlap, so that loops become vector code.
 
 LLVM turns a loop into vector instructions only if no write can change what a later turn reads. It could find
-out at run time, but gives up beyond a handful of arrays and offsets, and a loop over a brick's nodes has dozens.
-Here every access names the *role* of its array, and promises that arrays of different roles do not overlap, much as
-`restrict` does in C. **The promise is the caller's**, and because the compiler puts functions into one another,
-it holds for a whole kernel: an array keeps its role in everything that is called from one parallel loop.
+out at run time, but gives up beyond a handful of arrays and offsets, and a loop over a brick's nodes has
+dozens. Here every access names the *role* of its array, and promises that arrays of different roles do not
+overlap, much as `restrict` does in C. **The promise is the caller's**, and because the compiler puts
+functions into one another, it holds for a whole kernel: an array keeps its role in everything that is called
+from one parallel loop.
 
 * given: `read` only. An array that is written as a result, too, must be read and written at the same places.
 * result: `write` only.

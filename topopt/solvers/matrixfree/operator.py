@@ -124,7 +124,9 @@ class MatrixFree:
         nothing = np.zeros(0, self.moduli.dtype)
         components = np.uintp(self.lattice.components)
 
-        def call(job: int, u: Vector, y: Vector, b: Vector | None, z: Vector | None, a: float, c: float) -> float:
+        def call(
+            job: int, u: Vector, y: Vector, b: Vector | None, z: Vector | None, a: float, c: float
+        ) -> float:
             return float(
                 sweep(self.kind, components, u, y, nothing if b is None else b, nothing if z is None else z,
                       self.inverse, self.springs, self.fixed, self.moduli, self.coefficients, m0, m1, m2, job,

@@ -1,9 +1,10 @@
 """The matrix-free operator: one sweep over planes of cells, what is known of a plane's nodes written once.
 
-Cells are taken in runs of `RUN` along the nodes' numbers, whatever the length of a row: the ghost cells between
-rows have modulus 0. `cells_*` turn displacements of a run into the forces' modes, `scatter` adds them to the nodes
-of the planes below and above, and `finish` writes a plane when all its cells have been there. Each thread owns a slab
-of planes and takes the layer of cells below its slab twice, so that no two threads write to one place.
+Cells are taken in runs of `RUN` along the nodes' numbers, whatever the length of a row: the ghost cells
+between rows have modulus 0. `cells_*` turn displacements of a run into the forces' modes, `scatter` adds
+them to the nodes of the planes below and above, and `finish` writes a plane when all its cells have been
+there. Each thread owns a slab of planes and takes the layer of cells below its slab twice, so that no two
+threads write to one place.
 """
 
 from __future__ import annotations
@@ -11,30 +12,30 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
 from topopt.solvers.matrixfree.cells import RUN, WIDTH, cells_coarse, cells_h8, cells_q4, cells_s2, cells_s3
+from topopt.solvers.matrixfree.compiled import inlined, kernel, parallel
 from topopt.solvers.matrixfree.memory import read, read_scratch, read_sum, write, write_sum
 
 __all__ = ["APPLY", "BRICK", "COARSE_BRICK", "RESIDUAL", "SCALAR_2D", "SCALAR_3D", "SQUARE", "STEP", "sweep"]
 
 U = np.uintp
-FAST = {"fastmath": True, "error_model": "numpy", "cache": True}
 
 BRICK, SQUARE, SCALAR_3D, SCALAR_2D, COARSE_BRICK = range(5)
 """Kinds of cells."""
 APPLY, RESIDUAL, STEP, LAST = range(4)
-"""Jobs: y = K u; y = b - K u; z = a z + c (b - K u) / diagonal, y = u + z; the same with a = 0 and z left alone."""
+"""Jobs: y = K u; y = b - K u; z = a z + c (b - K u) / diagonal, y = u + z; the same with a = 0, no z."""
 
 
-@njit(forceinline=True, **FAST)  # type: ignore[untyped-decorator]
+@inlined
 def _column(t: Any, c: Any, planes: Any, ij: Any, e: Any) -> Any:
     """Add what a node gets from the cells before and behind it in its row."""
     q = c * (planes + planes) + ij + ij
     return read_scratch(t, q * WIDTH + e) + read_scratch(t, (q + U(1)) * WIDTH + e)
 
 
-@njit(**FAST)  # type: ignore[untyped-decorator]
+@kernel
 def _scatter_3d(t: Any, acc: Any, below: Any, above: Any, stride: Any, nc: Any, run: Any, sign: Any) -> None:
     """Add the modes of a run to the rows at its lower (sign -1) or upper (sign 1) side, in both planes."""
     for c in range(nc):
@@ -47,7 +48,7 @@ def _scatter_3d(t: Any, acc: Any, below: Any, above: Any, stride: Any, nc: Any, 
             write_sum(acc, b + e, read_sum(acc, b + e) + (v + w))
 
 
-@njit(**FAST)  # type: ignore[untyped-decorator]
+@kernel
 def _scatter_2d(t: Any, acc: Any, below: Any, above: Any, stride: Any, nc: Any, run: Any) -> None:
     """Add the modes of a run to both rows of nodes."""
     for c in range(nc):
@@ -60,7 +61,7 @@ def _scatter_2d(t: Any, acc: Any, below: Any, above: Any, stride: Any, nc: Any, 
             write_sum(acc, b + e, read_sum(acc, b + e) + (v + w))
 
 
-@njit(**FAST)  # type: ignore[untyped-decorator]
+@kernel
 def _layer(kind: Any, u: Any, n: Any, at: Any, m1: Any, m2: Any, moduli: Any, k: Any, t: Any, acc: Any,
            below: Any, above: Any, stride: Any, nc: Any) -> None:  # fmt: skip
     """Go through one layer of cells, between the planes of nodes that begin at `at` and one plane further."""
@@ -94,9 +95,9 @@ def _layer(kind: Any, u: Any, n: Any, at: Any, m1: Any, m2: Any, moduli: Any, k:
         e += run
 
 
-@njit(**FAST)  # type: ignore[untyped-decorator]
+@kernel
 def _finish(acc: Any, below: Any, stride: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, springs: Any,
-            at: Any, n: Any, s0: Any, nc: Any, job: Any, a: Any, c: Any) -> float:  # fmt: skip
+            at: Any, n: Any, s0: Any, nc: Any, job: Any, a: Any, c: Any) -> Any:  # fmt: skip
     """Write a plane of nodes; return its share of u . y (APPLY) or b . y."""
     total = 0.0
     for q in range(nc):
@@ -132,9 +133,10 @@ def _finish(acc: Any, below: Any, stride: Any, u: Any, y: Any, b: Any, z: Any, i
     return total
 
 
-@njit(parallel=True, **FAST)  # type: ignore[untyped-decorator]
-def sweep(kind: Any, nc: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, springs: Any, fixed: Any, moduli: Any,
-          k: Any, m0: Any, m1: Any, m2: Any, job: Any, a: Any, c: Any, slabs: Any) -> float:  # fmt: skip
+@parallel
+def sweep(kind: Any, nc: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, springs: Any, fixed: Any,
+          moduli: Any, k: Any, m0: Any, m1: Any, m2: Any, job: Any, a: Any, c: Any,
+          slabs: Any) -> Any:  # fmt: skip
     """Do a job with K u; entries listed in `fixed` come out as zero.
 
     Parameters
@@ -183,7 +185,9 @@ def sweep(kind: Any, nc: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, spri
             if i + U(1) < m0:
                 _layer(kind, u, n, i * s0, m1, m2, moduli, k, t, acc, below, above, stride, nc)
             if i >= first:
-                total += _finish(acc, below, stride, u, y, b, z, inverse, springs, i * s0, n, s0, nc, job, a, c)
+                total += _finish(
+                    acc, below, stride, u, y, b, z, inverse, springs, i * s0, n, s0, nc, job, a, c
+                )
             swap = below
             below = above
             above = swap

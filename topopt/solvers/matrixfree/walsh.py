@@ -1,11 +1,11 @@
-"""Element matrices in the Walsh-Hadamard basis of a cell's corners, where mirror symmetry cuts them into blocks.
+"""Element matrices in the Walsh-Hadamard basis of a cell's corners, where symmetry cuts them into blocks.
 
 A field on the corners of a brick, signs s in {-1, 1}^d, is a sum of the products phi_m(s) = prod_a s_a^(m_a),
-one for every m in {0, 1}^d. Reflecting the brick along axis a changes the sign of every phi_m with m_a = 1 and of
-displacement component a. An element matrix that does not change when the brick is reflected can therefore only
-couple mode m of component c with mode m' of component c' if flipping bit c of m and bit c' of m' gives the same
-number, the *class*: in 3-D eight blocks of 3 x 3 instead of 24 x 24. It holds for every brick of a material that
-is isotropic, or orthotropic along the axes.
+one for every m in {0, 1}^d. Reflecting the brick along axis a changes the sign of every phi_m with m_a = 1
+and of displacement component a. An element matrix that does not change when the brick is reflected can
+therefore only couple mode m of component c with mode m' of component c' if flipping bit c of m and bit c' of
+m' gives the same number, the *class*: in 3-D eight blocks of 3 x 3 instead of 24 x 24. It holds for every
+brick of a material that is isotropic, or orthotropic along the axes.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def walsh(ndim: int) -> Array:
 
 @functools.cache
 def by_class(ndim: int, components: int) -> NDArray[np.intp]:
-    """Return, class by class, the positions ``mode * components + component``; classes of a scalar are modes."""
+    """Return the positions ``mode * components + component`` class by class; a scalar's classes are modes."""
     if components == 1:
         return np.arange(2**ndim)
     flips = [1 << (ndim - 1 - axis) for axis in range(components)]
@@ -61,13 +61,13 @@ def blocks(element_matrix: Array, ndim: int) -> Array:
     full = transformed(element_matrix, ndim)
     components = len(full) // 2**ndim
     shaped = full.reshape(2**ndim, components, 2**ndim, components)
-    found = np.einsum("icid->icd", shaped).copy()
+    found: Array = np.einsum("icid->icd", shaped).copy()
     shaped = shaped.copy()
     shaped[np.arange(2**ndim), :, np.arange(2**ndim), :] = 0.0
     if np.abs(shaped).max() > 1e-12 * np.abs(found).max():
         raise InputError(
-            "the element matrix does not keep to the mirror symmetry of its cell, so the matrix-free operator "
-            "does not apply; take the solver 'cholmod'"
+            "the element matrix does not keep to the mirror symmetry of its cell, so the matrix-free "
+            "operator does not apply; take the solver 'cholmod'"
         )
     return found
 

@@ -37,7 +37,9 @@ class Bottom:
 
     def solve(self, b: Vector, x: Vector) -> None:
         """Write the solution for `b` into `x`."""
-        x[self.order] = cho_solve_banded((self.band, True), b[self.order].astype(np.float64), check_finite=False)
+        x[self.order] = cho_solve_banded(
+            (self.band, True), b[self.order].astype(np.float64), check_finite=False
+        )
 
 
 @functools.lru_cache(maxsize=8)
@@ -72,7 +74,9 @@ def bottom(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, f
     size = len(order)
     matrices = cell_matrices(element_matrix, moduli, level, 0, lattice.cells[0], np.float64)
     shape = (int(distance.max()) + 1, size)
-    flat = np.bincount((distance * size + column).ravel(), weights=matrices.ravel(), minlength=shape[0] * size)
+    flat = np.bincount(
+        (distance * size + column).ravel(), weights=matrices.ravel(), minlength=shape[0] * size
+    )
     band = flat.reshape(shape)
     if len(springs):
         band[0] += springs[order]
@@ -89,5 +93,3 @@ def bottom(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, f
             f"multigrid: the operator of the coarsest grid is not positive definite ({error})"
         ) from error
     return Bottom(lattice, factor, order)
-
-

@@ -84,14 +84,14 @@ class Hierarchy:
         for a, c in plan[1:]:
             operator.run(STEP, x, y, room.b, room.z, a, c)
             x, y = y, x
+        components = np.uintp(operator.lattice.components)
         visits = self.steps.visits if 0 < level < len(self.levels) - 1 else 1
         fine, coarse = operator.lattice, self.floors[level + 1].lattice.sizes
         for _ in range(visits):
             operator.run(RESIDUAL, x, room.r, room.b)
-            restrict(room.r, below.b, self.floors[level + 1].fixed, np.uintp(fine.components), fine.sizes, coarse,
-                     threads)  # fmt: skip
+            restrict(room.r, below.b, self.floors[level + 1].fixed, components, fine.sizes, coarse, threads)
             correction, _sum = self._cycle(level + 1)
-            prolong(correction, x, operator.fixed, np.uintp(fine.components), fine.sizes, coarse, threads)
+            prolong(correction, x, operator.fixed, components, fine.sizes, coarse, threads)
         total = 0.0
         for step, (a, c) in enumerate(plan):
             job = LAST if step == 0 and steps == 1 else STEP
@@ -105,8 +105,9 @@ class Hierarchy:
 def chebyshev(steps: int, bound: float) -> list[tuple[float, float]]:
     """Return a and c of every step z = a z + c D^-1 r, x += z.
 
-    Chebyshev polynomials of the fourth kind need no lower bound of the spectrum; up to two steps the last one is
-    weighted optimally. Sources: Lottes 2023, doi:10.1002/nla.2518; Phillips & Fischer 2022, arXiv:2210.03179.
+    Chebyshev polynomials of the fourth kind need no lower bound of the spectrum; up to two steps the last
+    one is weighted optimally. Sources: Lottes 2023, doi:10.1002/nla.2518; Phillips & Fischer 2022,
+    arXiv:2210.03179.
     """
     plan = [((2 * k - 3) / (2 * k + 1), (8 * k - 4) / ((2 * k + 1) * bound)) for k in range(1, steps + 1)]
     plan[0] = (0.0, plan[0][1])
@@ -133,7 +134,8 @@ def hierarchy(system: GridSystem, moduli: Array, plan: Plan, scale: float, sprin
     """
     matrix = system.element_matrix * scale
     shaped = moduli.reshape(system.grid.cells)
-    floors, levels = plan.floors, []
+    floors = plan.floors
+    levels: list[Any] = []
     springs: Array = np.zeros(0)
     for level, floor in enumerate(floors[:-1]):
         operator: Any
@@ -150,7 +152,9 @@ def hierarchy(system: GridSystem, moduli: Array, plan: Plan, scale: float, sprin
         levels.append(operator)
     last = floors[-1]
     direct = bottom(matrix, shaped, len(floors) - 1, last.lattice, last.fixed, springs)
-    return Hierarchy(tuple(levels), floors, direct, tuple(_room(floor.lattice, dtype) for floor in floors), steps)
+    return Hierarchy(
+        tuple(levels), floors, direct, tuple(_room(floor.lattice, dtype) for floor in floors), steps
+    )
 
 
 def _room(lattice: Lattice, dtype: DTypeLike) -> Room:
@@ -205,7 +209,7 @@ def _finest(system: GridSystem, moduli: Array, scale: float, spring: float, dtyp
 
 
 def _halved(finest: MatrixFree, matrix: Array, floor: Floor, springs: Vector) -> MatrixFree:
-    """Return the operator of the second lattice, matrix-free: every cell keeps the moduli of its eight children."""
+    """Return the operator of the second lattice, matrix-free: a cell keeps the moduli of its children."""
     lattice, dtype = floor.lattice, finest.moduli.dtype
     moduli = lattice.vector(dtype, components=8)
     fields = moduli.reshape(8, *lattice.shape)

@@ -1,4 +1,4 @@
-"""The operators of the coarse lattices: exact Galerkin products, from the moduli and never from a fine matrix."""
+"""The operators of the coarse lattices: exact Galerkin products, made from the moduli alone."""
 
 from __future__ import annotations
 
@@ -142,7 +142,9 @@ def stencil(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, 
         if first >= last:
             continue
         matrices = cell_matrices(element_matrix, moduli, level, first, last, np.float64)
-        assemble(matrices, first, box, lattice.shape, start, stop, components, place, springs, weights, diagonal)
+        assemble(
+            matrices, first, box, lattice.shape, start, stop, components, place, springs, weights, diagonal
+        )
     return Stencil(lattice, weights, diagonal, fixed)
 
 

@@ -58,11 +58,11 @@ class Plan:
 def plan(system: GridSystem, coarsest: int) -> Plan:
     """Halve the cells, at least once, until at most `coarsest` unknowns are left.
 
-    An axis with an odd number of cells gets a layer of void, so that any grid can be halved; unknowns that only
-    void touches stay zero.
+    An axis with an odd number of cells gets a layer of void, so that any grid can be halved; unknowns that
+    only void touches stay zero.
     """
     lattice = lattice_of(system)
-    chain = []
+    chain: list[Lattice] = []
     while not chain or (lattice.n * lattice.components > coarsest and max(lattice.cells) > 1):
         chain.append(lattice)
         lattice = Lattice(lattice.coarse_cells, lattice.components)
@@ -142,7 +142,7 @@ def largest_eigenvalue(element_matrix: Array, ndim: int, level: int) -> float:
     """Return a bound of the eigenvalues of D^-1 K on a level, whatever the moduli.
 
     For sums of matrices K_c and of their diagonals D_c the largest eigenvalue of the pencil is at most the
-    largest of the summands' (the Rayleigh quotient of the sum is a mean of theirs). From the fourth level on not
-    all fine cells are looked at, but those of the third and the one in the corner, where the largest is.
+    largest of the summands' (the Rayleigh quotient of the sum is a mean of theirs). From the fourth level on
+    not all fine cells are looked at, but those of the third and the one in the corner, where the largest is.
     """
     return _largest(np.ascontiguousarray(element_matrix).tobytes(), ndim, level)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from topopt.solvers.matrixfree.compiled import kernel, parallel
 from topopt.solvers.matrixfree.memory import read, read_scratch, write, write_scratch
 from topopt.solvers.matrixfree.sweep import APPLY, RESIDUAL, STEP
 
@@ -15,10 +16,9 @@ __all__ = ["BLOCK", "assemble", "stencil_sweep"]
 U = np.uintp
 BLOCK = U(64)
 """Nodes of a block: the weights are stored block by block, [term][node]."""
-FAST = {"fastmath": True, "error_model": "numpy", "cache": True}
 
 
-@njit(**FAST)  # type: ignore[untyped-decorator]
+@kernel
 def _product(weights: Any, first: Any, u: Any, at: Any, n: Any, nc: Any, reach: Any, acc: Any) -> None:
     """Compute K u for the nodes of a block."""
     for q in range(nc * BLOCK):
@@ -41,12 +41,14 @@ def _product(weights: Any, first: Any, u: Any, at: Any, n: Any, nc: Any, reach: 
                     write_scratch(acc, row + e, read_scratch(acc, row + e) + v)
             else:
                 for e in range(BLOCK):
-                    write_scratch(acc, row + e, read_scratch(acc, row + e) + read(weights, w + e) * read(u, shift + e))
+                    write_scratch(
+                        acc, row + e, read_scratch(acc, row + e) + read(weights, w + e) * read(u, shift + e)
+                    )
 
 
-@njit(**FAST)  # type: ignore[untyped-decorator]
-def _finish(acc: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, at: Any, n: Any, nc: Any, job: Any, a: Any,
-            c: Any) -> float:  # fmt: skip
+@kernel
+def _finish(acc: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, at: Any, n: Any, nc: Any, job: Any,
+            a: Any, c: Any) -> Any:  # fmt: skip
     """Do the job on the nodes of a block, like `topopt.solvers.matrixfree.sweep`."""
     total = 0.0
     run = min(BLOCK, n - at)
@@ -63,7 +65,9 @@ def _finish(acc: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, at: Any, n: 
                 write(y, g + e, read(b, g + e) - read_scratch(acc, f + e))
         elif job == STEP:
             for e in range(run):
-                v = a * read(z, g + e) + c * (read(inverse, g + e) * (read(b, g + e) - read_scratch(acc, f + e)))
+                v = a * read(z, g + e) + c * (
+                    read(inverse, g + e) * (read(b, g + e) - read_scratch(acc, f + e))
+                )
                 w = read(u, g + e) + v
                 write(z, g + e, v)
                 write(y, g + e, w)
@@ -77,10 +81,10 @@ def _finish(acc: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, at: Any, n: 
     return total
 
 
-@njit(parallel=True, **FAST)  # type: ignore[untyped-decorator]
+@parallel
 def stencil_sweep(nc: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, fixed: Any, weights: Any, reach: Any,
-                  n: Any, job: Any, a: Any, c: Any, slabs: Any) -> float:  # fmt: skip
-    """Do a job with K u, entries listed in `fixed` come out as zero; see `topopt.solvers.matrixfree.sweep`."""
+                  n: Any, job: Any, a: Any, c: Any, slabs: Any) -> Any:  # fmt: skip
+    """Do a job of `topopt.solvers.matrixfree.sweep` with K u; entries in `fixed` come out as zero."""
     blocks = (n + BLOCK - U(1)) // BLOCK
     size = U(reach.size) * nc * nc * BLOCK
     parts = np.zeros(slabs * 8)
@@ -96,7 +100,7 @@ def stencil_sweep(nc: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, fixed: 
     return parts.sum()
 
 
-@njit(parallel=True, **FAST)  # type: ignore[untyped-decorator]
+@parallel
 def assemble(cells: Any, first: Any, cell_sizes: Any, sizes: Any, start: Any, stop: Any, nc: Any, place: Any,
              springs: Any, weights: Any, diagonal: Any) -> None:  # fmt: skip
     """Write the couplings of the nodes in planes from `start` to `stop`.

@@ -5,29 +5,30 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from topopt.solvers.matrixfree.compiled import kernel, parallel
 from topopt.solvers.matrixfree.memory import read, read_scratch, read_sum, write, write_scratch, write_sum
 
 __all__ = ["prolong", "restrict"]
 
 U = np.uintp
-FAST = {"fastmath": True, "error_model": "numpy", "cache": True}
 
 
-@njit(**FAST)  # type: ignore[untyped-decorator]
+@kernel
 def _spread(t: Any, x: Any, at: Any, m2: Any) -> None:
     """Add a row of coarse values to a row of fine nodes."""
     half = x.dtype.type(0.5)
     for k in range(m2 >> U(1)):
         left = read_scratch(t, k)
         write_sum(x, at + U(2) * k, read_sum(x, at + U(2) * k) + left)
-        write_sum(x, at + U(2) * k + U(1), read_sum(x, at + U(2) * k + U(1)) + half * (left + read_scratch(t, k + U(1))))
+        odd = at + U(2) * k + U(1)
+        write_sum(x, odd, read_sum(x, odd) + half * (left + read_scratch(t, k + U(1))))
     if m2 & U(1):
         x[at + m2 - U(1)] += t[m2 >> U(1)]
 
 
-@njit(**FAST)  # type: ignore[untyped-decorator]
+@kernel
 def _gathered(coarse: Any, first: Any, second: Any, third: Any, fourth: Any, t: Any, count: Any) -> None:
     """Average four rows of coarse nodes."""
     quarter = t.dtype.type(0.25)
@@ -37,7 +38,7 @@ def _gathered(coarse: Any, first: Any, second: Any, third: Any, fourth: Any, t: 
         write_scratch(t, k, quarter * total)
 
 
-@njit(parallel=True, **FAST)  # type: ignore[untyped-decorator]
+@parallel
 def prolong(coarse: Any, x: Any, fixed: Any, nc: Any, fine_sizes: Any, coarse_sizes: Any, slabs: Any) -> None:
     """Do x += P coarse, and zero at the entries listed in `fixed`."""
     m0, m1, m2 = fine_sizes
@@ -51,20 +52,21 @@ def prolong(coarse: Any, x: Any, fixed: Any, nc: Any, fine_sizes: Any, coarse_si
                     left, right = j >> U(1), (j + U(1)) >> U(1)
                     below, above = q * c0 + lower, q * c0 + upper
                     _gathered(coarse, (below * c1 + left) * c2, (below * c1 + right) * c2,
-                              (above * c1 + left) * c2, (above * c1 + right) * c2, t, (m2 >> U(1)) + U(1))  # fmt: skip
+                              (above * c1 + left) * c2, (above * c1 + right) * c2, t,
+                              (m2 >> U(1)) + U(1))  # fmt: skip
                     _spread(t, x, ((q * m0 + i) * m1 + j) * m2, m2)
     for q in range(fixed.size):
         x[fixed[q]] = 0
 
 
-@njit(**FAST)  # type: ignore[untyped-decorator]
+@kernel
 def _add_row(r: Any, at: Any, t: Any, weight: Any, m2: Any) -> None:
     """Add a weighted row to a row that begins at 1."""
     for k in range(m2):
         write_scratch(t, k + U(1), read_scratch(t, k + U(1)) + weight * read(r, at + k))
 
 
-@njit(**FAST)  # type: ignore[untyped-decorator]
+@kernel
 def _collect(t: Any, coarse: Any, at: Any, count: Any) -> None:
     """Write a row of coarse nodes from a row of fine ones that begins at 1, zeros on either side."""
     half = t.dtype.type(0.5)
@@ -73,8 +75,9 @@ def _collect(t: Any, coarse: Any, at: Any, count: Any) -> None:
         write(coarse, at + k, read_scratch(t, U(2) * k + U(1)) + half * ends)
 
 
-@njit(parallel=True, **FAST)  # type: ignore[untyped-decorator]
-def restrict(r: Any, coarse: Any, fixed: Any, nc: Any, fine_sizes: Any, coarse_sizes: Any, slabs: Any) -> None:
+@parallel
+def restrict(r: Any, coarse: Any, fixed: Any, nc: Any, fine_sizes: Any, coarse_sizes: Any,
+             slabs: Any) -> None:  # fmt: skip
     """Do coarse = P^T r, zero at the entries listed in `fixed`, which are those of the coarse lattice."""
     m0, m1, m2 = fine_sizes
     c0, c1, c2 = coarse_sizes

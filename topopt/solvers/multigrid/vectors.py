@@ -5,18 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from topopt.solvers.matrixfree.compiled import parallel
 from topopt.solvers.matrixfree.memory import read, read_scratch, read_sum, write, write_scratch, write_sum
 
 __all__ = ["advance", "direction", "jacobi", "node_sums"]
 
 U = np.uintp
-FAST = {"fastmath": True, "error_model": "numpy", "cache": True}
 
 
-@njit(parallel=True, **FAST)  # type: ignore[untyped-decorator]
-def advance(alpha: Any, p: Any, q: Any, x: Any, r: Any, single: Any, slabs: Any) -> float:
+@parallel
+def advance(alpha: Any, p: Any, q: Any, x: Any, r: Any, single: Any, slabs: Any) -> Any:
     """Do x += alpha p, r -= alpha q, single = r; return r . r."""
     n = U(x.size)
     parts = np.zeros(slabs * 8)
@@ -32,7 +32,7 @@ def advance(alpha: Any, p: Any, q: Any, x: Any, r: Any, single: Any, slabs: Any)
     return parts.sum()
 
 
-@njit(parallel=True, **FAST)  # type: ignore[untyped-decorator]
+@parallel
 def direction(beta: Any, z: Any, p: Any, slabs: Any) -> None:
     """Do p = z + beta p."""
     n = U(p.size)
@@ -41,7 +41,7 @@ def direction(beta: Any, z: Any, p: Any, slabs: Any) -> None:
             write_sum(p, e, read(z, e) + beta * read_sum(p, e))
 
 
-@njit(parallel=True, **FAST)  # type: ignore[untyped-decorator]
+@parallel
 def jacobi(b: Any, inverse: Any, c: Any, x: Any, z: Any, slabs: Any) -> None:
     """Do x = c b / diagonal, and z = x unless z is empty: the first step from zero."""
     n = U(x.size)
@@ -59,7 +59,7 @@ def jacobi(b: Any, inverse: Any, c: Any, x: Any, z: Any, slabs: Any) -> None:
                 write(x, e, c * (read(inverse, e) * read(b, e)))
 
 
-@njit(parallel=True, **FAST)  # type: ignore[untyped-decorator]
+@parallel
 def node_sums(moduli: Any, n: Any, shares: Any, back: Any, out: Any, slabs: Any) -> None:
     """Add up at the nodes what the cells around them give.
 

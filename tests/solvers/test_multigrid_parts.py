@@ -1,0 +1,182 @@
+"""The parts of multigrid against plain matrices: Galerkin products, transfers, cycle, smoother."""
+
+import dataclasses
+import functools
+
+import numpy as np
+import pytest
+from scipy import sparse
+
+from topopt.fem import Material, PointLoad, Structure, Support
+from topopt.fem.element import diffusion, mass
+from topopt.grid import Grid
+from topopt.regions import Plane, Point
+from topopt.solvers.matrixfree.operator import MatrixFree
+from topopt.solvers.matrixfree.sweep import APPLY
+from topopt.solvers.multigrid.hierarchy import Steps, chebyshev, hierarchy
+from topopt.solvers.multigrid.plan import plan
+from topopt.solvers.multigrid.transfer import prolong, restrict
+
+GRIDS = [Grid((7, 5), (1.0, 1.0)), Grid((5, 6, 7), (1.0, 2.0, 3.0)), Grid((9, 1, 2)), Grid((4, 4))]
+NOTHING = np.zeros(0, np.uintp)
+
+
+def structure(grid, *supports):
+    load = PointLoad(Point(grid.size), (1.0, -1.0, 0.0)[: grid.ndim])
+    return Structure(grid, supports, (load,), Material(poisson=0.2))
+
+
+class Heat:
+    """One unknown a node: diffusion and mass."""
+
+    def __init__(self, grid):
+        self.grid, self.ndim, self.n_dofs, self.free = grid, grid.ndim, grid.n_nodes, np.arange(grid.n_nodes)
+        self.cell_dofs = grid.cell_nodes
+        self.element_matrix = diffusion(grid.spacing) + 0.3 * mass(grid.spacing)
+        self.springs = np.zeros(self.n_dofs)
+
+
+def interpolation(fine, coarse):
+    """P as a matrix, from hat functions on every axis."""
+    axes = []
+    for many, few in zip(fine.box, coarse.box, strict=True):
+        axis = np.zeros((many, few))
+        for node in range(many):
+            axis[node, node // 2] += 0.5
+            axis[node, (node + 1) // 2] += 0.5
+        axes.append(sparse.csr_array(axis))
+    return sparse.csr_array(
+        sparse.kron(sparse.eye_array(fine.components), functools.reduce(sparse.kron, axes))
+    )
+
+
+def dense(operator):
+    """An operator as a matrix, column by column."""
+    lattice = operator.lattice
+    u, y = lattice.vector(np.float64), lattice.vector(np.float64)
+    columns = []
+    for place in range(len(u)):
+        u[:] = 0.0
+        u[place] = 1.0
+        operator.run(APPLY, u, y)
+        columns.append(y.copy())
+    return np.array(columns).T
+
+
+def without_supports(found):
+    """The same lattices with nothing fixed."""
+    floors = [dataclasses.replace(f, fixed=f.fixed[:0], off=f.off[:0]) for f in found.floors]
+    return dataclasses.replace(found, floors=tuple(floors))
+
+
+def built(system, moduli, found, steps=Steps()):
+    return hierarchy(system, moduli, found, 1.0, 1.0, steps, np.float64)
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
+@pytest.mark.parametrize("kind", ["elastic", "scalar"])
+def test_every_coarse_operator_is_the_galerkin_product(grid, kind, rng):
+    weak = Support(Plane(x=0.0), spring=1e-9)
+    system = Heat(grid) if kind == "scalar" else structure(grid, weak)
+    moduli = rng.random(grid.n_cells)
+    found = without_supports(plan(system, 10))
+    cycles = built(system, moduli, found)
+    exact = dense(MatrixFree.of(system, moduli))
+    for level in range(1, len(found.floors)):
+        p = interpolation(found.floors[level - 1].lattice, found.floors[level].lattice)
+        exact = p.T @ (exact @ p)
+        size = np.abs(exact).max()
+        if level < len(cycles.levels):
+            operator = cycles.levels[level]
+            assert np.abs(dense(operator) - exact).max() < 1e-8 * size
+            there = operator.inverse > 0
+            assert 1.0 / operator.inverse[there] == pytest.approx(np.diag(exact)[there], rel=1e-6)
+            continue
+        bottom = cycles.bottom
+        factor = sum(np.diag(row[: len(row) - step], -step) for step, row in enumerate(bottom.band))
+        expected = exact[np.ix_(bottom.order, bottom.order)]
+        there = np.diag(expected) > 1e-7 * size
+        assert np.abs((factor @ factor.T - expected)[np.ix_(there, there)]).max() < 1e-8 * size
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
+def test_transfers_are_interpolation_and_its_transpose(grid, rng):
+    found = plan(structure(grid, Support(Plane(x=0.0))), 10)
+    fine, coarse = found.floors[0].lattice, found.floors[1].lattice
+    p = interpolation(fine, coarse)
+    below, above = coarse.vector(np.float64), fine.vector(np.float64)
+    below[:], above[:] = rng.random(len(below)), rng.random(len(above))
+    before = above.copy()
+    sizes = np.uintp(grid.ndim), fine.sizes, coarse.sizes
+    prolong(below, above, NOTHING, *sizes, 2)
+    assert above == pytest.approx(before + p @ below, rel=1e-13)
+    restrict(above, below, NOTHING, *sizes, 2)
+    assert below == pytest.approx(p.T @ above, rel=1e-13)
+    fixed = np.array([0, len(above) - 1], dtype=np.uintp)
+    prolong(below, above, fixed, *sizes, 2)
+    assert not above[fixed].any()
+
+
+@pytest.mark.parametrize("steps", [Steps(1, 2), Steps(2, 3), Steps(3, 1), Steps(1, 1, visits=2)], ids=str)
+@pytest.mark.parametrize("grid", [Grid((7, 5), (1.0, 1.0)), Grid((4, 5, 3))], ids=str)
+def test_the_cycle_is_symmetric_positive_and_contracts(grid, steps, rng):
+    """Wherever it is held, B is symmetric and B K has its eigenvalues between 0 and 2."""
+    held = (
+        Support(Point((0.0,) * grid.ndim)),
+        Support(Plane(y=grid.size[1]), "y"),
+        Support(Plane(x=0.0), spring=2.0),
+    )
+    system = structure(grid, *held)
+    moduli = np.where(rng.random(grid.n_cells) < 0.4, 1e-3, 1.0)
+    cycles = built(system, moduli, plan(system, 10), steps)
+    operator = MatrixFree.of(system, moduli)
+    there = np.flatnonzero(cycles.levels[0].inverse > 0)
+    matrix = dense(operator)[np.ix_(there, there)]
+    room, columns = cycles.rooms[0], []
+    for place in there:
+        room.b[:] = 0.0
+        room.b[place] = 1.0
+        x, product = cycles.cycle()
+        assert product == pytest.approx(x[place], rel=1e-12)
+        columns.append(x[there].copy())
+    b = np.array(columns).T
+    assert np.abs(b - b.T).max() < 1e-12 * np.abs(b).max()
+    eigenvalues = np.linalg.eigvals(b @ matrix).real
+    assert eigenvalues.min() > 0.0
+    assert eigenvalues.max() < 2.0
+
+
+@pytest.mark.parametrize("cells", [(16, 8), (8, 4, 4)])
+@pytest.mark.parametrize("contrast", [1.0, 1e-2, 1e-9])
+def test_the_bound_of_the_spectrum_holds_whatever_the_moduli(cells, contrast, rng):
+    system = structure(Grid(cells), Support(Plane(x=0.0)))
+    moduli = np.where(rng.random(system.grid.n_cells) < 0.5, contrast, 1.0)
+    found = plan(system, 1)
+    cycles = built(system, moduli, found)
+    for operator, floor in zip(cycles.levels, found.floors, strict=False):
+        matrix = dense(operator)
+        there = operator.inverse > 0
+        scale = np.sqrt(operator.inverse[there])
+        largest = np.linalg.eigvalsh(scale[:, None] * matrix[np.ix_(there, there)] * scale)[-1]
+        assert largest <= floor.bound * (1 + 1e-12)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 5])
+def test_the_smoothing_polynomial_stays_within_one(steps):
+    """On the whole spectrum the error does not grow, so that the cycle stays positive."""
+    eigenvalues = np.linspace(1e-6, 1.0, 1001) * 3.7
+    error, z = np.ones(1001), np.zeros(1001)
+    for a, c in chebyshev(steps, 3.7):
+        z = a * z + c * eigenvalues * error
+        error = error - z
+    assert np.abs(error).max() <= 1.0
+
+
+def test_supports_off_the_coarse_nodes_become_springs_there():
+    grid = Grid((8, 8))
+    system = structure(grid, Support(Point((3.0, 5.0))), Support(Point((7.0, 0.0)), "y"))
+    found = plan(system, 10)
+    assert len(found.floors[0].off) == 3
+    assert not len(found.floors[1].fixed)
+    clamped = plan(structure(grid, Support(Plane(x=0.0))), 10)
+    assert all(len(floor.fixed) and not len(floor.off) for floor in clamped.floors[:-1])

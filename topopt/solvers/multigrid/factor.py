@@ -1,0 +1,180 @@
+"""Operators of all grids at fixed moduli, and the ladder that is climbed when the cycle does not do."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import DTypeLike
+
+from topopt.errors import NumericalError, SingularSystemError
+from topopt.parameters import Array
+from topopt.solvers.cholmod import Cholmod, cholmod_available
+from topopt.solvers.matrixfree.lattice import Vector
+from topopt.solvers.matrixfree.operator import GridSystem, MatrixFree, fixed_dofs
+from topopt.solvers.matrixfree.sweep import APPLY
+from topopt.solvers.multigrid.gradients import Outcome, Search, conjugate_gradients
+from topopt.solvers.multigrid.hierarchy import Hierarchy, Steps, hierarchy
+from topopt.solvers.multigrid.memory import Memory, memory
+from topopt.solvers.multigrid.multigrid import Multigrid
+from topopt.solvers.multigrid.plan import plan
+from topopt.solvers.protocol import Factor, Operator
+from topopt.solvers.superlu import SuperLU
+
+__all__ = ["MultigridFactor"]
+
+PRECISIONS = {"single": np.float32, "double": np.float64}
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class MultigridFactor:
+    """Operators of all grids at fixed moduli; stays valid whatever is factored later.
+
+    Attributes
+    ----------
+    outcomes : list of Outcome
+        One for every right-hand side of the last `solve`: iterations, residual.
+    """
+
+    solver: Multigrid
+    operator: Operator
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Build the hierarchy of the ladder's first rung that can be built."""
+        self._system: GridSystem = self.operator.system
+        moduli = self.operator.moduli
+        self._unit = float(np.abs(np.diag(self._system.element_matrix)).max() * moduli.max())
+        if not self._unit > 0.0:
+            raise SingularSystemError("multigrid: no cell has a positive modulus")
+        self._relative = np.asarray(moduli / moduli.max(), dtype=np.float64)
+        self._scale = 1.0 / float(np.abs(np.diag(self._system.element_matrix)).max())
+        self._rung = 0
+        self._exact: MatrixFree = _scaled(self._system, self._relative, self._scale, self._unit)
+        self._direct: Factor | None = None
+        self._cycles: Hierarchy | None = None
+        self._build()
+
+    def solve(self, rhs: Array, guess: Array | None = None) -> Array:
+        """Return the solutions, one column after the other; see `Factor.solve`.
+
+        Raises
+        ------
+        NumericalError
+            If even the direct solver leaves a residual.
+        """
+        columns = rhs.reshape(rhs.shape[0], -1)
+        out = np.zeros(columns.shape)
+        self.outcomes.clear()
+        guesses = None if guess is None else guess.reshape(columns.shape)
+        for number, column in enumerate(columns.T):
+            out[:, number] = self._one(column, None if guesses is None else guesses[:, number])
+        return out.reshape(rhs.shape)
+
+    def _one(self, column: Array, guess: Array | None) -> Array:
+        """Solve for one right-hand side, climbing the ladder as far as it takes."""
+        lattice, fixed = self._exact.lattice, self._exact.fixed
+        f = lattice.vector(np.float64)
+        lattice.load(f, column)
+        f[fixed] = 0.0
+        norm = float(np.linalg.norm(f))
+        if norm == 0.0:
+            self.outcomes.append(Outcome(0, 0.0))
+            return np.zeros(len(column))
+        f /= norm
+        remembered = memory(self._system) if self.solver.warm else Memory()
+        key = hash(f.tobytes()) if self.solver.warm else 0
+        search = Search.on(self._exact)
+        first = guess if guess is not None else remembered.recalled(key)
+        if first is not None:
+            self._start(search, f, first * (self._unit / norm))
+        while self._direct is None:
+            assert self._cycles is not None
+            outcome = conjugate_gradients(
+                self._exact, self._cycles, f, search, self.solver.tolerance, self.solver.limit
+            )
+            if not outcome.trouble:
+                break
+            self._climb(outcome.trouble)
+            search.x[:] = 0.0
+        else:
+            return self._directly(column)
+        self.outcomes.append(outcome)
+        solution = lattice.unload(search.x)
+        solution *= norm / self._unit
+        remembered.keep(key, solution)
+        return solution
+
+    def _start(self, search: Search, f: Vector, guess: Array) -> None:
+        """Scale a guess to the least error in energy; drop it if it leaves more than nothing would."""
+        exact, x, q = self._exact, search.x, search.q
+        exact.lattice.load(x, guess)
+        x[exact.fixed] = 0.0
+        energy = exact.run(APPLY, x, q)
+        factor = float(np.dot(f, x)) / energy if energy > 0.0 else 0.0
+        x *= factor
+        q *= factor
+        q -= f
+        if not float(np.linalg.norm(q)) < 1.0:
+            x[:] = 0.0
+
+    def _climb(self, trouble: str) -> None:
+        """Go up one rung, and say so."""
+        self._rung += 1
+        _log.warning("multigrid: %s; going on with %s", trouble, _RUNGS[self._rung])
+        self._cycles = None
+        self._build()
+
+    def _build(self) -> None:
+        """Build what the rung asks for; a hierarchy that cannot be built climbs on."""
+        if self._rung == len(_RUNGS) - 1:
+            direct = Cholmod() if cholmod_available() else SuperLU()
+            self._direct = direct.factor(self.operator)
+            return
+        fine, coarse = self.solver.smoothing
+        steps, kind = Steps(fine, coarse), PRECISIONS[self.solver.precision]
+        if self._rung == 1:
+            steps, kind = Steps(fine + 2, coarse + 3), np.float64
+        elif self._rung == 2:
+            steps, kind = Steps(fine + 2, coarse + 3, visits=2), np.float64
+        try:
+            self._cycles = self._hierarchy(steps, kind)
+        except SingularSystemError as error:
+            self._rung = len(_RUNGS) - 2
+            self._climb(str(error))
+
+    def _hierarchy(self, steps: Steps, kind: DTypeLike) -> Hierarchy:
+        """Build the operators of all grids."""
+        floors = plan(self._system, self.solver.coarsest)
+        spring = 1.0 / self._unit
+        return hierarchy(self._system, self._relative, floors, self._scale, spring, steps, kind)
+
+    def _directly(self, column: Array) -> Array:
+        """Solve with the ladder's last rung and look at the residual."""
+        assert self._direct is not None
+        solution = self._direct.solve(column)
+        missing = self._exact.apply(solution) * self._unit - column
+        missing[fixed_dofs(self._system)] = 0.0
+        residual = float(np.linalg.norm(missing) / np.linalg.norm(column))
+        if not residual < max(1e-3, self.solver.tolerance):
+            raise NumericalError(
+                f"multigrid: the direct solver, the last resort, leaves a residual of {residual:.1e}"
+            )
+        self.outcomes.append(Outcome(0, residual))
+        return solution
+
+
+_RUNGS = (
+    "the V-cycle",
+    "more smoothing in double precision",
+    "more smoothing and a W-cycle in double precision",
+    "a direct solver",
+)
+
+
+def _scaled(system: GridSystem, relative: Array, scale: float, unit: float) -> MatrixFree:
+    """Return the operator over its largest entry, in double precision."""
+    return MatrixFree.of(system, relative, np.float64, scale, 1.0 / unit)
