@@ -157,6 +157,8 @@ _FITS: Mapping[tuple[str, int], _Fit] = MappingProxyType(
     {
         ("cholmod", 2): _Fit(300.0, 1.1, 550.0, 3.6e-7, 1.2),
         ("cholmod", 3): _Fit(200.0, 4 / 3, 4000.0, 2.0e-8, 1.7),
+        ("multigrid", 2): _Fit(0.0, 1.0, 350.0, 6.0e-7, 1.0),
+        ("multigrid", 3): _Fit(0.0, 1.0, 150.0, 6.0e-7, 1.0),
         ("superlu", 2): _Fit(3.4, 1.55, 1100.0, 1.0e-8, 1.6),
         ("superlu", 3): _Fit(130.0, 1.45, 6000.0, 9.0e-9, 2.0),
     }

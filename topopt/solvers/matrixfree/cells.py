@@ -6,16 +6,15 @@ from typing import Any
 
 import numpy as np
 
+from topopt.solvers.matrixfree.coarse import WIDTH, coarse_product
 from topopt.solvers.matrixfree.compiled import inlined, kernel
-from topopt.solvers.matrixfree.memory import read, read_scratch, write_scratch
+from topopt.solvers.matrixfree.memory import read, write_scratch
 
 __all__ = ["RUN", "WIDTH", "cells_coarse", "cells_h8", "cells_q4", "cells_s2", "cells_s3"]
 
 U = np.uintp
 RUN = U(128)
 """Cells of a run; their modes stay in the first-level cache."""
-WIDTH = U(144)
-"""Room for a run and the node behind it."""
 
 
 @inlined
@@ -171,34 +170,5 @@ def cells_coarse(u: Any, n: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: An
             write_scratch(v, (U(3) * (U(5) ^ flip) + c) * WIDTH + e, x[5])
             write_scratch(v, (U(3) * (U(6) ^ flip) + c) * WIDTH + e, x[6])
             write_scratch(v, (U(3) * (U(7) ^ flip) + c) * WIDTH + e, x[7])
-    for c in range(U(3)):
-        flip = U(4) >> c
-        for pair in range(U(4)):
-            _coarse_rows(
-                v, n, at, moduli, run, k, t, c, (U(2) * pair) ^ flip, (U(2) * pair + U(1)) ^ flip, pair
-            )
-
-
-@inlined
-def _row(v: Any, n: Any, e: Any, moduli: Any, k: Any, at: Any, row: Any, g: Any) -> Any:
-    """Return one mode of the forces: over the classes, coefficient times three products."""
-    total = k.dtype.type(0)
-    for w in range(U(8)):
-        h = U(3) * (g ^ w)
-        q = U(3) * (row * U(8) + w)
-        total += read(moduli, w * n + at + e) * (
-            read(k, q) * read_scratch(v, h * WIDTH + e)
-            + read(k, q + U(1)) * read_scratch(v, (h + U(1)) * WIDTH + e)
-            + read(k, q + U(2)) * read_scratch(v, (h + U(2)) * WIDTH + e)
-        )
-    return total
-
-
-@kernel
-def _coarse_rows(v: Any, n: Any, at: Any, moduli: Any, run: Any, k: Any, t: Any, c: Any, g: Any, h: Any,
-                 pair: Any) -> None:  # fmt: skip
-    """Do the modes with k = 0 and k = 1 of one component: classes g and h."""
     for e in range(run):
-        even = _row(v, n, e, moduli, k, at, U(3) * g + c, g)
-        odd = _row(v, n, e, moduli, k, at, U(3) * h + c, h)
-        _put(t, e, U(4) * c + pair, even, odd)
+        coarse_product(v, e, moduli, n, at, k, t)

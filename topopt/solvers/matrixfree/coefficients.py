@@ -7,9 +7,9 @@ import numpy as np
 from topopt.errors import InputError
 from topopt.parameters import Array
 from topopt.solvers.matrixfree.sweep import BRICK, SCALAR_2D, SCALAR_3D, SQUARE
-from topopt.solvers.matrixfree.walsh import blocks, child_matrices, transformed, walsh
+from topopt.solvers.matrixfree.walsh import blocks
 
-__all__ = ["coarse_coefficients", "coefficients", "kind_of"]
+__all__ = ["coefficients", "kind_of"]
 
 # (class, row, column) of every number that `cells_h8` and `cells_q4` read, in their order.
 _PAIRS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
@@ -52,18 +52,3 @@ def coefficients(element_matrix: Array, ndim: int) -> Array:
             "take the solver 'cholmod'"
         )
     return np.asarray(found[places[:, 0], places[:, 1], places[:, 2]])
-
-
-def coarse_coefficients(element_matrix: Array) -> Array:
-    """Return what `cells_coarse` reads for bricks made of eight, flat, [class, component, w, component].
-
-    With E_c = sum_w e_w phi_w(c) the Galerkin matrix sum_c E_c P_c^T K P_c is sum_w e_w M_w,
-    M_w = sum_c phi_w(c) P_c^T K P_c, and by reflection M_w couples class g with class g ^ w only.
-    """
-    children = child_matrices(element_matrix, 3, 1)
-    table = np.empty((8, 3, 8, 3))
-    for w, signs in enumerate(walsh(3).T):
-        full = transformed(np.tensordot(signs, children, 1), 3).reshape(8, 3, 8, 3)
-        for g in range(8):
-            table[g, :, w, :] = full[g, :, g ^ w, :]
-    return table.ravel()

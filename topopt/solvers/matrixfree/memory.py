@@ -23,12 +23,12 @@ from llvmlite import ir
 from numba import types
 from numba.extending import intrinsic
 
-__all__ = ["read", "read_scratch", "read_sum", "write", "write_scratch", "write_sum"]
+__all__ = ["promise", "read", "read_scratch", "read_sum", "write", "write_scratch", "write_sum"]
 
 ROLES = ("given", "result", "scratch", "sum")
 
 
-def _promise(module: Any, instruction: Any, role: str) -> None:
+def promise(module: Any, instruction: Any, role: str) -> None:
     """Mark an access: it belongs to one role and stays out of the others."""
     domain = module.add_metadata([ir.MetaDataString(module, "topopt")])
     scope = {name: module.add_metadata([ir.MetaDataString(module, name), domain]) for name in ROLES}
@@ -49,7 +49,7 @@ def _reader(role: str) -> Any:
     def reading(typing: Any, array: Any, index: Any) -> Any:
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             value = builder.load(_pointer(context, builder, signature.args[0], *arguments))
-            _promise(builder.module, value, role)
+            promise(builder.module, value, role)
             return value
 
         return array.dtype(array, index), code
@@ -64,7 +64,7 @@ def _writer(role: str) -> Any:
         def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
             pointer = _pointer(context, builder, signature.args[0], arguments[0], arguments[1])
             value = context.cast(builder, arguments[2], signature.args[2], signature.args[0].dtype)
-            _promise(builder.module, builder.store(value, pointer), role)
+            promise(builder.module, builder.store(value, pointer), role)
             return context.get_dummy_value()
 
         return types.void(array, index, value), code

@@ -16,7 +16,9 @@ from topopt.solvers.multigrid.vectors import advance, direction
 __all__ = ["Outcome", "Search", "conjugate_gradients"]
 
 PATIENCE = 40
-"""Iterations within which the residual must halve."""
+"""Iterations within which the residual, or its energy r.z, must halve."""
+ROUNDING = 20 * float(np.finfo(np.float64).eps)
+"""What rounding leaves of f - K x, over |x|, where the largest entry of K is one."""
 REFINEMENTS = 4
 """How often the search starts again when the true residual is larger than the one it carries along."""
 
@@ -55,32 +57,28 @@ class Search:
         return Search(*(operator.lattice.vector(operator.moduli.dtype) for _ in range(4)))
 
 
-def conjugate_gradients(operator: MatrixFree, cycles: Hierarchy, f: Vector, search: Search, tolerance: float,
-                        limit: int) -> Outcome:  # fmt: skip
+def conjugate_gradients(operator: MatrixFree, cycles: Hierarchy, f: Vector, search: Search,
+                        tolerance: float, limit: int) -> Outcome:  # fmt: skip
     """Solve K x = f, |f| = 1, from the guess in ``search.x``, which the solution replaces.
 
     The residual that is carried along drifts away from the true one, so that convergence is believed only of
     f - K x; if that is too large, the search starts again from x.
 
+    Where rounding alone leaves more than the tolerance, as with parts that hang on void, the solve ends there.
+
     Source: Hestenes & Stiefel 1952, doi:10.6028/jres.049.044.
     """
-    done = 0
-    norm, trouble = 1.0, ""
-    for _ in range(REFINEMENTS):
+    done, trouble = 0, ""
+    for attempt in range(REFINEMENTS + 1):
         operator.run(RESIDUAL, search.x, search.r, f)
         norm = float(np.linalg.norm(search.r))
-        if norm <= tolerance or trouble:
+        if norm <= max(tolerance, ROUNDING * float(np.linalg.norm(search.x))):
+            return Outcome(done, norm)
+        if trouble or attempt == REFINEMENTS:
             break
         count, trouble = _descend(operator, cycles, search, 0.9 * tolerance, limit - done, norm)
         done += count
-    else:
-        operator.run(RESIDUAL, search.x, search.r, f)
-        norm = float(np.linalg.norm(search.r))
-        if norm > tolerance:
-            trouble = "the true residual does not follow the one carried along"
-    if norm <= tolerance:
-        trouble = ""
-    return Outcome(done, norm, trouble)
+    return Outcome(done, norm, trouble or f"the true residual stays at {norm:.1e}")
 
 
 def _descend(operator: MatrixFree, cycles: Hierarchy, search: Search, tolerance: float, limit: int,
@@ -90,8 +88,8 @@ def _descend(operator: MatrixFree, cycles: Hierarchy, search: Search, tolerance:
     x, r, p, q = search.x, search.r, search.p, search.q
     single = cycles.rooms[0].b
     single[:] = r
-    best, since = norm, 0
     z, rz = cycles.cycle()
+    best, energy, since = norm, rz, 0
     p[:] = z
     for count in range(1, limit + 1):
         if not rz > 0.0:
@@ -103,8 +101,8 @@ def _descend(operator: MatrixFree, cycles: Hierarchy, search: Search, tolerance:
         if norm <= tolerance:
             return count, ""
         since += 1
-        if norm < 0.5 * best:
-            best, since = norm, 0
+        if norm < 0.5 * best or rz < 0.25 * energy:
+            best, energy, since = min(norm, best), min(rz, energy), 0
         if since > PATIENCE:
             return count, f"the residual has stood at {norm:.1e} for {PATIENCE} iterations"
         before = rz

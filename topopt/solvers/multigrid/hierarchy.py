@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from topopt.parameters import Array
-from topopt.solvers.matrixfree.coefficients import coarse_coefficients
+from topopt.solvers.matrixfree.coarse import coarse_coefficients
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
 from topopt.solvers.matrixfree.operator import GridSystem, MatrixFree
 from topopt.solvers.matrixfree.sweep import COARSE_BRICK, LAST, RESIDUAL, STEP

@@ -1,0 +1,230 @@
+"""The multigrid solver against CHOLMOD: supports, loads, islands, hinges, several cases, the ladder."""
+
+import logging
+
+import numpy as np
+import pytest
+
+from topopt.errors import InputError, ParameterError, SingularSystemError
+from topopt.fem import LoadCase, Material, PointLoad, StiffnessOperator, Structure, Support
+from topopt.grid import Domain, Grid
+from topopt.regions import Box, Plane, Point
+from topopt.solvers import SOLVERS, Cholmod, Multigrid, choose
+from topopt.solvers.multigrid.memory import memory
+from topopt.stages.equilibrium import Equilibrium
+from topopt.stages.responses import Compliance
+
+pytest.importorskip("sksparse")
+
+TIGHT = Multigrid(tolerance=1e-10, warm=False)
+
+
+def cantilever(cells, *supports, material=Material(), size=()):
+    grid = Grid(cells, size)
+    forces = np.eye(grid.ndim)
+    cases = tuple(
+        LoadCase(axis, (PointLoad(Point(grid.size), tuple(force)),))
+        for axis, force in zip(grid.axes, forces, strict=True)
+    )
+    return Structure(grid, supports or (Support(Plane(x=0.0)),), cases, material)
+
+
+def agrees(structure, moduli, solver=TIGHT, tolerance=1e-6):
+    """Compare displacements in energy with CHOLMOD's; return the iterations."""
+    operator = StiffnessOperator(structure, moduli)
+    exact = Cholmod().factor(operator).solve(structure.forces)
+    factor = solver.factor(operator)
+    found = factor.solve(structure.forces)
+    error = found - exact
+    energy = (error * operator.apply(error)).sum(axis=0) / (exact * structure.forces).sum(axis=0)
+    assert np.sqrt(np.abs(energy).max()) < tolerance
+    assert not any(outcome.trouble for outcome in factor.outcomes)
+    return max(outcome.iterations for outcome in factor.outcomes)
+
+
+def beams(grid, thickness):
+    """A cross of solid bars in void, thinner than the coarse cells."""
+    x = grid.centres / grid.size
+    width = thickness / min(grid.cells)
+    bars = [np.abs(x[:, 0] - x[:, axis]) < width for axis in range(1, grid.ndim)]
+    bars += [np.abs(1.0 - x[:, 0] - x[:, axis]) < width for axis in range(1, grid.ndim)]
+    solid = np.any(bars, axis=0) | (x[:, 0] > 1 - width) | (x[:, 0] < width)
+    return np.where(solid, 1.0, 1e-9)
+
+
+@pytest.mark.parametrize(
+    "cells", [(60, 20), (61, 37), (7, 5), (1, 40), (40, 1), (16, 8, 8), (13, 7, 9), (5, 5, 1), (2, 30, 3)]
+)
+def test_any_grid(cells, rng):
+    structure = cantilever(cells)
+    assert agrees(structure, 0.1 + rng.random(structure.grid.n_cells)) < 60
+
+
+@pytest.mark.parametrize("cells", [(60, 24), (18, 12, 8)])
+def test_thin_bars_in_void(cells):
+    structure = cantilever(cells)
+    assert agrees(structure, beams(structure.grid, 1.2), tolerance=1e-4) < 150
+
+
+@pytest.mark.parametrize("cells", [(33, 21), (9, 7, 8)])
+def test_supports_and_springs_anywhere(cells, rng):
+    """Rollers, single nodes off every coarse node, springs, in the middle of the body."""
+    structure = cantilever(
+        cells,
+        Support(Point(tuple(float(n // 2) for n in cells))),
+        Support(Point((3.0, *(0.0,) * (len(cells) - 1)))),
+        Support(Plane(x=0.0), "x"),
+        Support(Point((5.0, *(1.0,) * (len(cells) - 1))), "y"),
+        Support(Plane(y=0.0), spring=0.5),
+    )
+    assert agrees(structure, np.where(rng.random(structure.grid.n_cells) < 0.2, 1e-3, 1.0)) < 80
+
+
+def test_elongated_cells_plane_strain_and_units(rng):
+    steel = Material(young=210e9, poisson=0.3, plane="strain", thickness=0.01)
+    structure = cantilever((40, 30), material=steel, size=(0.04, 0.09))
+    assert agrees(structure, 0.2 + rng.random(1200)) < 60
+
+
+@pytest.mark.parametrize("cells", [(48, 24), (16, 8, 8)])
+def test_an_island_floats_in_void(cells):
+    structure = cantilever(cells)
+    x = structure.grid.centres / structure.grid.size
+    bar = np.abs(x[:, 1] - 0.25) < 0.25
+    island = (np.abs(x[:, 0] - 0.5) < 0.2) & (np.abs(x[:, 1] - 0.8) < 0.13)
+    tip = x[:, 0] > 0.9
+    usual = Multigrid(tolerance=1e-7, warm=False)
+    assert agrees(structure, np.where(bar | island | tip, 1.0, 1e-9), usual, tolerance=1e-4) < 100
+
+
+def test_a_checkerboard_and_a_hinge():
+    structure = cantilever((32, 16))
+    ix, iy = np.divmod(np.arange(512), 16)
+    board = np.where((ix + iy) % 2 == 0, 1.0, 1e-6)
+    agrees(structure, board, tolerance=1e-4)
+    halves = np.where(((ix < 16) & (iy < 8)) | ((ix >= 16) & (iy >= 8)), 1.0, 1e-6)
+    agrees(structure, halves, tolerance=1e-4)
+
+
+def test_noise_at_full_contrast_reaches_the_answer_by_any_rung(caplog, rng):
+    structure = cantilever((48, 32))
+    moduli = rng.choice([1e-9, 1.0], 1536)
+    operator = StiffnessOperator(structure, moduli)
+    exact = Cholmod().factor(operator).solve(structure.forces)
+    with caplog.at_level(logging.WARNING):
+        found = Multigrid(tolerance=1e-9, warm=False).factor(operator).solve(structure.forces)
+    works = [(structure.forces * u).sum(axis=0) for u in (exact, found)]
+    assert works[0] == pytest.approx(works[1], rel=1e-4)
+
+
+def test_passive_void_and_the_stage_on_top(rng):
+    """Compliance and its slope through `Equilibrium`, as a run uses it."""
+    structure = cantilever((30, 20))
+    void = Domain(structure.grid, void=Box((10.0, 10.0), (20.0, 20.0))).void_cells
+    moduli = np.where(void, 1e-9, 0.2 + rng.random(600))
+    slopes = []
+    for solver in ("cholmod", Multigrid(tolerance=1e-9)):
+        u, pull = Equilibrium(structure, solver).vjp(moduli)
+        _, back = Compliance(structure).vjp(u)
+        slopes.append(pull(*back(np.ones(())))[0])
+    assert slopes[1] == pytest.approx(slopes[0], rel=1e-6, abs=1e-7 * np.abs(slopes[0]).max())
+
+
+def test_a_right_hand_side_of_any_kind(rng):
+    """Adjoint loads: everywhere at once, with entries on fixed unknowns, zero columns, read-only."""
+    structure = cantilever((12, 8, 6))
+    operator = StiffnessOperator(structure, 0.1 + rng.random(576))
+    rhs = rng.normal(size=(structure.n_dofs, 3))
+    rhs[:, 1] = 0.0
+    rhs.flags.writeable = False
+    factor = TIGHT.factor(operator)
+    found = factor.solve(rhs)
+    assert found == pytest.approx(Cholmod().factor(operator).solve(rhs), abs=1e-7 * np.abs(found).max())
+    assert factor.outcomes[1].iterations == 0
+    assert factor.solve(rhs[:, 0]).shape == (structure.n_dofs,)
+
+
+def test_the_fine_matrix_is_never_assembled(monkeypatch, rng):
+    def refuse(self):
+        raise AssertionError("assembled")
+
+    structure = cantilever((16, 8, 8))
+    monkeypatch.setattr(StiffnessOperator, "matrix", property(refuse))
+    Multigrid().factor(StiffnessOperator(structure, np.ones(1024))).solve(structure.forces)
+
+
+def test_a_guess_saves_iterations_and_a_bad_one_does_no_harm(rng):
+    structure = cantilever((40, 20))
+    moduli = 0.1 + rng.random(800)
+    factor = Multigrid(warm=False).factor(StiffnessOperator(structure, moduli))
+    cold = factor.solve(structure.forces)
+    count = [outcome.iterations for outcome in factor.outcomes]
+    near = Multigrid(warm=False).factor(StiffnessOperator(structure, moduli * 1.01))
+    near.solve(structure.forces, guess=7.0 * cold)
+    assert max(outcome.iterations for outcome in near.outcomes) < min(count) / 2
+    near.solve(structure.forces, guess=rng.normal(size=cold.shape))
+    assert max(outcome.iterations for outcome in near.outcomes) <= max(count) + 1
+
+
+def test_the_last_solution_is_remembered_by_system_and_load(rng):
+    structure = cantilever((40, 20))
+    memory.cache_clear()
+    moduli = 0.1 + rng.random(800)
+    first, second = (Multigrid().factor(StiffnessOperator(structure, m)) for m in (moduli, moduli * 1.02))
+    first.solve(structure.forces)
+    second.solve(structure.forces)
+    assert max(o.iterations for o in second.outcomes) < min(o.iterations for o in first.outcomes) / 2
+
+
+def test_a_factor_outlives_the_next_one(rng):
+    structure = cantilever((30, 12))
+    one, two = (StiffnessOperator(structure, 0.1 + rng.random(360)) for _ in range(2))
+    first = TIGHT.factor(one)
+    before = first.solve(structure.forces)
+    after = TIGHT.factor(two).solve(structure.forces)
+    assert np.array_equal(first.solve(structure.forces), before)
+    assert not np.allclose(before, after)
+
+
+def test_a_stagnating_solve_climbs_the_ladder_and_says_so(caplog):
+    structure = cantilever((60, 20))
+    operator = StiffnessOperator(structure, beams(structure.grid, 1.2))
+    exact = Cholmod().factor(operator).solve(structure.forces)
+    with caplog.at_level(logging.WARNING):
+        factor = Multigrid(limit=2, warm=False).factor(operator)
+        found = factor.solve(structure.forces)
+    steps = [record.message for record in caplog.records]
+    assert "no convergence within 2 iterations; going on with more smoothing in double" in steps[0]
+    assert "W-cycle" in steps[1]
+    assert "a direct solver" in steps[2]
+    assert found == pytest.approx(exact, rel=1e-9, abs=1e-9 * np.abs(exact).max())
+
+
+def test_double_precision_and_more_smoothing(rng):
+    structure = cantilever((18, 12, 8))
+    moduli = beams(structure.grid, 1.2)
+    usual = agrees(structure, moduli, tolerance=1e-4)
+    more = agrees(structure, moduli, Multigrid(1e-10, (3, 4), 300, "double", warm=False), tolerance=1e-4)
+    assert more < 2 * usual
+
+
+def test_what_is_no_multigrid():
+    with pytest.raises(InputError, match="'half' is unknown; valid names: double, single"):
+        Multigrid(precision="half")
+    with pytest.raises(InputError, match=r"two numbers of steps >= 1, got \(0, 2\)"):
+        Multigrid(smoothing=(0, 2))
+    with pytest.raises(ParameterError, match=r"Multigrid.tolerance"):
+        Multigrid(tolerance=-1.0)
+
+
+def test_no_stiffness_at_all():
+    structure = cantilever((6, 4))
+    with pytest.raises(SingularSystemError, match="no cell has a positive modulus"):
+        Multigrid().factor(StiffnessOperator(structure, np.zeros(24)))
+
+
+def test_it_is_chosen_by_name():
+    structure = cantilever((6, 4))
+    assert SOLVERS["multigrid"] is Multigrid
+    assert choose(structure, "multigrid").solver == Multigrid()
+    assert choose(structure, Multigrid(1e-8)).solver.tolerance == 1e-8
