@@ -8,7 +8,7 @@ import numpy as np
 
 from topopt.solvers.matrixfree.coarse import WIDTH, coarse_product
 from topopt.solvers.matrixfree.compiled import inlined, kernel
-from topopt.solvers.matrixfree.memory import read, write_scratch
+from topopt.solvers.matrixfree.memory import read, write_scratch, write_sum
 
 __all__ = ["RUN", "WIDTH", "cells_coarse", "cells_h8", "cells_q4", "cells_s2", "cells_s3"]
 
@@ -162,13 +162,13 @@ def cells_coarse(u: Any, n: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: An
         flip = U(4) >> c
         for e in range(run):
             x = _corners(u, c * n + at + e, s1, s0)
-            write_scratch(v, (U(3) * (U(0) ^ flip) + c) * WIDTH + e, x[0])
-            write_scratch(v, (U(3) * (U(1) ^ flip) + c) * WIDTH + e, x[1])
-            write_scratch(v, (U(3) * (U(2) ^ flip) + c) * WIDTH + e, x[2])
-            write_scratch(v, (U(3) * (U(3) ^ flip) + c) * WIDTH + e, x[3])
-            write_scratch(v, (U(3) * (U(4) ^ flip) + c) * WIDTH + e, x[4])
-            write_scratch(v, (U(3) * (U(5) ^ flip) + c) * WIDTH + e, x[5])
-            write_scratch(v, (U(3) * (U(6) ^ flip) + c) * WIDTH + e, x[6])
-            write_scratch(v, (U(3) * (U(7) ^ flip) + c) * WIDTH + e, x[7])
+            write_sum(v, (U(3) * (U(0) ^ flip) + c) * WIDTH + e, x[0])
+            write_sum(v, (U(3) * (U(1) ^ flip) + c) * WIDTH + e, x[1])
+            write_sum(v, (U(3) * (U(2) ^ flip) + c) * WIDTH + e, x[2])
+            write_sum(v, (U(3) * (U(3) ^ flip) + c) * WIDTH + e, x[3])
+            write_sum(v, (U(3) * (U(4) ^ flip) + c) * WIDTH + e, x[4])
+            write_sum(v, (U(3) * (U(5) ^ flip) + c) * WIDTH + e, x[5])
+            write_sum(v, (U(3) * (U(6) ^ flip) + c) * WIDTH + e, x[6])
+            write_sum(v, (U(3) * (U(7) ^ flip) + c) * WIDTH + e, x[7])
     for e in range(run):
         coarse_product(v, e, moduli, n, at, k, t)

@@ -79,7 +79,7 @@ def _coarse_product(typing: Any, v: Any, e: Any, moduli: Any, n: Any, at: Any, k
 
     Parameters
     ----------
-    v : scratch
+    v : sum
         Modes of the displacements, [class, component][cell of the run].
     e : uintp
         The cell, in its run.
@@ -112,7 +112,7 @@ def _coarse_product(typing: Any, v: Any, e: Any, moduli: Any, n: Any, at: Any, k
         first = builder.add(start, cell)
         fields = [load("moduli", builder.add(first, builder.mul(length, ir.Constant(index, w))), "given")
                   for w in range(8)]  # fmt: skip
-        modes = [load("v", row(q), "scratch") for q in range(24)]
+        modes = [load("v", row(q), "sum") for q in range(24)]
         terms, places, _ = _pattern()
         numbers = [load("k", ir.Constant(index, q), "given") for q in range(len(places))]
         rows: dict[tuple[int, int], dict[int, Any]] = {}

@@ -64,7 +64,7 @@ def conjugate_gradients(operator: MatrixFree, cycles: Hierarchy, f: Vector, sear
     The residual that is carried along drifts away from the true one, so that convergence is believed only of
     f - K x; if that is too large, the search starts again from x.
 
-    Where rounding alone leaves more than the tolerance, as with parts that hang on void, the solve ends there.
+    The solve also ends where rounding alone leaves more than the tolerance, as with parts that hang on void.
 
     Source: Hestenes & Stiefel 1952, doi:10.6028/jres.049.044.
     """
