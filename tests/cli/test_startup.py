@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-HEAVY = {"numpy", "scipy", "matplotlib", "ruamel", "rich", "pyvista", "psutil", "sksparse"}
+HEAVY = {"numpy", "scipy", "matplotlib", "ruamel", "rich", "pyvista", "psutil", "sksparse", "numba"}
 SPY = """
 import json, sys
 sys.argv = ["topopt", *json.loads(sys.argv[1])]

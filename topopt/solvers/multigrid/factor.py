@@ -135,11 +135,12 @@ class MultigridFactor:
             self._direct = direct.factor(self.operator)
             return
         fine, coarse = self.solver.smoothing
-        steps, kind = Steps(fine, coarse), PRECISIONS[self.solver.precision]
+        visits = self.solver.visits
+        steps, kind = Steps(fine, coarse, visits), PRECISIONS[self.solver.precision]
         if self._rung == 1:
-            steps, kind = Steps(fine + 2, coarse + 3), np.float64
+            steps, kind = Steps(fine + 2, coarse + 3, visits), np.float64
         elif self._rung == 2:
-            steps, kind = Steps(fine + 2, coarse + 3, visits=2), np.float64
+            steps, kind = Steps(fine + 2, coarse + 3, visits + 1), np.float64
         try:
             self._cycles = self._hierarchy(steps, kind)
         except SingularSystemError as error:
@@ -168,9 +169,9 @@ class MultigridFactor:
 
 
 _RUNGS = (
-    "the V-cycle",
+    "the cycle",
     "more smoothing in double precision",
-    "more smoothing and a W-cycle in double precision",
+    "more smoothing and more visits of the coarse grids in double precision",
     "a direct solver",
 )
 

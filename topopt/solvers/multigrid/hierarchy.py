@@ -34,7 +34,7 @@ class Steps:
     fine, coarse : int
         Chebyshev steps before and after the coarse correction, on the finest lattice and on the others.
     visits : int
-        1 for a V-cycle, 2 for a W-cycle.
+        How often the second lattice is corrected from below, if that is not an exact solve: 1 for a V-cycle.
     """
 
     fine: int = 1
@@ -85,7 +85,7 @@ class Hierarchy:
             operator.run(STEP, x, y, room.b, room.z, a, c)
             x, y = y, x
         components = np.uintp(operator.lattice.components)
-        visits = self.steps.visits if 0 < level < len(self.levels) - 1 else 1
+        visits = self.steps.visits if 1 == level < len(self.levels) - 1 else 1
         fine, coarse = operator.lattice, self.floors[level + 1].lattice.sizes
         for _ in range(visits):
             operator.run(RESIDUAL, x, room.r, room.b)

@@ -36,6 +36,10 @@ class Multigrid:
         Norm of f - K u over that of f at which a solve ends.
     smoothing : tuple of int
         Chebyshev steps on the finest grid and on the others, before and after each correction.
+    visits : int
+        How often a cycle corrects the second grid from below; 1 is a V-cycle. Measured on black-and-white
+        cantilevers, iterations to 1e-5 with smoothing (1, 2), 1 visit and with (1, 4), 2 visits: 37 and 32 at
+        64x32x32, 37 and 23 at 96x48x48, 26 and 18 at 128x64x64, in three quarters to all of the time.
     coarsest : int
         Unknowns up to which a grid is solved directly.
     precision : {"single", "double"}
@@ -48,7 +52,8 @@ class Multigrid:
     """
 
     tolerance: Positive = 1e-5
-    smoothing: tuple[int, int] = (1, 2)
+    smoothing: tuple[int, int] = (1, 4)
+    visits: Annotated[int, at.Ge(1)] = 2
     coarsest: Annotated[int, at.Ge(100)] = 5000
     precision: str = "single"
     warm: bool = True
