@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import zlib
 
 import hypothesis
@@ -11,6 +12,10 @@ import pytest
 
 # For the tests and what they start; the package itself never picks a backend.
 os.environ["MPLBACKEND"] = "Agg"
+
+# A shell starts what runs in its background with interrupts ignored, and every child inherits that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis.settings.register_profile("laptop", deadline=None)
 hypothesis.settings.register_profile("ci", deadline=None, derandomize=True, print_blob=True)

@@ -83,12 +83,13 @@ def subclasses(kind: type) -> Iterator[type]:
 
 
 def package_stages() -> set[type]:
-    """Return every stage that the package defines, wherever it stands."""
+    """Return every public stage that the package defines, wherever it stands."""
     for module in pkgutil.walk_packages(topopt.__path__, "topopt."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     concrete = {kind for kind in subclasses(Stage) if not kind.__abstractmethods__}
-    return {kind for kind in concrete if kind.__module__.split(".")[0] == "topopt"}
+    public = {kind for kind in concrete if not kind.__name__.startswith("_")}
+    return {kind for kind in public if kind.__module__.split(".")[0] == "topopt"}
 
 
 def test_every_stage_of_the_package_is_listed_here():
