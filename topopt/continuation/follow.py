@@ -43,7 +43,9 @@ class Follow(Schedule):
         if len(given) == 1 or not all(math.isfinite(value) for value in given):
             raise InputError("Follow: give finite start and final, or neither to copy the leader")
         low, high = self.between if len(self.between) == 2 else (0.0, 0.0)
-        if not (0 < low < math.inf and 0 < high < math.inf and low != high):
+        positive = 0 < low < math.inf and 0 < high < math.inf
+        # neighbouring numbers differ while their logarithms, which `at` walks between, do not
+        if not positive or math.log(low) == math.log(high):
             raise InputError(f"Follow.between: expected two positive, different values, got {self.between!r}")
 
     def __call__(self, past: Sequence[float], history: History) -> float:
