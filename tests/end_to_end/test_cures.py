@@ -107,7 +107,7 @@ RAMP = "{type: geometric, start: 1, final: 64, over: 100}"
 STAIRS = "{type: staircase, start: 1, final: 64, every: 30}"
 
 
-# No stairs at 0.3: after their last doublings a part in 10^9 of the radius decides whether MMA shatters the beam.
+# No stairs at 0.3: after their last doublings a part in 10^9 of the radius decides whether MMA shatters it.
 @pytest.mark.parametrize(
     ("volume", "schedule"), [(0.5, GATE), (0.5, RAMP), (0.5, STAIRS), (0.3, GATE), (0.3, RAMP)]
 )
