@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import numpy as np
 
 from topopt.errors import ChainError, NumericalError, ParameterError, suggestion
 from topopt.parameters import Array, checked, replaced, scalars
+from topopt.threads import each
 
 __all__ = ["Chain", "Link", "Pullback", "Stage", "Tape"]
 
@@ -279,8 +281,8 @@ class Tape:
             raise ChainError(f"no '{name}' on the tape: {suggestion(name, self.values)}")
         return self.values[name]
 
-    def sensitivities(self, of: str) -> dict[str, Array]:
-        """Return the derivative of the scalar `of` with respect to every value it depends on.
+    def sensitivities(self, of: str, factor: float = 1.0) -> dict[str, Array]:
+        """Return the derivative of a multiple of the scalar `of` with respect to every value it depends on.
 
         Returns
         -------
@@ -290,7 +292,7 @@ class Tape:
         value = self[of]
         if value.size != 1:
             raise ChainError(f"'{of}' has shape {value.shape}; only a scalar has sensitivities")
-        return self.pull({of: np.ones(value.shape)})
+        return self.pull({of: np.full(value.shape, factor)})
 
     def pull(self, cotangents: Mapping[str, Array]) -> dict[str, Array]:
         """Pull cotangents back to the source.
@@ -363,13 +365,19 @@ def _linked(entry: Any) -> Link:
 
 def _added(known: Array | None, part: Array) -> Array:
     """Add a cotangent to what has already arrived, without changing either."""
-    return part if known is None else known + part
+    if known is None:
+        return part
+    total = np.empty(part.shape)
+    one, other, out = known.reshape(-1), part.reshape(-1), total.reshape(-1)
+    each(lambda at: np.add(one[at], other[at], out=out[at]), out.size)
+    return total
 
 
 def _refuse_nonfinite(value: Array, name: str, stage: Any) -> None:
     """Raise if a value holds nan or inf; one pass over the data."""
     with np.errstate(invalid="ignore", over="ignore"):  # inf - inf, and finite entries with an infinite sum
-        if np.isfinite(value.sum()):
+        flat = value.reshape(-1)
+        if math.isfinite(sum(each(lambda at: float(flat[at].sum()), flat.size))):
             return
     bad = int(np.count_nonzero(~np.isfinite(value)))
     if bad:

@@ -12,6 +12,7 @@ from topopt.errors import InputError
 from topopt.evaluation import Bounds, Evaluation
 from topopt.history import History, Iteration
 from topopt.parameters import Array
+from topopt.threads import each
 from topopt.vanishing import alarms, read
 
 __all__ = ["Turn", "entry"]
@@ -70,7 +71,8 @@ def entry(turn: Turn, history: History, output: Array | None, restored: int) -> 
     InputError
         If the model names more or fewer constraints or rivals than it has.
     """
-    evaluation, move = turn.evaluation, turn.following - turn.x
+    evaluation = turn.evaluation
+    moves = each(lambda at: _moved(turn, at), turn.x.size)
     before = history[:restored] if restored else history
     reading = read(turn.x, evaluation, turn.multipliers, turn.bounds)
     objective = None if turn.refused else evaluation.objective
@@ -78,11 +80,11 @@ def entry(turn: Turn, history: History, output: Array | None, restored: int) -> 
         number=len(history) + 1,
         objective=evaluation.objective,
         violation=float(evaluation.constraints.max(initial=-math.inf)),
-        change=float((np.abs(move) / turn.bounds.ranges).max()),
+        change=max(share for share, _ in moves),
         move=turn.move,
         progress=math.nan if turn.refused else _distance(output, evaluation.output),
         actual=evaluation.objective - before[-1].objective if before else math.nan,
-        predicted=float(evaluation.gradient @ move),
+        predicted=sum(gain for _, gain in moves),
         parameters=turn.parameters,
         responses=evaluation.responses,
         multipliers=dict(zip(_multiplier_names(evaluation), turn.multipliers.tolist(), strict=True)),
@@ -100,8 +102,19 @@ def _distance(before: Array | None, now: Array | None) -> float:
     """Return the root mean square difference of two outputs, nan where there are not two."""
     if before is None or now is None:
         return math.nan
-    difference = now - before
-    return math.sqrt(float(difference @ difference) / difference.size)
+
+    def square(at: slice) -> float:
+        difference = now[at] - before[at]
+        return float(difference @ difference)
+
+    return math.sqrt(sum(each(square, now.size)) / now.size)
+
+
+def _moved(turn: Turn, at: slice) -> tuple[float, float]:
+    """Return the largest move in a piece, as a share of the range, and what the gradient predicts of it."""
+    move = turn.following[at] - turn.x[at]
+    share = np.abs(move) / Bounds(turn.bounds.lower[at], turn.bounds.upper[at]).ranges
+    return float(share.max()), float(turn.evaluation.gradient[at] @ move)
 
 
 def _multiplier_names(evaluation: Evaluation) -> list[str]:

@@ -212,6 +212,10 @@ class Domain:
         return out
 
 
+KEPT = 500_000
+"""Cells up to which coordinates are kept: they are asked for when a problem is built, not in the loop."""
+
+
 def designed(cells: Domain | Grid) -> Domain:
     """Return a domain as it is, and a grid as a domain without passive parts.
 
@@ -227,9 +231,15 @@ def designed(cells: Domain | Grid) -> Domain:
     return Domain(cells)
 
 
-@functools.lru_cache(maxsize=8)
 def _coordinates(grid: Grid, offset: float, counts: tuple[int, ...]) -> Array:
-    """Return the points (i + offset) h of a lattice, last axis fastest."""
+    """Return the points (i + offset) h of a lattice, last axis fastest; large ones are not kept."""
+    make = _points if grid.n_cells <= KEPT else _points.__wrapped__
+    return make(grid, offset, counts)
+
+
+@functools.lru_cache(maxsize=8)
+def _points(grid: Grid, offset: float, counts: tuple[int, ...]) -> Array:
+    """Return the points."""
     axes = [(np.arange(n) + offset) * h for n, h in zip(counts, grid.spacing, strict=True)]
     points = np.stack([axis.ravel() for axis in np.meshgrid(*axes, indexing="ij")], axis=1)
     points.flags.writeable = False

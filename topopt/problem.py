@@ -16,7 +16,7 @@ from topopt.grid import Domain, Grid, designed
 from topopt.limits import PREFIX, Limit, Side, bounded, limit_from, sides
 from topopt.measures import discreteness, interface
 from topopt.parameters import Array
-from topopt.signals import signals
+from topopt.signals import signals, stacked
 from topopt.stages.responses import Mean
 
 __all__ = ["RESERVED", "Problem"]
@@ -113,6 +113,8 @@ class Problem:
         active = self.domain.active
         if x.shape != (self.domain.n_active,):
             raise InputError(f"design: expected shape ({self.domain.n_active},), got {x.shape}")
+        if x.size == active.size:
+            return np.array(x, dtype=np.float64)
         out = np.where(self.domain.solid_cells, 1.0, 0.0)
         out[active] = x
         return out
@@ -138,7 +140,7 @@ class Problem:
         density = self._cut(tape[self.density])
 
         def rows(sensitivities: Sequence[Mapping[str, Array]]) -> Array:
-            return np.array([self._cut(row[source]) for row in sensitivities]).reshape(-1, x.size)
+            return stacked([self._cut(row[source]) for row in sensitivities], x.size)
 
         return Evaluation(
             objective=float(values[worst]),
@@ -219,6 +221,8 @@ class Problem:
 
     def _constraint_sensitivities(self, tape: Tape, sides: Sequence[Side]) -> list[dict[str, Array]]:
         """Return the sensitivities of each constraint by name."""
+        if len(sides) == len(self.limits):
+            return [tape.sensitivities(side.response, side.factor) for side in sides]
         pulled = {name: tape.sensitivities(name) for name in self.limits}
         return [
             {name: side.factor * value for name, value in pulled[side.response].items()} for side in sides

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from topopt.chain import Link, Tape
+from topopt.chain import Chain, Link, Pullback, Stage, Tape
 from topopt.evaluation import Gate, Signals
 from topopt.parameters import Array, replaced, scalars
+from topopt.threads import norm
 
-__all__ = ["signals"]
+__all__ = ["signals", "stacked"]
 
 SHARPNESS = "beta"
 """The field of a sharp stage that makes it sharper."""
@@ -62,11 +66,11 @@ def signals(
             name: cotangents[name] if references[name] is objective[name] else cut(references[name])
             for name in objective
         },
-        reference_constraints=_stacked(
-            [cut(_bypassed(tape, sharp, rows)[source]) for rows in constraints], cotangents[source].size
+        reference_constraints=stacked(
+            [cut(_reference(tape, sharp, rows)) for rows in constraints], cotangents[source].size
         ),
-        reference_rivals=_stacked(
-            [cut(_bypassed(tape, sharp, rows)[source]) for rows in rivals], cotangents[source].size
+        reference_rivals=stacked(
+            [cut(_reference(tape, sharp, rows)) for rows in rivals], cotangents[source].size
         ),
     )
 
@@ -75,6 +79,52 @@ def _bypassed(tape: Tape, sharp: Sequence[Link], sensitivities: Mapping[str, Arr
     """Return the sensitivities with the gates on their way replaced by the identity."""
     names = [link.name for link in sharp if link.name in sensitivities]
     return tape.bypassing(names, sensitivities) if names else sensitivities
+
+
+@dataclass(frozen=True)
+class _Identity(Stage):
+    """What a gate is replaced by."""
+
+    linear: ClassVar[bool] = True
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the input."""
+        return inputs[0], lambda v: (v,)
+
+
+def _reference(tape: Tape, sharp: Sequence[Link], rows: Mapping[str, Array]) -> Array:
+    """Return the design's sensitivity with the gates replaced by the identity.
+
+    Where all other links on the way are linear, as for a volume, it is the same whatever the design is.
+    """
+    links = [link for link in tape.chain if link.name in rows]
+    straight = tuple(
+        Link(link.name, _Identity(), link.reads) if link in sharp else link
+        for link in links
+        if link.stage.linear or (link in sharp and len(link.reads) == 1)
+    )
+    if len(straight) == len(links) and any(link in sharp for link in links) and _hashable(straight):
+        unit = _straight(straight, tape.chain.source, tape[tape.chain.source].size)
+        return np.asarray(rows[links[-1].name].item() * unit)
+    return _bypassed(tape, sharp, rows)[tape.chain.source]
+
+
+def _hashable(links: tuple[Link, ...]) -> bool:
+    """Tell whether stages can be remembered; one of a user's need not."""
+    try:
+        hash(links)
+    except TypeError:
+        return False
+    return True
+
+
+@functools.lru_cache(maxsize=4)
+def _straight(links: tuple[Link, ...], source: str, n: int) -> Array:
+    """Return the derivative of the last of some linear links with respect to the source."""
+    tape = Chain(links, source).run(np.zeros(n))
+    derivative = tape.sensitivities(links[-1].name)[source]
+    derivative.flags.writeable = False
+    return derivative
 
 
 def _gate(
@@ -105,10 +155,10 @@ def _gate(
         output=shown,
         slope=cut(link.stage.slope(*inputs)),
         objective=arrived(objective),
-        constraints=_stacked([arrived(rows) for rows in constraints], shown.size),
+        constraints=stacked([arrived(rows) for rows in constraints], shown.size),
         tilts=tilts,
         ahead=ahead,
-        rivals=_stacked([arrived(rows) for rows in rivals], shown.size),
+        rivals=stacked([arrived(rows) for rows in rivals], shown.size),
     )
 
 
@@ -116,7 +166,7 @@ def _survivors(
     tape: Tape, link: Link, inputs: Sequence[Array], cotangent: Array, cut: Cut
 ) -> dict[float, float]:
     """Return how much of what the gate lets through now it would let through if it were sharper."""
-    now = np.linalg.norm(cut(tape.pullbacks[link.name](cotangent)[0]))
+    now = norm(cut(tape.pullbacks[link.name](cotangent)[0]))
     sharpness = scalars(link.stage)[SHARPNESS]
     if not (0 < sharpness < np.inf and now > 0):
         return {}
@@ -124,10 +174,10 @@ def _survivors(
     for factor in AHEAD:
         sharper = replaced(link.stage, {SHARPNESS: factor * sharpness}, link.name)
         passed = cut(sharper.vjp(*inputs)[1](cotangent)[0])
-        shares[factor] = float(np.linalg.norm(passed) / now)
+        shares[factor] = norm(passed) / now
     return shares
 
 
-def _stacked(rows: Sequence[Array], width: int) -> Array:
-    """Return rows as a matrix, also when there are none."""
-    return np.array(rows).reshape(len(rows), width)
+def stacked(rows: Sequence[Array], width: int) -> Array:
+    """Return rows as a matrix, also when there are none; a single one is not copied."""
+    return rows[0].reshape(1, width) if len(rows) == 1 else np.array(rows).reshape(len(rows), width)

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from topopt.evaluation import Bounds, Evaluation, Gate, Signals
+from topopt.evaluation import AT_BOUND, Bounds, Evaluation, Gate, Signals
 from topopt.history import History
+from topopt.kernels import LONG
 from topopt.measures import discreteness
 from topopt.parameters import Array
+from topopt.threads import each, summed
 
 __all__ = ["ALARMS", "Reading", "alarms", "read"]
 
@@ -46,6 +48,8 @@ NEWTON = 12
 """Most Newton steps for the multipliers of the latent residual; three or four do."""
 NEGLIGIBLE = 0.01
 """Relative change of these multipliers after which there is no other step."""
+TYPICAL = 200_000
+"""Entries at least, regularly spaced, that the typical gain is the median of, where there are many more."""
 WINDOW = 10
 """Iterations for which a formed design is remembered, and a change of parameters held responsible."""
 
@@ -109,9 +113,9 @@ def read(x: Array, evaluation: Evaluation, multipliers: Array, bounds: Bounds) -
         "latent_residual": _latent_residual(x, reference, r, signals.reference_constraints, bounds),
     }
     for name, gate in signals.gates.items():
-        stages[name] = stages.get(name, {}) | _gate_metrics(gate, multipliers)
         slope = _lagrangian(multipliers, gate.objective, gate.rivals, gate.constraints)
-        total |= {f"homotopy:{parameter}": float(slope @ tilt) for parameter, tilt in gate.tilts.items()}
+        stages[name] = stages.get(name, {}) | _gate_metrics(gate, slope)
+        total |= {f"homotopy:{parameter}": summed(slope, tilt) for parameter, tilt in gate.tilts.items()}
         total |= {
             f"ahead:{parameter}:{factor:g}": share
             for parameter, shares in gate.ahead.items()
@@ -165,56 +169,114 @@ def _shattered(objective: float, history: History) -> bool:
 
 def _lagrangian(multipliers: Array, objective: Array, rivals: Array, constraints: Array) -> Array:
     """Return the Lagrangian's slope: rivals, weighted by the first multipliers, replace the objective."""
-    k = len(rivals)
-    slope = multipliers[:k] @ rivals if k else objective
-    return np.asarray(slope + multipliers[k:] @ constraints)
+    k, slope = len(rivals), np.empty(objective.size)
+
+    def work(at: slice) -> None:
+        own = multipliers[:k] @ rivals[:, at] if k else objective[at]
+        np.add(own, multipliers[k:] @ constraints[:, at], out=slope[at])
+
+    each(work, slope.size)
+    return slope
 
 
 def _stage_metrics(signals: Signals) -> dict[str, dict[str, float]]:
     """Measure the cotangent at every name against its reference, design first."""
     stages: dict[str, dict[str, float]] = {}
-    norms = {name: _log_norm(cotangent) for name, cotangent in signals.cotangents.items()}
-    names = list(norms)
+    sizes = {name: _sized(cotangent) for name, cotangent in signals.cotangents.items()}
+    names = list(sizes)
     for name, below in zip(names, [*names[1:], None], strict=True):
-        cotangent, reference = signals.cotangents[name], signals.references[name]
-        magnitude = np.abs(cotangent)
-        reference_norm = norms[name] if reference is cotangent else _log_norm(reference)
+        cotangent, reference = signals.cotangents[name].ravel(), signals.references[name]
+        norm = sizes[name].log_norm
+        same = reference is signals.cotangents[name]
+        reference_norm = norm if same else _sized(reference).log_norm
         rms = 10.0 ** min(reference_norm - 0.5 * math.log10(reference.size), 308.0)
+        # <=, so that where even the reference has underflown, nothing counts as alive
+        three, six = _small(cotangent, (1e-3 * rms, 1e-6 * rms))
         stages[name] = {
-            "norm": norms[name],
-            "gain": _difference(norms[name], norms[below]) if below else 0.0,
-            "attenuation": _attenuation(norms[name], reference_norm),
-            "participation": _participation(magnitude),
-            # <=, so that where even the reference has underflown, nothing counts as alive
-            "dead3": float(np.mean(magnitude <= 1e-3 * rms)),
-            "dead6": float(np.mean(magnitude <= 1e-6 * rms)),
+            "norm": norm,
+            "gain": _difference(norm, sizes[below].log_norm) if below else 0.0,
+            "attenuation": _attenuation(norm, reference_norm),
+            "participation": sizes[name].participation,
+            "dead3": three / cotangent.size,
+            "dead6": six / cotangent.size,
         }
     return stages
 
 
-def _gate_metrics(gate: Gate, multipliers: Array) -> dict[str, float]:
+def _small(vector: Array, limits: tuple[float, float]) -> tuple[int, int]:
+    """Return how many entries are at most as large as each limit."""
+    if vector.size >= LONG:
+        from topopt.kernels import sizes
+
+        return sizes.small(vector, limits)
+    magnitude = np.abs(vector)
+    counts = [int(np.count_nonzero(magnitude <= limit)) for limit in limits]
+    return counts[0], counts[1]
+
+
+def _gate_metrics(gate: Gate, uphill: Array) -> dict[str, float]:
     """Measure a gate: how open it is, how discrete its output, how much of it is stuck on the wrong side."""
-    uphill = _lagrangian(multipliers, gate.objective, gate.rivals, gate.constraints)
-    wrong = np.where(gate.output < 0.5, uphill < 0, uphill > 0)
+    n = gate.slope.size
+
+    def blocked(at: slice) -> int:
+        shut, up = gate.slope[at] < DEAD_SLOPE, uphill[at]
+        return int(np.count_nonzero(shut & np.where(gate.output[at] < 0.5, up < 0, up > 0)))
+
+    largest = max(each(lambda at: float(gate.slope[at].max()), n))
+    mean = sum(each(lambda at: float(gate.slope[at].sum()), n)) / n
     return {
-        "slope_mean": float(gate.slope.mean()),
-        "slope_max": float(gate.slope.max()),
-        "slope_participation": _participation(np.abs(gate.slope)),
+        "slope_mean": mean,
+        "slope_max": largest,
+        "slope_participation": _sized(gate.slope).participation,
         "discreteness": discreteness(gate.output),
-        "blocked": float(np.mean((gate.slope < DEAD_SLOPE) & wrong)),
+        "blocked": sum(each(blocked, n)) / n,
     }
 
 
-def _log_norm(vector: Array) -> float:
-    """Return log10 of the Euclidean norm, safe where squares underflow; -inf for the zero vector."""
-    largest = max(float(vector.max()), -float(vector.min()))
+@dataclass(frozen=True)
+class _Size:
+    """How large a vector is: its largest entry, and in units of that the sums of entries and of squares."""
+
+    n: int
+    largest: float
+    total: float
+    square: float
+
+    @property
+    def log_norm(self) -> float:
+        """Return log10 of the Euclidean norm; -inf for the zero vector."""
+        return math.log10(self.largest) + 0.5 * math.log10(self.square) if self.largest else -math.inf
+
+    @property
+    def participation(self) -> float:
+        """Return (sum |s|)^2 / (n sum s^2): 1 if all entries carry equally, 1/n if one does, 0 if none."""
+        return self.total**2 / (self.n * self.square) if self.largest else 0.0
+
+
+def _sized(vector: Array) -> _Size:
+    """Measure a vector in one pass, safe where squares underflow."""
+    flat = vector.ravel()
+    parts = _parts(flat)
+    largest = max(part[0] for part in parts)
     if largest == 0.0:
-        return -math.inf
-    if 1e-100 < largest < 1e100:
-        flat = vector.ravel()
-        return 0.5 * math.log10(float(flat @ flat))
-    scaled = vector.ravel() / largest
-    return math.log10(largest) + 0.5 * math.log10(float(scaled @ scaled))
+        return _Size(flat.size, 0.0, 0.0, 0.0)
+    total = sum(part[0] / largest * part[1] for part in parts)
+    square = sum((part[0] / largest) ** 2 * part[2] for part in parts)
+    return _Size(flat.size, largest, total, square)
+
+
+def _parts(flat: Array) -> list[tuple[float, float, float]]:
+    """Return largest, total and square of the pieces of a vector."""
+    if flat.size >= LONG:
+        from topopt.kernels import sizes
+
+        return sizes.sized(flat)
+    magnitude = np.abs(flat)
+    largest = float(magnitude.max())
+    if largest == 0.0:
+        return [(0.0, 0.0, 0.0)]
+    magnitude /= largest
+    return [(largest, float(magnitude.sum()), float(magnitude @ magnitude))]
 
 
 def _attenuation(norm: float, reference: float) -> float:
@@ -227,22 +289,15 @@ def _difference(upper: float, lower: float) -> float:
     return 0.0 if upper == lower else upper - lower
 
 
-def _participation(magnitude: Array) -> float:
-    """Return (sum |s|)^2 / (n sum s^2): 1 if all entries carry equally, 1/n if one carries all, 0 if none."""
-    largest = float(magnitude.max())
-    if largest == 0.0:
-        return 0.0
-    scaled = magnitude.ravel() / largest
-    return float(scaled.sum() ** 2 / (scaled.size * (scaled @ scaled)))
-
-
 def _ratio(part: Array, whole: Array) -> float:
     """Return ||part|| / ||whole||: 0 if there is no part, inf if only the whole has vanished."""
-    part_norm = _log_norm(part)
-    if part_norm == -math.inf:
-        return 0.0
-    difference = part_norm - _log_norm(whole)
-    return float(10.0**difference) if difference < 300 else math.inf
+    size = _sized(part).log_norm
+    return 0.0 if size == -math.inf else _power(size - _sized(whole).log_norm)
+
+
+def _power(decades: float) -> float:
+    """Return 10 to a power, inf where that is too large."""
+    return float(10.0**decades) if decades < 300 else math.inf
 
 
 def _latent_residual(x: Array, reference: Array, whole: Array, rows: Array, bounds: Bounds) -> float:
@@ -254,33 +309,50 @@ def _latent_residual(x: Array, reference: Array, whole: Array, rows: Array, boun
     The squared residual is convex in the multipliers and quadratic between the values at which a variable
     leaves its bound or comes to it, so that a few Newton steps, halved where they lead too far, end near it.
     """
-    largest = float(np.abs(reference).max())
+    largest = _sized(reference).largest
     if largest == 0.0:
         return 1.0  # not done for all that is known
-    r = reference / largest
-    sizes = np.abs(rows).max(axis=1, initial=0.0)
-    rows = rows[sizes > 0] / sizes[sizes > 0, None]
-    at = tried = np.zeros(len(rows))
+    sizes = np.array([_sized(row).largest for row in rows])
+    rows, sizes = rows[sizes > 0] if (sizes == 0).any() else rows, sizes[sizes > 0, None]
+
+    at = tried = np.zeros(len(sizes))
     best = math.inf
     for _ in range(NEWTON):
-        slope = r + tried @ rows
-        free = bounds.inward(x, slope)
-        square = float(free @ free)
+        square, matrix, target = _latent(x, reference, rows, bounds, tried, (largest, sizes))
         if square < best:
             best, at = square, tried
-            part = np.where((free != 0.0) | (slope == 0.0), rows, 0.0)
-            tried = np.maximum(np.linalg.lstsq(part @ rows.T, -part @ r, rcond=None)[0], 0.0)
+            tried = np.maximum(np.linalg.lstsq(matrix, -target, rcond=None)[0], 0.0)
         else:
             tried = 0.5 * (at + tried)
         if np.allclose(tried, at, rtol=NEGLIGIBLE, atol=0.0):
             break
-    return _ratio(np.array([math.sqrt(best)]), whole / largest)
+    return _power(math.log10(largest) + 0.5 * math.log10(best) - _sized(whole).log_norm) if best else 0.0
+
+
+def _latent(
+    x: Array, reference: Array, rows: Array, bounds: Bounds, tried: Array, units: tuple[float, Array]
+) -> tuple[float, Array, Array]:
+    """Return the squared residual at multipliers, and the matrix and right side of their normal equations."""
+    if x.size >= LONG and len(rows) == 1:
+        from topopt.kernels import sizes
+
+        fields = x, bounds.lower, bounds.upper, reference, rows[0]
+        scales = units[0], float(units[1][0, 0])
+        square, matrix, target = sizes.latent(fields, scales, float(tried[0]), AT_BOUND)
+        return square, np.array([[matrix]]), np.array([target])
+    r, part = reference / units[0], rows / units[1]
+    slope = r + tried @ part
+    free = bounds.inward(x, slope)
+    part = np.where((free != 0.0) | (slope == 0.0), part, 0.0)
+    return float(free @ free), part @ part.T, part @ r
 
 
 def _typical_gain(s: Array, r: Array) -> float:
     """Return the median of |s_i| / |r_i| over the entries that have a reference."""
     if s is r:
         return 1.0
+    step = max(1, s.size // TYPICAL)
+    s, r = s[::step], r[::step]
     alive = r != 0
     with np.errstate(over="ignore"):  # a reference of 1e-320 is nothing to divide by
         return float(np.median(np.abs(s[alive] / r[alive]))) if alive.any() else 0.0

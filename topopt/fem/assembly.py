@@ -10,10 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from topopt.grid import Indices
+from topopt.grid import Grid, Indices
 from topopt.parameters import Array
 
-__all__ = ["Pattern", "System", "pattern"]
+__all__ = ["Pattern", "System", "cell_count", "pattern"]
 
 
 class System(Protocol):
@@ -45,6 +45,12 @@ class System(Protocol):
     @property
     def springs(self) -> Array:
         """Constant diagonal, shape (n_dofs,)."""
+
+
+def cell_count(system: System) -> int:
+    """Return the number of cells, where there is a grid without the table of their unknowns."""
+    grid = getattr(system, "grid", None)
+    return grid.n_cells if isinstance(grid, Grid) else len(system.cell_dofs)
 
 
 @dataclass(frozen=True, eq=False)

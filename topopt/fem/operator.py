@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from topopt.errors import InputError
-from topopt.fem.assembly import System, pattern
+from topopt.fem.assembly import System, cell_count, pattern
 from topopt.parameters import Array
 
 __all__ = ["StiffnessOperator", "energies"]
@@ -32,7 +32,7 @@ class StiffnessOperator:
 
     def __post_init__(self) -> None:
         """Refuse moduli of the wrong shape."""
-        expected = (len(self.system.cell_dofs),)
+        expected = (cell_count(self.system),)
         if np.shape(self.moduli) != expected:
             raise InputError(
                 f"moduli: expected one value per cell, shape {expected}, got {np.shape(self.moduli)}"

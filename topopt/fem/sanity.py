@@ -120,6 +120,8 @@ def _mechanisms(structure: Structure, packed: bytes | None) -> tuple[str, ...]:
 def _bare_nodes(structure: Structure, solid: Flags, held: Flags) -> Iterator[str]:
     """Say where free components have neither a cell with stiffness nor a spring."""
     grid = structure.grid
+    if solid.all():
+        return
     bare = np.ones(grid.n_nodes, dtype=bool)
     bare[grid.cell_nodes[solid]] = False
     loose = np.flatnonzero(bare & ~held.all(axis=1))

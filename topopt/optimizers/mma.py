@@ -11,6 +11,7 @@ from topopt.evaluation import Bounds, Evaluation
 from topopt.optimizers.mma_model import MovingAsymptotes, heights, multiplier_units, scaling, solved
 from topopt.optimizers.protocol import check_evaluation
 from topopt.parameters import Array
+from topopt.threads import each
 
 __all__ = ["MMA", "MMAState"]
 
@@ -142,10 +143,15 @@ class MMA(MovingAsymptotes):
         problem = self.approximation(x, evaluation, bounds, span, scale, curvature)
         units = multiplier_units(evaluation, scale)
         solution = solved(problem, state.multipliers * units[: state.multipliers.size])
-        xi = solution.xi
-        xi *= span
-        xi += x
-        new = np.clip(xi, state.lower, state.upper, out=xi)
+        new = solution.xi
+
+        def move(at: slice) -> None:
+            part = new[at]
+            part *= span[at]
+            part += x[at]
+            np.clip(part, state.lower[at], state.upper[at], out=part)
+
+        each(move, x.size)
         memory = MMAState(
             lower=state.lower,
             upper=state.upper,

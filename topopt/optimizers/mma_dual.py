@@ -12,12 +12,13 @@ the weights, sum to 1. A Newton step keeps that sum, and needs no z: it is the w
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
+from topopt.kernels import LONG
 from topopt.parameters import Array
+from topopt.threads import each
 
 __all__ = ["BULK", "Dual", "Solution", "Subproblem", "reach"]
 
@@ -67,10 +68,16 @@ class Subproblem:
     softness: float
     rivals: int = 0
 
-    def blocks(self) -> Iterator[slice]:
-        """Walk the variables in cache-sized pieces."""
-        for start in range(0, self.gradient.size, BLOCK):
-            yield slice(start, start + BLOCK)
+    @property
+    def compiled(self) -> bool:
+        """Whether there is one row, which is no rival, and enough variables for compiled passes."""
+        return self.values.size == 1 and not self.rivals and self.gradient.size >= LONG
+
+    @property
+    def arrays(self) -> tuple[Array, ...]:
+        """What a compiled pass goes through."""
+        rows = self.jacobian[0], self.magnitude[0]
+        return self.gradient, self.bulk, *rows, self.span, self.floor, self.ceiling
 
     def pull(self, multipliers: Array, at: slice) -> tuple[Array, Array]:
         """Return half of P - Q and half of P + Q of the Lagrangian on a block."""
@@ -109,9 +116,16 @@ class Subproblem:
     def minimiser(self, multipliers: Array) -> Array:
         """Return the best ``xi`` for given multipliers, shape (n,)."""
         xi = np.empty_like(self.gradient)
-        for at in self.blocks():
-            xi[at] = self._stationary(multipliers, at)[0]
-        return np.clip(xi, self.floor, self.ceiling, out=xi)
+        if self.compiled:
+            from topopt.kernels import mma
+
+            return mma.minimiser(float(multipliers[0]), BULK, self.arrays, xi)
+
+        def work(at: slice) -> None:
+            np.clip(self._stationary(multipliers, at)[0], self.floor[at], self.ceiling[at], out=xi[at])
+
+        each(work, xi.size, BLOCK)
+        return xi
 
     def response(self, multipliers: Array) -> tuple[Array, Array]:
         """Return the approximated rows at the minimiser and minus their derivative.
@@ -123,25 +137,33 @@ class Subproblem:
         stiffness : array, shape (m, m)
             Minus the (generalised) Hessian of the dual function; positive semi-definite.
         """
-        values = self.values.copy()
-        stiffness = np.zeros((values.size, values.size))
-        for at in self.blocks():
-            xi, weight = self._stationary(multipliers, at)
-            bounded = np.minimum(np.maximum(xi, self.floor[at]), self.ceiling[at])
-            free = bounded == xi
-            span = self.span[at]
-            square = bounded * bounded
-            gap = 1.0 - square
-            odd = span * bounded / gap
-            jacobian, magnitude = self.jacobian[:, at], self.magnitude[:, at]
-            values += jacobian @ odd + 2.0 * BULK * (magnitude @ (odd * bounded))
-            # d(row)/d(xi) = span * (jacobian (1 + xi^2) + 4 BULK magnitude xi) / gap^2 and
-            # d2(Lagrangian)/d(xi)2 = span * 4 weight / ((1 + xi^2) gap) at a stationary point.
-            square += 1.0
-            factor = span * free * square / (4.0 * weight * gap * gap * gap)
-            slope = jacobian * square + magnitude * (4.0 * BULK * bounded)
-            stiffness += (slope * factor) @ slope.T
-        return values, stiffness
+        if self.compiled:
+            from topopt.kernels import mma
+
+            value, slope = mma.response(float(multipliers[0]), BULK, self.arrays)
+            return self.values + value, np.array([[slope]])
+        parts = each(lambda at: self._response(multipliers, at), self.gradient.size, BLOCK)
+        return self.values + sum(value for value, _ in parts), sum(
+            (stiffness for _, stiffness in parts), np.zeros((self.values.size, self.values.size))
+        )
+
+    def _response(self, multipliers: Array, at: slice) -> tuple[Array, Array]:
+        """Return the response of a block."""
+        xi, weight = self._stationary(multipliers, at)
+        bounded = np.minimum(np.maximum(xi, self.floor[at]), self.ceiling[at])
+        free = bounded == xi
+        span = self.span[at]
+        square = bounded * bounded
+        gap = 1.0 - square
+        odd = span * bounded / gap
+        jacobian, magnitude = self.jacobian[:, at], self.magnitude[:, at]
+        values = jacobian @ odd + 2.0 * BULK * (magnitude @ (odd * bounded))
+        # d(row)/d(xi) = span * (jacobian (1 + xi^2) + 4 BULK magnitude xi) / gap^2 and
+        # d2(Lagrangian)/d(xi)2 = span * 4 weight / ((1 + xi^2) gap) at a stationary point.
+        square += 1.0
+        factor = span * free * square / (4.0 * weight * gap * gap * gap)
+        slope = jacobian * square + magnitude * (4.0 * BULK * bounded)
+        return values, (slope * factor) @ slope.T
 
     def elastic(self, multipliers: Array, barrier: float) -> tuple[Array, Array]:
         """Return the elastic variables ``y > 0`` that go with the multipliers, and their derivatives.
@@ -209,7 +231,9 @@ class Dual:
         # Constraints are normalised to 1. One that is met and whose gradient has faded need not be solved to
         # a billionth of nothing: below rounding there is no digit left to solve for.
         size = np.maximum(np.abs(problem.values) + change, SMALL)
-        steep = max(float(np.abs(problem.gradient) @ problem.span), *change[: problem.rivals], 1e-10)
+        gradient, span = problem.gradient, problem.span
+        steep = sum(each(lambda at: float(np.abs(gradient[at]) @ span[at]), span.size, BLOCK))
+        steep = max(steep, *change[: problem.rivals], 1e-10)
         return cls(problem, size, steep)
 
     def left(self, multipliers: Array, values: Array, mu: float) -> Array:

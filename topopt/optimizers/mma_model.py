@@ -15,6 +15,7 @@ from topopt.optimizers.mma_dual import BULK, Dual, Solution, Subproblem
 from topopt.optimizers.mma_interior import solve_interior
 from topopt.optimizers.protocol import Share, check_bounds
 from topopt.parameters import Array, Positive, UnitOpen, checked
+from topopt.threads import each
 
 __all__ = ["SIZE", "MovingAsymptotes", "heights", "multiplier_units", "scaling", "solved"]
 
@@ -82,10 +83,16 @@ class MovingAsymptotes(ABC):
         ranges : array, shape (n,)
             Of the variables.
         """
-        turn = (x - last) * (last - earlier)
-        factor = np.where(turn > 0.0, self.asyincr, np.where(turn < 0.0, self.asydecr, 1.0))
-        factor *= span
-        return np.clip(factor, self.nearest * ranges, self.farthest * ranges, out=factor)
+        adapted = np.empty_like(x)
+
+        def work(at: slice) -> None:
+            turn = (x[at] - last[at]) * (last[at] - earlier[at])
+            factor = np.where(turn > 0.0, self.asyincr, np.where(turn < 0.0, self.asydecr, 1.0))
+            factor *= span[at]
+            np.clip(factor, self.nearest * ranges[at], self.farthest * ranges[at], out=adapted[at])
+
+        each(work, x.size)
+        return adapted
 
     def approximation(
         self, x: Array, evaluation: Evaluation, bounds: Bounds, span: Array, scale: float, curvature: Array
@@ -107,9 +114,6 @@ class MovingAsymptotes(ABC):
         curvature : array, shape (max(k, 1) + m,)
             Of the objective or each of k rivals, and of each constraint, before it is shared by the ranges.
         """
-        ranges = bounds.ranges
-        reach = np.minimum((1.0 - self.albefa) * span, self.move * ranges)
-        over = 1.0 / (BULK * ranges)
         k, factor = evaluation.rivals.size, scale or 1.0
         values, jacobian = np.asarray(evaluation.constraints, dtype=np.float64), evaluation.jacobian
         gradient = bulk = np.zeros(x.size)
@@ -118,10 +122,23 @@ class MovingAsymptotes(ABC):
             values = np.concatenate([(evaluation.rivals - evaluation.rivals.max()) * factor, values])
             jacobian = np.concatenate([evaluation.rival_jacobian * factor, jacobian])
         else:
-            gradient = evaluation.gradient * factor
-            bulk = np.abs(gradient) + curvature[0] * over
-        magnitude = np.abs(jacobian)
-        magnitude += curvature[curvature.size - values.size :, None] * over
+            bulk = np.empty(x.size)
+        magnitude, floor, ceiling = np.empty(jacobian.shape), np.empty(x.size), np.empty(x.size)
+
+        def work(at: slice) -> None:
+            ranges = Bounds(bounds.lower[at], bounds.upper[at]).ranges
+            reach = np.minimum((1.0 - self.albefa) * span[at], self.move * ranges)
+            over = 1.0 / (BULK * ranges)
+            if not k:
+                np.multiply(evaluation.gradient[at], factor, out=gradient[at])
+                np.add(np.abs(gradient[at]), curvature[0] * over, out=bulk[at])
+            rows = magnitude[:, at]
+            np.abs(jacobian[:, at], out=rows)
+            rows += curvature[curvature.size - values.size :, None] * over
+            np.divide(np.maximum(-reach, bounds.lower[at] - x[at]), span[at], out=floor[at])
+            np.divide(np.minimum(reach, bounds.upper[at] - x[at]), span[at], out=ceiling[at])
+
+        each(work, x.size)
         return Subproblem(
             gradient=gradient,
             bulk=bulk,
@@ -129,8 +146,8 @@ class MovingAsymptotes(ABC):
             jacobian=jacobian,
             magnitude=magnitude,
             span=span,
-            floor=np.maximum(-reach, bounds.lower - x) / span,
-            ceiling=np.minimum(reach, bounds.upper - x) / span,
+            floor=floor,
+            ceiling=ceiling,
             penalty=self.penalty,
             softness=self.softness,
             rivals=k,

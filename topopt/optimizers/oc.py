@@ -14,6 +14,7 @@ from topopt.evaluation import Evaluation
 from topopt.optimizers.oc_update import TINY, Update, found
 from topopt.optimizers.protocol import Share, check_bounds, check_evaluation
 from topopt.parameters import Array, Positive, checked
+from topopt.threads import each
 
 __all__ = ["OC", "OCState"]
 
@@ -135,20 +136,30 @@ class OC:
             where a variable grows, if shapes are wrong or numbers are not finite.
         """
         recheck = self._checked(x, evaluation, state)
-        gain, cost, reserve = -evaluation.gradient, evaluation.jacobian[0], float(evaluation.constraints[0])
+        slope, cost, reserve = evaluation.gradient, evaluation.jacobian[0], float(evaluation.constraints[0])
         steps = state.steps + 1
-        if np.all(np.abs(gain) < TINY):
+        if all(each(lambda at: bool((np.abs(slope[at]) < TINY).all()), x.size)):
             if reserve <= self.tolerance:
                 return x.copy(), OCState(state.lower, state.upper, np.zeros(1), steps, 0)
-            gain = cost
-        reach = self.move * (state.upper - state.lower)
-        limits = np.maximum(state.lower, x - reach), np.minimum(state.upper, x + reach)
-        update = Update.of(x, gain, cost, limits, self.damping)
+            slope = -cost
+        update = Update.of(x, slope, cost, self._limits(x, state), self.damping)
         last = float(state.multipliers[0])
         guess = math.log(last) - update.center if last > 0.0 else 0.0
         result = found(update, recheck, reserve, guess, self.tolerance)
         multipliers = np.array([result.multiplier])
         return result.design, OCState(state.lower, state.upper, multipliers, steps, result.count)
+
+    def _limits(self, x: Array, state: OCState) -> tuple[Array, Array]:
+        """Return bounds and move limits together."""
+        low, high = np.empty_like(x), np.empty_like(x)
+
+        def work(at: slice) -> None:
+            reach = self.move * (state.upper[at] - state.lower[at])
+            np.maximum(state.lower[at], x[at] - reach, out=low[at])
+            np.minimum(state.upper[at], x[at] + reach, out=high[at])
+
+        each(work, x.size)
+        return low, high
 
     def renewed(self, x: Array, state: OCState, width: float | None) -> OCState:
         """Return the memory without the last multiplier, a guess that saves rechecks; see `Optimizer`."""

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 
+from topopt.kernels import LONG
 from topopt.parameters import Array
+from topopt.threads import each
 
 __all__ = ["Found", "Update", "found"]
 
@@ -16,6 +20,10 @@ TINY = float(np.finfo(np.float64).tiny)
 """Sensitivities below the smallest normal number carry no digits and count as zero."""
 WIDEST = 300.0
 """Update factors further than e**300 from their median are at a move limit whatever the multiplier."""
+SAMPLE = LONG
+"""Variables that say roughly what the multiplier is, where there are more."""
+CLOSE = 1e-12
+"""Relative error of a multiplier that solves the linearised constraint, which is but a proposal."""
 FIRST_REACH = 0.3
 """How far the second trial may go from the first, in log(multiplier); four times as far each time after."""
 PATIENCE = 60
@@ -54,36 +62,64 @@ class Update:
     ends: tuple[float, float]
 
     @classmethod
-    def of(cls, x: Array, gain: Array, cost: Array, limits: tuple[Array, Array], damping: float) -> Update:
-        """Prepare the update around `x` from minus the objective's and the constraint's derivatives."""
-        low, high = limits
-        gain, cost = (np.where(values < TINY, 0.0, values) for values in (gain, cost))
-        dead = (gain == 0.0) & (cost == 0.0)
-        low, high = np.where(dead, x, low), np.where(dead, x, high)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            merit = np.log(gain) - np.log(cost)
-        merit[dead] = 0.0
-        finite = merit[np.isfinite(merit) & ~dead]
-        center = float(np.median(finite)) if finite.size else 0.0
-        merit -= center
-        with np.errstate(under="ignore"):
-            factor = x * np.exp(np.clip(merit * damping, -WIDEST, WIDEST))
-        factor[np.isneginf(merit)] = 0.0
-        moving = (factor > 0.0) & (high > low)
-        if not moving.any():
-            return cls(x, factor, low, high, cost, damping, center, (0.0, 0.0))
-        start = np.log(np.min(factor[moving] / high[moving])) / damping
-        stop = np.log(np.max(factor[moving] / np.maximum(low[moving], 1e-9 * high[moving]))) / damping
-        return cls(x, factor, low, high, cost, damping, center, (float(start), float(stop)))
+    def of(cls, x: Array, slope: Array, cost: Array, limits: tuple[Array, Array], damping: float) -> Update:
+        """Prepare the update around `x` from the objective's and the constraint's derivatives.
 
-    def raw(self, t: float) -> Array:
-        """Return the design for the multiplier exp(center + t) before it is clipped."""
-        with np.errstate(over="ignore", under="ignore"):
-            return self.factor * math.exp(min(-self.damping * t, 700.0))
+        The limits are taken over, and changed where a variable has no sensitivity.
+        """
+        (low, high), n = limits, x.size
+        merit, costs = np.empty(n), np.empty(n)
+
+        def weigh(at: slice) -> None:
+            gains = np.where(slope[at] > -TINY, 0.0, -slope[at])
+            costs[at] = np.where(cost[at] < TINY, 0.0, cost[at])
+            with np.errstate(divide="ignore", invalid="ignore"):
+                merit[at] = np.log(gains) - np.log(costs[at])
+            if (dead := (gains == 0.0) & (costs[at] == 0.0)).any():
+                merit[at][dead] = math.nan
+                low[at][dead] = high[at][dead] = x[at][dead]
+
+        each(weigh, n)
+        some = merit[:: -(-n // SAMPLE)] if n else merit
+        finite = some[np.isfinite(some)]
+        if not finite.size:
+            finite = merit[np.isfinite(merit)]
+        center = float(np.median(finite)) if finite.size else 0.0
+        factor = merit
+
+        def grow(at: slice) -> tuple[float, float]:
+            share = merit[at] - center
+            share[np.isnan(share)] = 0.0
+            none = np.isneginf(share)
+            share *= damping
+            with np.errstate(under="ignore"):
+                np.multiply(x[at], np.exp(np.clip(share, -WIDEST, WIDEST, out=share), out=share), out=share)
+            share[none] = 0.0
+            factor[at] = share
+            moving = (share > 0.0) & (high[at] > low[at])
+            share, top, bottom = share[moving], high[at][moving], low[at][moving]
+            least = np.min(share / top, initial=math.inf)
+            return float(least), float(np.max(share / np.maximum(bottom, 1e-9 * top), initial=0.0))
+
+        ends = each(grow, n)
+        start, stop = min(end[0] for end in ends), max(end[1] for end in ends)
+        if math.isinf(start):
+            return cls(x, factor, low, high, costs, damping, center, (0.0, 0.0))
+        reach = math.log(start) / damping, math.log(stop) / damping
+        return cls(x, factor, low, high, costs, damping, center, reach)
+
+    def scale(self, t: float) -> float:
+        """Return what the factors are multiplied by for the multiplier exp(center + t)."""
+        return math.exp(min(-self.damping * t, 700.0))
 
     def at(self, t: float) -> Array:
         """Return the design for the multiplier exp(center + t)."""
-        return np.clip(self.raw(t), self.low, self.high)
+        if self.x.size >= LONG:
+            from topopt.kernels import oc
+
+            return oc.clipped(self.factor, self.low, self.high, self.scale(t), np.empty_like(self.x))
+        with np.errstate(over="ignore", under="ignore"):
+            return np.clip(self.factor * self.scale(t), self.low, self.high)
 
     def multiplier(self, t: float) -> float:
         """Return exp(center + t), kept finite."""
@@ -91,13 +127,32 @@ class Update:
 
     def linear(self, t: float) -> tuple[float, float]:
         """Return the linearised change of the constraint and its derivative with respect to t."""
-        raw = self.raw(t)
+        if self.x.size >= LONG:
+            from topopt.kernels import oc
+
+            change, free = oc.linear(self.x, self.factor, self.low, self.high, self.row, self.scale(t))
+            return change, -self.damping * free
+        with np.errstate(over="ignore", under="ignore"):
+            raw = self.factor * self.scale(t)
         new = np.clip(raw, self.low, self.high)
         slope = -self.damping * float(self.row @ np.where(raw == new, raw, 0.0))
         return float(self.row @ (new - self.x)), slope
 
+    @functools.cached_property
+    def sample(self) -> Update:
+        """The update of a few variables, regularly spaced."""
+        step = self.x.size // SAMPLE
+        names = ("x", "factor", "low", "high", "row")
+        return dataclasses.replace(self, **{name: getattr(self, name)[::step].copy() for name in names})
+
     def solved(self, target: float, low: float, high: float, guess: float) -> float:
-        """Return the t in [low, high] at which the linearised change is nearest to `target`."""
+        """Return the t in [low, high] at which the linearised change is nearest to `target`.
+
+        Where there are many variables, some of them say roughly where to look.
+        """
+        share = self.x.size // SAMPLE
+        if share > 1:
+            guess = self.sample.solved(target / share, low, high, guess)
         t = min(max(guess, low), high)
         for _ in range(100):
             value, slope = self.linear(t)
@@ -107,8 +162,11 @@ class Update:
             else:
                 high = t
             newton = t - miss / slope if slope < 0.0 else math.inf
+            # where the root is met but for rounding, the step may lead out of the bracket
+            if miss == 0.0 or abs(newton - t) <= CLOSE * max(1.0, abs(t)):
+                break
             last, t = t, newton if low < newton < high else 0.5 * (low + high)
-            if abs(t - last) <= 1e-15 * max(1.0, abs(t)) or miss == 0.0:
+            if abs(t - last) <= CLOSE * max(1.0, abs(t)):
                 break
         return t
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from topopt.errors import InputError, suggestion
 from topopt.evaluation import Evaluation
 from topopt.parameters import Array
+from topopt.threads import each
 
 __all__ = [
     "Optimizer",
@@ -175,6 +176,13 @@ def check_bounds(x: Array, lower: Array, upper: Array) -> None:
         )
     for name, values in (("design", x), ("lower bound", lower), ("upper bound", upper)):
         _refuse_nonfinite(values, name)
+
+    def fits(at: slice) -> bool:
+        inside = (lower[at] <= x[at]) & (x[at] <= upper[at])
+        return bool(inside.all())
+
+    if all(each(fits, x.size)):  # then the bounds do not cross either
+        return
     for bad, text in (
         (lower > upper, "the lower bound exceeds the upper one"),
         (x < lower, "the design lies below its lower bound"),
@@ -221,7 +229,8 @@ def check_evaluation(x: Array, evaluation: Evaluation, state: Any) -> None:
 def _refuse_nonfinite(values: Array, name: str) -> None:
     """Name the first entry that is nan or infinite; one cheap pass where there is none."""
     with np.errstate(over="ignore", invalid="ignore"):
-        if np.isfinite(np.sum(values)):
+        flat = np.ravel(values)
+        if np.isfinite(sum(each(lambda at: float(np.sum(flat[at])), flat.size))):
             return
     bad = ~np.isfinite(values)
     count = int(np.count_nonzero(bad))

@@ -12,6 +12,7 @@ from scipy.special import xlogy
 from topopt.chain import Pullback, Stage
 from topopt.errors import NumericalError
 from topopt.parameters import Array, NonNegative, UnitOpen
+from topopt.threads import each
 
 __all__ = ["Ramp", "Simp"]
 
@@ -51,16 +52,25 @@ class Simp(Stage):
         """
         (rho,) = inputs
         self._refuse_roots(rho)
-        output = np.power(rho, self.penal)
-        output *= 1.0 - self.e_min
-        output += self.e_min
+        output, span = np.empty_like(rho), 1.0 - self.e_min
+
+        def stiffen(at: slice) -> None:
+            part = np.power(rho[at], self.penal, out=output[at])
+            part *= span
+            part += self.e_min
 
         def pullback(v: Array) -> tuple[Array]:
-            slope = np.power(rho, self.penal - 1.0)
-            slope *= self.penal * (1.0 - self.e_min)
-            slope *= v
+            slope = np.empty_like(rho)
+
+            def pull(at: slice) -> None:
+                part = np.power(rho[at], self.penal - 1.0, out=slope[at])
+                part *= self.penal * span
+                part *= v[at]
+
+            each(pull, len(rho))
             return (slope,)
 
+        each(stiffen, len(rho))
         return output, pullback
 
     def _refuse_roots(self, rho: Array) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 from dataclasses import dataclass
 from typing import ClassVar
@@ -10,7 +9,9 @@ from typing import ClassVar
 import numpy as np
 
 from topopt.chain import Pullback, Stage
+from topopt.kernels import LONG
 from topopt.parameters import Array, NonNegative, Unit
+from topopt.threads import each
 
 __all__ = ["Eroding", "Exponential", "Tanh"]
 
@@ -59,13 +60,25 @@ class Tanh(Stage):
         if math.isinf(self.beta):
             return self._step(t), _stopped
         output, q = self._run(t)
+        steepest = 4.0 * self.beta / sum(self._ends())
 
-        @functools.cache
-        def slope() -> Array:
-            steepest = 4.0 * self.beta / sum(self._ends())
-            return np.asarray(steepest * q / np.square(1.0 + q))
+        def pullback(v: Array) -> tuple[Array]:
+            passed = np.empty_like(q)
+            if q.size >= LONG:
+                from topopt.kernels import projection
 
-        return output, lambda v: (v * slope(),)
+                return (projection.pulled(q, steepest, v, passed),)
+
+            def work(at: slice) -> None:
+                slope = np.multiply(q[at], steepest, out=passed[at])
+                share = 1.0 + q[at]
+                slope /= np.square(share, out=share)
+                slope *= v[at]
+
+            each(work, len(q))
+            return (passed,)
+
+        return output, pullback
 
     def _run(self, t: Array) -> tuple[Array, Array]:
         """Return H and ``q = exp(-2 beta |t - eta|)``.
@@ -73,25 +86,37 @@ class Tanh(Stage):
         The sums of tanh are ``sinh(beta t) cosh(beta (1 - eta)) / (sinh(beta) cosh(beta (t - eta)))``, here
         with falling exponentials: nothing cancels, so that densities near 0 keep all their digits.
         """
+        output, q = np.empty_like(t), np.empty_like(t)
+        if t.size >= LONG:
+            from topopt.kernels import projection
+
+            projection.project(t, self.beta, self.eta, output, q)
+            return output, q
+        # by the same routines as the fields, so that 1 becomes 1 to the last digit
+        end, top, bottom = np.array([1.0, 1.0 - self.eta, self.eta])[:, None] * (-2.0 * self.beta)
+        ends = np.expm1(end), 1.0 + np.exp(top), -np.exp(bottom)
+        each(lambda at: self._project(t[at], ends, output[at], q[at]), len(t))
+        return output, q
+
+    def _project(self, t: Array, ends: tuple[Array, Array, Array], output: Array, q: Array) -> None:
+        """Write H and q of a piece."""
         steep = -2.0 * self.beta
-        end, top, bottom = np.array([1.0, 1.0 - self.eta, self.eta])[:, None] * steep
-        q = t - self.eta
+        np.subtract(t, self.eta, out=q)
         low = q < 0
         np.abs(q, out=q)
         q *= steep
         np.exp(q, out=q)
-        output = np.abs(t)
+        np.abs(t, out=output)
         output *= steep
         np.expm1(output, out=output)
-        output /= np.expm1(end)
+        output /= ends[0]
         share = 1.0 + q
-        output *= np.divide(1.0 + np.exp(top), share, out=share)
+        output *= np.divide(ends[1], share, out=share)
         factor = np.where(low, q, 1.0)
         if t.min(initial=0.0) < 0:
             # below 0 sinh changes its sign, and what grew with -t has been cancelled against q
-            factor[t < 0] = -np.exp(bottom)
+            np.copyto(factor, ends[2], where=t < 0)
         output *= factor
-        return output, q
 
     def _step(self, t: Array) -> Array:
         """Return the limit of H for ``beta = inf``."""
@@ -118,15 +143,22 @@ class Tanh(Stage):
             return None
         if self.beta < STRAIGHT or math.isinf(self.beta):
             return np.zeros_like(t)
+        tilt = np.empty_like(t)
+        projected, q = self._run(t)
+        each(lambda at: self._tilted(parameter, t[at], projected[at], q[at], tilt[at]), len(t))
+        return tilt
+
+    def _tilted(self, parameter: str, t: Array, projected: Array, q: Array, out: Array) -> None:
+        """Write the derivative of a piece with respect to ``beta`` or ``eta``."""
         beta, eta = self.beta, self.eta
         below, above = self._ends()
         low, high = _sech2(beta * np.array([eta, 1.0 - eta]))
-        here = _sech2(beta * (t - eta))
-        projected, _ = self._run(t)
+        here = 4.0 * q / np.square(1.0 + q)  # 1 / cosh(beta (t - eta))**2, with all digits far out
         if parameter == "beta":
             rise = eta * low + (t - eta) * here
-            return np.asarray((rise - projected * (eta * low + (1.0 - eta) * high)) / (below + above))
-        return np.asarray(beta * (low - here - projected * (low - high)) / (below + above))
+            out[...] = (rise - projected * (eta * low + (1.0 - eta) * high)) / (below + above)
+        else:
+            out[...] = beta * (low - here - projected * (low - high)) / (below + above)
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from topopt.fem.structure import Structure
 from topopt.grid import Domain, designed
 from topopt.parameters import Array
 from topopt.regions import Region
+from topopt.threads import each, summed
 
 __all__ = ["Compliance", "Displacement", "Mean"]
 
@@ -38,7 +39,8 @@ class Compliance(Stage):
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the compliance and its pullback."""
         (displacements,) = inputs
-        return _weighted(self, displacements, self.structure.forces * self.structure.weights)
+        weights, forces = self.structure.weights, self.structure.forces
+        return _weighted(self, displacements, forces if (weights == 1.0).all() else forces * weights)
 
 
 @dataclass(frozen=True)
@@ -128,14 +130,39 @@ class Mean(Stage):
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the mean and its pullback."""
         (field,) = inputs
-        counted = (~self.domain.void_cells).astype(np.float64)
-        return _weighted(self, field, counted / counted.sum())
+        void = self.domain.void_cells
+        if field.shape != void.shape:
+            raise _misfit(self, field, void.shape)
+        counted = void.size - int(np.count_nonzero(void))
+        some = counted < void.size
+
+        def part(at: slice) -> float:
+            return float((field[at][~void[at]] if some else field[at]).sum())
+
+        def pullback(cotangent: Array) -> tuple[Array]:
+            spread = np.full(void.shape, float(cotangent) / counted)
+            if some:
+                spread[void] = 0.0
+            return (spread,)
+
+        return np.asarray(sum(each(part, void.size)) / counted), pullback
 
 
 def _weighted(stage: Stage, given: Array, weights: Array) -> tuple[Array, Pullback]:
     """Return the weighted sum of an input and its pullback; refuse an input of another shape."""
     if given.shape != weights.shape:
-        raise InputError(
-            f"{type(stage).__name__}: expected an input of shape {weights.shape}, got {given.shape}"
-        )
-    return np.asarray(np.vdot(weights, given)), lambda cotangent: (weights * cotangent,)
+        raise _misfit(stage, given, weights.shape)
+    flat, factors = given.reshape(-1), weights.reshape(-1)
+
+    def pullback(cotangent: Array) -> tuple[Array]:
+        product = np.empty(weights.shape)
+        out, factor = product.reshape(-1), float(cotangent)
+        each(lambda at: np.multiply(factors[at], factor, out=out[at]), out.size)
+        return (product,)
+
+    return np.asarray(summed(factors, flat)), pullback
+
+
+def _misfit(stage: Stage, given: Array, wanted: tuple[int, ...]) -> InputError:
+    """Return the error of an input of another shape."""
+    return InputError(f"{type(stage).__name__}: expected an input of shape {wanted}, got {given.shape}")

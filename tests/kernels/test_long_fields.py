@@ -1,0 +1,268 @@
+"""What long fields go through gives what the plain formulas of numpy give, on any number of threads."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import sys
+import tracemalloc
+
+import numpy as np
+import pytest
+from scipy import fft
+
+import topopt as to
+from topopt import check, threads
+from topopt.fem import operator
+from topopt.fem.energies import energies
+from topopt.kernels import LONG
+from topopt.kernels.energies import energies as compiled_energies
+from topopt.kernels.exponential import exp, expm1
+from topopt.kernels.stencil import Stencil
+from topopt.optimizers import mma_dual, oc_update
+from topopt.optimizers.mma_dual import Subproblem
+from topopt.optimizers.oc_update import Update
+from topopt.stages import filters
+from topopt.stages.filters import Cone
+from topopt.stages.projections import Tanh
+
+N = LONG + 137
+
+
+@pytest.fixture(params=[1, 2], autouse=True)
+def count(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads, "thread_count", lambda: request.param)
+
+
+def cantilever(cells: tuple[int, ...]) -> to.Structure:
+    grid = to.Grid(cells, tuple(n * h for n, h in zip(cells, (1.0, 1.3, 0.7), strict=False)))
+    force = (0.3, -1.0, 0.2)[: grid.ndim]
+    return to.Structure(grid, (to.Support(to.Plane(x=0.0)),), (to.PointLoad(to.Point(grid.size), force),))
+
+
+@pytest.mark.parametrize("cells", [(5, 4), (1, 7), (33, 18), (4, 3, 5), (2, 6, 1), (9, 8, 7)])
+def test_energies(cells, rng):
+    structure = cantilever(cells)
+    left, right = rng.normal(size=(2, structure.n_dofs))
+    for one, other in ((left, left), (left, right)):
+        wanted = operator.energies(structure, one, other)
+        found = compiled_energies(cells, structure.element_matrix, one, other)
+        np.testing.assert_allclose(found, wanted, atol=1e-14 * np.abs(wanted).max())
+
+
+def test_energies_of_any_matrix_and_of_strided_columns(rng):
+    structure = cantilever((3, 4, 5))
+    half = rng.normal(size=(24, 24))
+    matrix = half + half.T  # no mirror symmetry at all
+    columns = rng.normal(size=(structure.n_dofs, 2))
+    dofs = structure.cell_dofs
+    wanted = np.einsum("ei,ij,ej->e", columns[dofs, 0], matrix, columns[dofs, 1])
+    found = compiled_energies((3, 4, 5), matrix, columns[:, 0], columns[:, 1])
+    np.testing.assert_allclose(found, wanted, atol=1e-13 * np.abs(wanted).max())
+
+
+def test_long_fields_take_the_compiled_energies(rng):
+    structure = cantilever((260, 200))
+    u = rng.normal(size=structure.n_dofs)
+    wanted = operator.energies(structure, u, u)
+    np.testing.assert_allclose(energies(structure, u, u), wanted, atol=1e-14 * wanted.max())
+
+
+def transformed(grid: to.Grid, radius: float, field: np.ndarray) -> np.ndarray:
+    """Return the cone's sums by whole transforms."""
+    lengths, spectrum, _ = filters._spectrum(grid, radius)
+    sums = fft.irfftn(fft.rfftn(grid.shaped(field), lengths) * spectrum, lengths)
+    return sums[tuple(slice(0, n) for n in grid.cells)].ravel()
+
+
+@pytest.mark.parametrize(
+    ("cells", "radius"),
+    [((261, 203), 40.0), ((261, 203), 3.2), ((7, 9001), 4.5), ((9001, 7), 20.0), ((31, 47, 41), 2.6),
+     ((31, 47, 41), 9.0), ((3, 150, 150), 3.5)],
+)  # fmt: skip
+def test_cone_sums(cells, radius, rng):
+    grid = to.Grid(cells, tuple(n * h for n, h in zip(cells, (1.0, 1.0, 1.2), strict=False)))
+    field = rng.random(grid.n_cells)
+    wanted = transformed(grid, radius, field)
+    np.testing.assert_allclose(
+        filters._cone_sum(grid, radius, field), wanted, rtol=0, atol=3e-14 * wanted.max()
+    )
+
+
+def test_a_stencil_on_a_grid_smaller_than_itself(rng):
+    weights = rng.random((4, 3, 6))
+    stencil = Stencil.of((4, 3, 6), weights)
+    field = rng.random(72)
+    i = np.stack(np.unravel_index(np.arange(72), (4, 3, 6)))
+    steps = np.abs(i[:, :, None] - i[:, None, :])
+    np.testing.assert_allclose(stencil.summed(field), weights[tuple(steps)] @ field, rtol=1e-14)
+
+
+def test_the_cone_conforms_on_long_fields(rng):
+    void = to.Ball((40.0, 60.0), 20.0)
+    domain = to.Domain(to.Grid((300, 200)), solid=to.Box((0.0, 0.0), (9.0, 9.0)), void=void)
+    for radius in (3.0, 30.0):
+        stage = Cone(domain, radius)
+        check.stage(stage, rng.uniform(0.1, 0.9, 60_000), rng=rng).raise_if_failed()
+        np.testing.assert_array_equal(stage(np.ones(60_000)), domain.impose(np.ones(60_000)))
+
+
+def test_exponentials():
+    @functools.partial(np.vectorize, otypes=[float])
+    def both(x):
+        return exp(x)
+
+    for scale in (1e-9, 0.3, 1.0, 30.0, 700.0):
+        x = -scale * np.linspace(0.0, 1.0, 501)
+        np.testing.assert_allclose(both(x), np.exp(x), rtol=5e-16)
+        np.testing.assert_allclose([expm1(value) for value in x], np.expm1(x), rtol=5e-16)
+    tiny = np.array([-720.0, -744.0, -1e6])
+    np.testing.assert_allclose(both(tiny), np.exp(tiny), rtol=0, atol=1e-315)
+    assert np.isnan(exp(np.nan))
+
+
+@pytest.mark.parametrize(("beta", "eta"), [(0.01, 0.5), (8.0, 0.5), (64.0, 0.3), (1000.0, 0.0), (8.0, 1.0)])
+def test_the_projection_of_long_fields(beta, eta, rng):
+    t = np.concatenate([[0.0, 1.0], rng.uniform(-0.1, 1.1, N)])
+    stage, v = Tanh(beta, eta), rng.normal(size=N + 2)
+    parts = [stage.vjp(t[at]) for at in threads.pieces(t.size, 10_000)]
+    output, pullback = stage.vjp(t)
+    np.testing.assert_allclose(output, np.concatenate([part[0] for part in parts]), rtol=2e-15)
+    assert output[:2].tolist() == [0.0, 1.0]
+    pulled = [part[1](v[at])[0] for part, at in zip(parts, threads.pieces(t.size, 10_000), strict=True)]
+    np.testing.assert_allclose(pullback(v)[0], np.concatenate(pulled), rtol=3e-15, atol=1e-290)
+
+
+def test_the_update_of_long_designs(rng, monkeypatch):
+    x, slope, cost = rng.random(N), -(rng.random(N) ** 9), rng.random(N)
+    slope[::7] = 0.0
+    cost[::14] = 0.0
+    limits = np.maximum(0.0, x - 0.2), np.minimum(1.0, x + 0.2)
+    update = Update.of(x, slope, cost, limits, 0.5)
+    long = [(update.at(t), *update.linear(t)) for t in (-3.0, 0.1, 2.0)]
+    monkeypatch.setattr(oc_update, "LONG", np.inf)
+    for t, (design, change, steep) in zip((-3.0, 0.1, 2.0), long, strict=True):
+        np.testing.assert_array_equal(design, update.at(t))
+        np.testing.assert_allclose((change, steep), update.linear(t), rtol=1e-12)
+
+
+def test_the_root_of_a_long_update_is_found_from_a_sample(rng):
+    n = 3 * LONG
+    x, slope, cost = rng.random(n), -(rng.random(n) ** 3), np.full(n, 1.0 / n)
+    limits = np.maximum(0.0, x - 0.2), np.minimum(1.0, x + 0.2)
+    update = Update.of(x, slope, cost, limits, 0.5)
+    t = update.solved(-0.03, *update.ends, 5.0)
+    assert cost @ (update.at(t) - x) == pytest.approx(-0.03, rel=1e-10)
+
+
+def test_the_dual_of_a_long_subproblem(rng, monkeypatch):
+    gradient, row = rng.normal(size=(2, N))
+    problem = Subproblem(
+        gradient, np.abs(gradient) + 1e-3, np.array([0.3]), row[None], np.abs(row)[None] + 1e-3,
+        rng.uniform(0.1, 1.0, N), rng.uniform(-0.9, 0.0, N), rng.uniform(0.0, 0.9, N), 1e3, 1.0,
+    )  # fmt: skip
+    assert problem.compiled
+    found = [(*problem.response(np.array([m])), problem.minimiser(np.array([m]))) for m in (1e-6, 0.7, 50.0)]
+    monkeypatch.setattr(mma_dual, "LONG", np.inf)
+    for m, (value, stiffness, xi) in zip((1e-6, 0.7, 50.0), found, strict=True):
+        wanted = problem.response(np.array([m]))
+        np.testing.assert_allclose(value, wanted[0], rtol=1e-11)
+        np.testing.assert_allclose(stiffness, wanted[1], rtol=1e-11)
+        np.testing.assert_allclose(xi, problem.minimiser(np.array([m])), rtol=0, atol=1e-14)
+
+
+@dataclasses.dataclass(frozen=True)
+class Given:
+    """A solver that knows the answer: a beam that bends."""
+
+    structure: to.Structure
+
+    def factor(self, operator):
+        return self
+
+    def solve(self, rhs):
+        nodes = self.structure.grid.nodes / self.structure.grid.size
+        x, y = nodes[:, 0], nodes[:, 1]
+        bent = [(0.5 - y) * x + 0.01 * np.sin(20 * x * y), 0.5 * x**2, 0.1 * x * y]
+        return np.stack(bent[: self.structure.ndim], axis=1).reshape(-1, 1)
+
+
+def beam(cells: tuple[int, ...]) -> to.Problem:
+    structure = cantilever(cells)
+    domain = to.Domain(structure.grid)
+    chain = to.Chain(
+        [
+            ("filtered", Cone(domain, 2.5)),
+            ("physical", Tanh(4.0)),
+            ("stiffness", to.Simp()),
+            ("displacement", to.Equilibrium(structure, Given(structure))),
+            ("compliance", to.Compliance(structure)),
+            ("volume", to.Mean(domain), "physical"),
+        ]
+    )
+    return to.Problem(chain, domain, "compliance", {"volume": 0.4})
+
+
+def iterated(problem: to.Problem, optimizer: to.OC | to.MMA, count: int) -> to.Step:
+    driven = to.Continuation({"physical.beta": to.Constant(4.0)})
+    return to.solve(problem, optimizer, driven, to.Stop(change=0, iterations=count))
+
+
+@pytest.mark.parametrize("optimizer", [to.OC(), to.MMA()])
+def test_the_number_of_threads_changes_no_digit(optimizer, monkeypatch):
+    problem = beam((260, 200))
+    found = iterated(problem, optimizer, 3)
+    monkeypatch.setattr(threads, "thread_count", lambda: 3)
+    again = iterated(problem, optimizer, 3)
+    np.testing.assert_array_equal(found.snapshot.x, again.snapshot.x)
+    assert found.iteration.vanishing == again.iteration.vanishing
+
+
+@pytest.mark.parametrize("optimizer", [to.OC(), to.MMA()])
+def test_long_runs_agree_with_plain_numpy(optimizer, monkeypatch):
+    problem = beam((260, 200))
+    found = iterated(problem, optimizer, 3)
+    for module in [module for name, module in sys.modules.items() if name.startswith("topopt.")]:
+        if hasattr(module, "LONG"):
+            monkeypatch.setattr(module, "LONG", np.inf)
+    filters._weights.cache_clear()
+    plain = iterated(problem, optimizer, 3)
+    filters._weights.cache_clear()
+    np.testing.assert_allclose(found.snapshot.x, plain.snapshot.x, atol=1e-9)
+    assert found.iteration.objective == pytest.approx(plain.iteration.objective, rel=1e-12)
+    for name, value in plain.iteration.vanishing.items():
+        if name == "typical_gain":  # a transform silences small sensitivities, a stencil has them all
+            continue
+        assert found.iteration.vanishing[name] == pytest.approx(value, rel=1e-8, abs=1e-12), name
+
+
+@pytest.mark.parametrize(
+    ("cells", "optimizer", "held", "peak"),
+    [
+        ((400, 300), to.OC(), 330, 515),
+        ((400, 300), to.MMA(), 370, 535),
+        ((64, 48, 40), to.OC(), 470, 665),
+        ((64, 48, 40), to.MMA(), 510, 690),
+    ],
+)
+def test_a_run_takes_few_bytes_a_cell(cells, optimizer, held, peak):
+    """Between iterations, and at most within one; the state solve has its own."""
+    iterated(beam(cells), optimizer, 1)  # compiles
+    for module in [module for name, module in sys.modules.items() if name.startswith("topopt.")]:
+        for thing in vars(module).values():
+            if hasattr(thing, "cache_clear") and thing is not threads._pool:
+                thing.cache_clear()
+    tracemalloc.start()
+    try:
+        problem = beam(cells)
+        steps = to.optimize(problem, optimizer, stop=to.Stop(change=0, iterations=9))
+        next(steps)
+        tracemalloc.reset_peak()
+        next(steps)
+        step = next(steps)
+        now, most = (size / problem.grid.n_cells for size in tracemalloc.get_traced_memory())
+    finally:
+        tracemalloc.stop()
+    assert step.iteration.number == 3
+    assert now < held
+    assert most < peak

@@ -1,0 +1,132 @@
+"""Passes over long fields run in pieces that stay in the cache, on every thread that a run may use.
+
+A chain of numpy calls on a whole field streams it through memory once a call. On pieces of `BLOCK` entries
+all temporaries stay in the cache, and numpy's loops, which are vectorised and release the interpreter's lock,
+run on several threads. Pieces do not depend on the number of threads, and sums are taken in their order, so
+that results are the same bit for bit however many threads there are.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import itertools
+import math
+import os
+import sys
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
+
+from scipy import linalg
+from threadpoolctl import threadpool_limits
+
+from topopt.parameters import Array
+
+__all__ = ["BLOCK", "LIBRARIES", "each", "limit", "norm", "pieces", "summed", "thread_count"]
+
+BLOCK = 16384
+"""Entries of a piece: 128 kB a temporary, several of which fit into a core's own cache."""
+ALONE = 4 * BLOCK
+"""Fields up to this length are not worth waking threads for."""
+
+LIBRARIES = ("NUMBA", "OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB", "NUMEXPR")
+"""Whose threads the environment limits, as ``<library>_NUM_THREADS``."""
+
+T = TypeVar("T")
+
+
+@functools.cache
+def thread_count() -> int:
+    """Return how many threads a pass may use: the cores this process may run on, or fewer if asked for.
+
+    ``NUMBA_NUM_THREADS`` and ``OMP_NUM_THREADS`` ask for fewer.
+    """
+    affinity = getattr(os, "sched_getaffinity", None)
+    counts = [len(affinity(0)) if affinity else os.cpu_count() or 1]
+    for name in ("NUMBA_NUM_THREADS", "OMP_NUM_THREADS"):
+        asked = os.environ.get(name, "")
+        if asked.isdigit() and int(asked) > 0:
+            counts.append(int(asked))
+    return min(counts)
+
+
+def limit(count: int) -> None:
+    """Let this process, its kernels and its BLAS use no more than a number of threads.
+
+    Best called before the libraries are loaded, which then never start more; what is loaded already is told.
+
+    Parameters
+    ----------
+    count : int
+        At least 1.
+    """
+    numba = sys.modules.get("numba")
+    for library in LIBRARIES:
+        if library != "NUMBA" or numba is None:  # numba refuses another number once it has started threads
+            os.environ[f"{library}_NUM_THREADS"] = str(count)
+    thread_count.cache_clear()
+    _pool.cache_clear()
+    threadpool_limits(count)
+    if numba is not None:
+        numba.set_num_threads(min(count, numba.config.NUMBA_NUM_THREADS))
+
+
+def pieces(n: int, size: int = BLOCK) -> list[slice]:
+    """Return slices that cut ``range(n)`` into pieces of `size`; the last is what is left."""
+    return [slice(start, min(start + size, n)) for start in range(0, n, size)]
+
+
+def each(work: Callable[[slice], T], n: int, size: int = BLOCK, alone: int = ALONE) -> list[T]:
+    """Run `work` on every piece of ``range(n)`` and return what it gives, in order.
+
+    Parameters
+    ----------
+    work : callable
+        Works on one piece, independently of all others.
+    n : int
+        Length of the field.
+    size : int
+        Length of a piece.
+    alone : int
+        Up to this `n` the caller's thread does it all.
+    """
+    todo = pieces(n, size)
+    helpers = min(thread_count(), len(todo)) - 1
+    if n <= alone or helpers < 1:
+        return [work(piece) for piece in todo]
+    given: list[T | None] = [None] * len(todo)
+    numbers = itertools.count()
+
+    def share() -> None:
+        """Take the next piece until none is left."""
+        while (number := next(numbers)) < len(todo):
+            given[number] = work(todo[number])
+
+    pool = _pool(os.getpid())
+    # numpy keeps its error state in the context, which a thread does not inherit
+    waiting = [pool.submit(contextvars.copy_context().run, share) for _ in range(helpers)]
+    try:
+        share()
+    finally:
+        for helper in waiting:
+            if not helper.cancel():  # what has not begun yet has nothing left to do
+                helper.result()
+    return given  # type: ignore[return-value]
+
+
+def summed(one: Array, other: Array) -> float:
+    """Return the scalar product of two flat arrays, the same for any number of threads."""
+    return sum(each(lambda at: float(one[at] @ other[at]), one.size))
+
+
+def norm(vector: Array) -> float:
+    """Return the Euclidean norm of a flat array, without overflow or underflow on the way."""
+    # BLAS nrm2 scales, unlike a sum of squares
+    return math.hypot(*each(lambda at: float(linalg.norm(vector[at], check_finite=False)), vector.size))
+
+
+@functools.lru_cache(maxsize=1)
+def _pool(process: int) -> ThreadPoolExecutor:
+    """Return the threads of this process; a fork has none of its parent's."""
+    return ThreadPoolExecutor(max(1, thread_count() - 1), thread_name_prefix=f"topopt-{process}")
