@@ -19,7 +19,7 @@ JUMP = 0.1
 """A relative change of a parameter by more than this, from one iteration to the next, is a jump."""
 
 _NUMBERS = ("objective", "violation", "change", "move", "progress", "actual", "predicted")
-_GROUPS = ("parameters", "responses", "multipliers", "measures", "vanishing", "seconds")
+_GROUPS = ("parameters", "responses", "multipliers", "measures", "vanishing", "solver", "seconds")
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,8 @@ class Iteration:
         The iteration whose design this one starts again from, after a roll-back; 0 if there was none.
     refused : bool
         Whether the optimiser refused the design, and goes on from one that it accepted before.
+    solver : mapping
+        Of iterative solvers: cycles, rungs climbed, residual, error of sensitivities; see `topopt.solves`.
     """
 
     number: int
@@ -81,6 +83,7 @@ class Iteration:
     solves: int = 0
     restored: int = 0
     refused: bool = False
+    solver: Mapping[str, float] = field(default_factory=dict)
 
     def calm(self, change: float) -> bool:
         """Return whether the next step changes little, and not only because it may not change more.

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+from topopt import solves
 from topopt.continuation import Continuation, Rollback
 from topopt.entry import Turn, entry
 from topopt.errors import InputError
@@ -99,7 +100,8 @@ def optimize(
     while reason is None:
         clock = _Clock()
         parameters = continuation.at(now.history)
-        evaluation = model.evaluate(now.x, model_parameters(parameters))
+        with solves.begun(now.states, _progress(now.history)) as solved:
+            evaluation = model.evaluate(now.x, model_parameters(parameters))
         clock.mark("evaluate")
         rule = replaced(optimizer, _optimizer_fields(parameters), "optimizer")
         x, state = rule.step(now.x, evaluation, _remembered(now, rule, continuation, parameters))
@@ -110,10 +112,12 @@ def optimize(
         restored = continuation.rollback.target(now.history) or 0 if continuation.rollback else 0
         written = entry(turn, now.history, now.output, restored)
         clock.mark("log")
-        iteration = dataclasses.replace(written, seconds={**evaluation.seconds, **clock.marks})
+        seconds = {**evaluation.seconds, **clock.marks}
+        iteration = dataclasses.replace(written, seconds=seconds, solver=solved.columns())
         history = History([*now.history, iteration])
         reason = ending(history, continuation, stop)
-        after = Snapshot(history, x, state, now.output if refused else evaluation.output)
+        output = now.output if refused else evaluation.output
+        after = Snapshot(history, x, state, output, states=tuple(solved.states))
         if continuation.rollback is not None:
             after = _watched(now, dataclasses.replace(after, evaluated=now.x), continuation, rule)
         yield Step(iteration, now.x, evaluation, after, reason)
@@ -130,6 +134,11 @@ def solve(
     for step in optimize(model, optimizer, continuation, stop):
         last = step
     return last
+
+
+def _progress(history: History) -> float:
+    """Return how far the model's output moved last; inf in front of the first iteration."""
+    return history[-1].progress if history else math.inf
 
 
 def _require_types(optimizer: object, continuation: object, stop: object) -> None:

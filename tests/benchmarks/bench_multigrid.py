@@ -104,7 +104,7 @@ def measure(cells: tuple[int, ...], moduli: Array | None, tolerance: float, repe
     structure = structure_of(cells)
     moduli = frame(structure.grid) if moduli is None else moduli
     operator = StiffnessOperator(structure, moduli)
-    solver = Multigrid(tolerance=tolerance, warm=False)
+    solver = Multigrid(tolerance=tolerance)
     start = time.perf_counter()
     solver.factor(operator).solve(structure.forces)
     first = time.perf_counter() - start

@@ -3,10 +3,10 @@ import sys
 import pytest
 
 from topopt.errors import InputError, MissingDependencyError, TooLargeError
-from topopt.fem import PointLoad, Structure, Support
+from topopt.fem import LoadCase, PointLoad, Structure, Support
 from topopt.grid import Grid
 from topopt.regions import Plane, Point
-from topopt.solvers import SOLVERS, Cholmod, SuperLU, choose
+from topopt.solvers import SOLVERS, Cholmod, Multigrid, SuperLU, choose
 
 choosing = sys.modules[choose.__module__]
 
@@ -84,3 +84,51 @@ def test_the_limit_of_the_control_group_counts(monkeypatch, tmp_path, content):
     monkeypatch.setattr(choosing, "CONTROL_GROUP", ((str(limit), str(used)),))
     assert (choosing.available_bytes() == 100_000) == (content == "123456\n")
     assert choosing.available_bytes() > 0
+
+
+def test_auto_stays_direct_where_that_is_quick():
+    pytest.importorskip("sksparse")
+    for cells in ((150, 50), (240, 120), (16, 8, 8)):
+        assert choose(cantilever(*cells)).solver == Cholmod()
+
+
+@pytest.mark.parametrize("cells", [(300, 100), (600, 200), (24, 12, 12), (40, 20, 10)])
+def test_auto_takes_multigrid_where_it_is_faster_and_says_why(cells):
+    pytest.importorskip("sksparse")
+    choice = choose(cantilever(*cells))
+    assert choice.solver == Multigrid()
+    unknowns = len(cantilever(*cells).free)
+    assert choice.reason.startswith(
+        f"multigrid: {unknowns} unknowns in {len(cells)}-D are estimated to take 0."
+    )
+    assert choice.reason.endswith("GB with cholmod")
+    assert choice.seconds_estimated < choose(cantilever(*cells), "cholmod").seconds_estimated / 3
+
+
+def test_auto_counts_the_load_cases():
+    pytest.importorskip("sksparse")
+    grid = Grid((24, 12, 12))
+    cases = [
+        LoadCase(f"case {k}", (PointLoad(Point((24.0, float(k // 12), float(k % 12))), (0.0, -1.0, 0.0)),))
+        for k in range(60)
+    ]
+    structure = Structure(grid, (Support(Plane(x=0.0)),), tuple(cases))
+    assert choose(structure).solver == Cholmod()
+    assert "with cholmod" in choose(structure).reason
+
+
+def test_auto_goes_where_the_memory_does(monkeypatch):
+    pytest.importorskip("sksparse")
+    monkeypatch.setattr(choosing, "available_bytes", lambda: 100_000_000)
+    choice = choose(cantilever(24, 12, 12))
+    assert choice.solver == Multigrid()
+    assert choice.reason.endswith("with cholmod, for which the memory does not do")
+    monkeypatch.setattr(choosing, "available_bytes", lambda: 10_000_000)
+    with pytest.raises(TooLargeError, match="solver 'multigrid'"):
+        choose(cantilever(24, 12, 12))
+
+
+def test_auto_leaves_to_direct_solvers_what_lives_on_no_grid(monkeypatch):
+    pytest.importorskip("sksparse")
+    monkeypatch.setattr(choosing, "usable", lambda system: False)
+    assert choose(cantilever(24, 12, 12)).solver == Cholmod()

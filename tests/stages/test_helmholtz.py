@@ -13,6 +13,7 @@ from topopt.grid import Domain, Grid
 from topopt.regions import Ball, Box
 from topopt.solvers import choose
 from topopt.stages import Helmholtz
+from topopt.stages import helmholtz as filters
 from topopt.stages.helmholtz import _by_cosines, _meshed
 
 DOMAINS = {
@@ -166,3 +167,25 @@ def test_a_radius_that_the_cells_do_not_resolve_is_refused():
         Helmholtz(Domain(Grid((8, 8))), 9.0)
     assert Helmholtz(Domain(Grid((8, 8))), 2.0).radius == 2.0
     assert Helmholtz(Domain(Grid((30, 10), (3.0, 1.0))), 0.2).radius == 0.2
+
+
+@pytest.mark.parametrize("cells", [(37, 24), (1, 40), (13, 12, 9)])
+@pytest.mark.parametrize("radius", [2.5, 6.0])
+def test_multigrid_filters_like_the_factor(cells, radius, rng, monkeypatch):
+    """Void inside and at the boundary, odd numbers of cells, and a node that only void touches."""
+    grid = Grid(cells)
+    centre = [0.6 * n for n in cells]
+    domain = Domain(grid, solid=Box([0.0] * len(cells), [1.0] * len(cells)), void=Ball(centre, 3.2))
+    field = rng.random(grid.n_cells)
+    exact = _meshed(domain, radius)(field)
+    monkeypatch.setattr(filters, "MOST_FACTORED", {2: 0, 3: 0})
+    monkeypatch.setattr(filters, "choose", None)
+    _meshed.cache_clear()
+    filters._weights.cache_clear()
+    found = _meshed(domain, radius)(field)
+    np.testing.assert_allclose(found, exact, rtol=0, atol=1e-8)
+    report = check.stage(Helmholtz(domain, radius), rng.uniform(0.1, 0.9, grid.n_cells), rng=rng)
+    report.raise_if_failed()
+    assert report["dot"].passed
+    _meshed.cache_clear()
+    filters._weights.cache_clear()

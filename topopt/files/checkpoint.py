@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +45,8 @@ class Checkpoint:
         The design of the last iteration, kept once the run has ended, or where it may be gone back to.
     anchor : array, shape (n,), optional
         The design that a roll-back would go back to.
+    states : tuple of array
+        What iterative solvers begin with.
     """
 
     number: int
@@ -54,6 +56,7 @@ class Checkpoint:
     output: Array | None = None
     evaluated: Array | None = None
     anchor: Array | None = None
+    states: tuple[Array, ...] = ()
 
     @classmethod
     def of(cls, step: Step) -> Checkpoint:
@@ -67,7 +70,16 @@ class Checkpoint:
                     f"an optimiser's state must be made of these to be resumed"
                 )
         evaluated = step.x if step.reason else now.evaluated
-        return cls(step.iteration.number, now.x, _name(now.state), state, now.output, evaluated, now.anchor)
+        return cls(
+            step.iteration.number,
+            now.x,
+            _name(now.state),
+            state,
+            now.output,
+            evaluated,
+            now.anchor,
+            now.states,
+        )
 
     def save(self, path: Path, durable: bool = False) -> None:
         """Write it whole or not at all."""
@@ -80,6 +92,7 @@ class Checkpoint:
         optional = {"output": self.output, "evaluated": self.evaluated, "anchor": self.anchor}
         arrays |= {name: array for name, array in optional.items() if array is not None}
         arrays |= {f"state.{name}": array for name, array in self.state.items()}
+        arrays |= {f"solution.{number}": array for number, array in enumerate(self.states)}
         # Into memory first: one large write takes half the time of many small ones.
         buffer = io.BytesIO()
         np.savez(buffer, **_shrunk(arrays))  # type: ignore[arg-type]
@@ -111,6 +124,7 @@ class Checkpoint:
                 arrays.get("output"),
                 arrays.get("evaluated"),
                 arrays.get("anchor"),
+                tuple(arrays[name] for name in _numbered(arrays)),
             )
         except FileNotFoundError:
             return None
@@ -140,7 +154,12 @@ class Checkpoint:
             state = unpacked(cls, self.state)
         except InputError as error:
             raise RunFolderError(f"checkpoint: written by another version of topopt: {error}") from error
-        return Snapshot(history, self.x, state, self.output, self.anchor, self.evaluated)
+        return Snapshot(history, self.x, state, self.output, self.anchor, self.evaluated, self.states)
+
+
+def _numbered(names: Iterable[str]) -> list[str]:
+    """Return the names of the solvers' states in their order."""
+    return sorted((name for name in names if name.startswith("solution.")), key=lambda name: int(name[9:]))
 
 
 def _shrunk(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -11,17 +11,19 @@ import psutil
 
 from topopt.errors import InputError, TooLargeError, suggestion
 from topopt.solvers.cholmod import Cholmod, cholmod_available, require_cholmod
-from topopt.solvers.multigrid import Multigrid
+from topopt.solvers.multigrid import Multigrid, usable
 from topopt.solvers.protocol import Solver, System
 from topopt.solvers.superlu import SuperLU
 
 __all__ = ["SOLVERS", "Choice", "available_bytes", "choose"]
 
-SOLVERS: Mapping[str, Callable[[], Solver]] = MappingProxyType(
+SOLVERS: Mapping[str, Callable[..., Solver]] = MappingProxyType(
     {"cholmod": Cholmod, "multigrid": Multigrid, "superlu": SuperLU}
 )
 """The solvers that can be asked for by name."""
 
+SMALL = {2: 60_000, 3: 10_000}
+"""Free unknowns, by dimension, below which `auto` does not think of multigrid."""
 CONTROL_GROUP = (
     ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory.current"),
     ("/sys/fs/cgroup/memory/memory.limit_in_bytes", "/sys/fs/cgroup/memory/memory.usage_in_bytes"),
@@ -59,7 +61,8 @@ def choose(structure: System, request: str | Solver = "auto") -> Choice:
     structure : System
         Its number of free unknowns and its dimension decide memory and time.
     request : str or Solver
-        ``"auto"``, a name in `SOLVERS`, or a solver, which is taken as it is.
+        ``"auto"``, a name in `SOLVERS`, or a solver, which is taken as it is. Automatic is a direct solver
+        where it is quick, else whichever the fits of time and memory prefer.
 
     Raises
     ------
@@ -76,14 +79,35 @@ def choose(structure: System, request: str | Solver = "auto") -> Choice:
         raise InputError(f"solver '{request}' is unknown; {suggestion(request, ['auto', *SOLVERS])}")
     if request == "cholmod":
         require_cholmod()
-    name, reason = request, "asked for"
-    if request == "auto" and cholmod_available():
-        name, reason = "cholmod", "the fastest direct solver that is installed"
-    elif request == "auto":
+    name, reason = _weighed(structure) if request == "auto" else (request, "asked for")
+    size, seconds = _costs(structure, name)
+    _refuse_too_large(structure, name, size)
+    return Choice(SOLVERS[name](), f"{name}: {reason}", size, seconds)
+
+
+def _weighed(structure: System) -> tuple[str, str]:
+    """Return the solver that the fits prefer, and why."""
+    name, reason = "cholmod", "the fastest direct solver that is installed"
+    if not cholmod_available():
         name, reason = "superlu", "scikit-sparse is not installed; CHOLMOD would be several times faster"
+    n, least = len(structure.free), SMALL[structure.ndim]
+    if n < least or not usable(structure):
+        return name, reason
+    (size, seconds), (least_size, least_seconds) = _costs(structure, name), _costs(structure, "multigrid")
+    weighed = (
+        f"{n} unknowns in {structure.ndim}-D are estimated to take {least_seconds:.2g} s and "
+        f"{least_size / 1e9:.2g} GB with multigrid, {seconds:.2g} s and {size / 1e9:.2g} GB with {name}"
+    )
+    if size > available_bytes():
+        return "multigrid", f"{weighed}, for which the memory does not do"
+    return ("multigrid" if least_seconds < seconds else name), weighed
+
+
+def _costs(structure: System, name: str) -> tuple[int, float]:
+    """Return bytes and seconds of a solver; one that iterates takes them for every load case anew."""
     fit, n = _FITS[name, structure.ndim], len(structure.free)
-    _refuse_too_large(structure, name, fit.bytes(n))
-    return Choice(SOLVERS[name](), f"{name}: {reason}", fit.bytes(n), fit.seconds(n))
+    cases = len(getattr(structure, "cases", ())) or 1
+    return fit.bytes(n), fit.seconds(n) * (cases if name == "multigrid" else 1)
 
 
 def available_bytes() -> int:
@@ -101,9 +125,9 @@ def _given(structure: System, solver: Solver) -> Choice:
     reason = f"{solver}: given"
     for name, kind in (("cholmod", Cholmod), ("multigrid", Multigrid), ("superlu", SuperLU)):
         if isinstance(solver, kind):
-            fit, n = _FITS[name, structure.ndim], len(structure.free)
-            _refuse_too_large(structure, name, fit.bytes(n))
-            return Choice(solver, reason, fit.bytes(n), fit.seconds(n))
+            size, seconds = _costs(structure, name)
+            _refuse_too_large(structure, name, size)
+            return Choice(solver, reason, size, seconds)
     return Choice(solver, reason, 0, 0.0)
 
 
@@ -136,10 +160,11 @@ class _Fit:
     linear: float
     work: float
     exponent: float
+    fixed: float = 0.0
 
     def bytes(self, n: int) -> int:
         """Return the peak memory: factor, pattern and matrix."""
-        return int(self.fill * n**self.power + self.linear * n)
+        return int(self.fill * n**self.power + self.linear * n + self.fixed)
 
     def seconds(self, n: int) -> float:
         """Return the time of one numeric factorisation and solve on one core."""
@@ -152,13 +177,20 @@ class _Fit:
 #   SuperLU  300x100 190, 600x200 898;                 24x12x12 183, 32x16x16 533
 # SuperLU at 1200x400 was not run for this: the fit aims at 7.5 GB and 34 s, measured earlier with other code.
 # Theory has n log n entries of the factor in 2-D and n^(4/3) in 3-D (George 1973, doi:10.1137/0710032).
-# The fits stay within 35 % of these. Seconds come from the same runs, on a busy machine.
+# The fits stay within 35 % of these. Seconds of CHOLMOD and multigrid, and multigrid's bytes, are those of
+# tests/benchmarks/fit_solvers.py on two cores: factor and solve of a black-and-white frame, multigrid from
+# nothing to 1e-5 (a run begins nearer), in s and MB (CHOLMOD; multigrid):
+#   300x100 .27; .019, 16   600x200 1.5; .063, 46   1200x400 6.2; .33, 178   2400x800 -; 1.4, 654
+#   24x12x12 .29; .037, 11   32x16x16 .86; .056, 33   40x20x20 2.5; -   64x32x32 -; .21, 50
+#   96x48x48 -; .24, 135   128x64x64 -; .87, 293
+# Below 60,000 unknowns in 2-D a direct solve takes a quarter of a second and is exact; there it stays, so
+# that the results of small problems depend on no tolerance.
 _FITS: Mapping[tuple[str, int], _Fit] = MappingProxyType(
     {
-        ("cholmod", 2): _Fit(300.0, 1.1, 550.0, 3.6e-7, 1.2),
-        ("cholmod", 3): _Fit(200.0, 4 / 3, 4000.0, 2.0e-8, 1.7),
-        ("multigrid", 2): _Fit(0.0, 1.0, 350.0, 6.0e-7, 1.0),
-        ("multigrid", 3): _Fit(0.0, 1.0, 150.0, 6.0e-7, 1.0),
+        ("cholmod", 2): _Fit(300.0, 1.1, 550.0, 6.4e-7, 1.17),
+        ("cholmod", 3): _Fit(200.0, 4 / 3, 4000.0, 3.3e-7, 1.45),
+        ("multigrid", 2): _Fit(0.0, 1.0, 180.0, 1.5e-6, 0.89, 2.5e7),
+        ("multigrid", 3): _Fit(0.0, 1.0, 190.0, 2.3e-5, 0.73, 2.5e7),
         ("superlu", 2): _Fit(3.4, 1.55, 1100.0, 1.0e-8, 1.6),
         ("superlu", 3): _Fit(130.0, 1.45, 6000.0, 9.0e-9, 2.0),
     }

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from topopt.fem.assembly import System
 from topopt.parameters import Array
 
-__all__ = ["DirectFactor", "Factor", "Operator", "Solver", "System"]
+__all__ = ["DirectFactor", "Factor", "IterativeFactor", "Operator", "Solver", "System", "Work"]
 
 
 class Operator(Protocol):
@@ -58,6 +58,34 @@ class Factor(Protocol):
         array
             Like `rhs`, fresh.
         """
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a `solve` took, all its right-hand sides together.
+
+    Attributes
+    ----------
+    iterations, climbs : int
+        Cycles, and rungs of a ladder that were climbed because a cycle did not do.
+    tolerance, error : float
+        The largest residual, as a share of its right-hand side, and the largest error that it may leave in
+        sensitivities, as a share of the energy.
+    """
+
+    iterations: int = 0
+    climbs: int = 0
+    tolerance: float = 0.0
+    error: float = 0.0
+
+
+@runtime_checkable
+class IterativeFactor(Factor, Protocol):
+    """A factor whose solutions depend on the guess, within its tolerance."""
+
+    @property
+    def work(self) -> Work:
+        """Of the last `solve`."""
 
 
 class Solver(Protocol):

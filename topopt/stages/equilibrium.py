@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from topopt.chain import Pullback, Stage
 from topopt.errors import InputError, NumericalError, SingularSystemError
-from topopt.fem.operator import StiffnessOperator, energies
+from topopt.fem.energies import energies
+from topopt.fem.operator import StiffnessOperator
 from topopt.fem.sanity import require_held
 from topopt.fem.structure import Structure
 from topopt.parameters import Array
-from topopt.solvers import Solver, choose
-from topopt.solvers.protocol import Factor
+from topopt.solvers import Multigrid, Solver, choose
+from topopt.solvers.protocol import Factor, IterativeFactor
+from topopt.solves import current
+from topopt.threads import each
 
 __all__ = ["Equilibrium"]
 
@@ -67,17 +71,20 @@ class Equilibrium(Stage):
         operator = StiffnessOperator(structure, moduli)
         _require_usable(moduli)
         require_held(structure, moduli)
-        factor = _factored(operator, _chosen(structure, self.solver))
-        displacements = factor.solve(structure.forces)
+        solver = _chosen(structure, self.solver)
+        if isinstance(solver, Multigrid):
+            solver = solver.at(current().progress)
+        factor = _factored(operator, solver)
+        displacements = _solved(factor, structure.forces)
         if float(moduli.min()) < CONTRAST * float(moduli.max()):
             _require_balance(operator, structure.forces, displacements)
 
         def pullback(cotangent: Array) -> tuple[Array]:
-            adjoint = _adjoint(structure, factor, displacements, cotangent)
             total = np.zeros(len(moduli))
-            for left, right in zip(adjoint.T, displacements.T, strict=True):
-                if np.any(left):
-                    total -= energies(structure, left, right)
+            adjoint = _adjoint(structure, factor, displacements, cotangent)
+            for (share, left), right in zip(adjoint, displacements.T, strict=True):
+                if share and np.any(left):
+                    _subtract(total, share, energies(structure, left, right))
             return (total,)
 
         return displacements, pullback
@@ -109,6 +116,20 @@ def _factored(operator: StiffnessOperator, solver: Solver) -> Factor:
         raise SingularSystemError(f"{error}; {_advice(operator.moduli)}") from error
 
 
+def _solved(factor: Factor, rhs: Array) -> Array:
+    """Solve; what iterates begins with the state of the evaluation before, and leaves its own."""
+    if not isinstance(factor, IterativeFactor):
+        return factor.solve(rhs)
+    solves = current()
+    found = factor.solve(rhs, solves.guess(rhs.shape))
+    solves.states.append(found)
+    solves.iterations += factor.work.iterations
+    solves.climbs += factor.work.climbs
+    solves.tolerance = max(solves.tolerance, factor.work.tolerance)
+    solves.error = max(solves.error, factor.work.error)
+    return found
+
+
 def _require_balance(operator: StiffnessOperator, forces: Array, displacements: Array) -> None:
     """Refuse displacements that do not balance the forces: rounding has hidden a zero pivot."""
     missing = np.linalg.norm(operator.apply(displacements) - forces, axis=0)
@@ -128,26 +149,57 @@ def _advice(moduli: Array) -> str:
     )
 
 
-def _adjoint(structure: Structure, factor: Factor, displacements: Array, cotangent: Array) -> Array:
-    """Solve K lambda = cotangent, column by column only where the answer is not known already."""
-    wanted = np.zeros_like(displacements)
-    wanted[structure.free] = cotangent[structure.free]
-    adjoint = np.zeros_like(displacements)
-    unknown = []
-    for case in range(wanted.shape[1]):
-        multiple = _multiple(wanted[:, case], structure.forces[:, case])
+def _subtract(total: Array, share: float, part: Array) -> None:
+    """Take a share of a part off the total; both change."""
+
+    def work(at: slice) -> None:
+        part[at] *= share
+        total[at] -= part[at]
+
+    each(work, total.size)
+
+
+def _adjoint(
+    structure: Structure, factor: Factor, displacements: Array, cotangent: Array
+) -> list[tuple[float, Array]]:
+    """Solve K lambda = cotangent, column by column only where the answer is not known already.
+
+    Returns for each case a number and a vector; lambda is their product.
+    """
+    wanted = np.array(cotangent)
+    wanted[_fixed(structure)] = 0.0
+    adjoint, unknown = [], []
+    columns = zip(wanted.T, structure.forces.T, _loaded(structure), displacements.T, strict=True)
+    for case, (vector, forces, largest, right) in enumerate(columns):
+        multiple = _multiple(vector, forces, largest)
         if multiple is None:
             unknown.append(case)
-        else:
-            adjoint[:, case] = multiple * displacements[:, case]
+        adjoint.append((multiple or 0.0, right))
     if unknown:
-        adjoint[:, unknown] = factor.solve(wanted[:, unknown])
+        for case, left in zip(unknown, _solved(factor, wanted[:, unknown]).T, strict=True):
+            adjoint[case] = (1.0, left)
     return adjoint
 
 
-def _multiple(vector: Array, of: Array) -> float | None:
+@functools.lru_cache(maxsize=8)
+def _fixed(structure: Structure) -> NDArray[np.intp]:
+    """Return the numbers of the components that are fixed."""
+    fixed = np.ones(structure.n_dofs, dtype=bool)
+    fixed[structure.free] = False
+    return np.flatnonzero(fixed)
+
+
+@functools.lru_cache(maxsize=8)
+def _loaded(structure: Structure) -> tuple[int, ...]:
+    """Return the component with the largest force, case by case."""
+    return tuple(int(np.argmax(np.abs(column))) for column in structure.forces.T)
+
+
+def _multiple(vector: Array, of: Array, largest: int) -> float | None:
     """Return a with vector = a * of, to rounding, or None if there is no such number."""
-    largest = int(np.argmax(np.abs(of)))
     factor = float(vector[largest] / of[largest])
-    same = np.abs(vector - factor * of) <= ROUNDING * np.abs(vector)
-    return factor if bool(same.all()) else None
+
+    def same(at: slice) -> bool:
+        return bool((np.abs(vector[at] - factor * of[at]) <= ROUNDING * np.abs(vector[at])).all())
+
+    return factor if all(each(same, len(vector))) else None

@@ -1,8 +1,8 @@
 """How kernels are compiled: once for all grid sizes, kept on disk, free to reorder sums.
 
 The copy on disk is renewed when the kernel's own file changes, not when a function that it calls does: after
-editing one of these, empty the `__pycache__` folders (`make clean`). The number of threads is that of numba
-(``NUMBA_NUM_THREADS``).
+editing one of these, empty the `__pycache__` folders (`make clean`). The number of threads is
+`topopt.threads.thread_count`, which ``NUMBA_NUM_THREADS`` and ``--threads`` set.
 """
 
 from __future__ import annotations
@@ -11,7 +11,11 @@ import os
 from collections.abc import Callable
 from typing import Any, TypeVar, cast
 
+import numba
 from numba import njit
+
+from topopt.kernels.announcing import install
+from topopt.threads import thread_count
 
 __all__ = ["inlined", "kernel", "parallel"]
 
@@ -20,6 +24,10 @@ __all__ = ["inlined", "kernel", "parallel"]
 # Measured at 128x64x64 with one core busy: 1.2 to 6.3 s a solve as it comes, 2.1 to 2.4 s so.
 if "OMP_WAIT_POLICY" not in os.environ:
     os.environ.setdefault("GOMP_SPINCOUNT", "10000")
+
+install()
+# The passes in pieces (`topopt.threads`) and the kernels take turns, with the same number of threads.
+numba.set_num_threads(min(thread_count(), numba.get_num_threads()))
 
 F = TypeVar("F", bound=Callable[..., Any])
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -114,26 +113,19 @@ class MatrixFree:
     def run(self, job: int, u: Vector, y: Vector, b: Vector | None = None, z: Vector | None = None,
             a: float = 0.0, c: float = 0.0) -> float:  # fmt: skip
         """Do one of the jobs of `sweep`; return its sum."""
-        return float(self._sweep(job, u, y, b, z, a, c))
+        nothing, number, components, sizes = self._settings
+        return float(
+            sweep(self.kind, components, u, y, nothing if b is None else b, nothing if z is None else z,
+                  self.inverse, self.springs, self.fixed, self.moduli, self.coefficients, *sizes, job,
+                  number(a), number(c), numba.get_num_threads())
+        )  # fmt: skip
 
     @functools.cached_property
-    def _sweep(self) -> Callable[..., float]:
-        """Return the kernel with everything filled in that stays."""
-        m0, m1, m2 = self.lattice.sizes
-        number = self.coefficients.dtype.type
+    def _settings(self) -> tuple[Vector, Any, np.uintp, tuple[np.uintp, np.uintp, np.uintp]]:
+        """Return what a call needs beside its vectors; no closure over self, which would outlive its use."""
         nothing = np.zeros(0, self.moduli.dtype)
         components = np.uintp(self.lattice.components)
-
-        def call(
-            job: int, u: Vector, y: Vector, b: Vector | None, z: Vector | None, a: float, c: float
-        ) -> float:
-            return float(
-                sweep(self.kind, components, u, y, nothing if b is None else b, nothing if z is None else z,
-                      self.inverse, self.springs, self.fixed, self.moduli, self.coefficients, m0, m1, m2, job,
-                      number(a), number(c), numba.get_num_threads())
-            )  # fmt: skip
-
-        return call
+        return nothing, self.coefficients.dtype.type, components, self.lattice.sizes
 
     def apply(self, unknowns: Array) -> Array:
         """Return K u on all unknowns; entries on fixed ones count as zero, and are zero.

@@ -1,5 +1,5 @@
 """Conjugate gradients with a multigrid preconditioner on structured grids."""
 
-from topopt.solvers.multigrid.multigrid import Multigrid
+from topopt.solvers.multigrid.multigrid import Multigrid, usable
 
-__all__ = ["Multigrid"]
+__all__ = ["Multigrid", "usable"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -14,12 +15,11 @@ from topopt.solvers.cholmod import Cholmod, cholmod_available
 from topopt.solvers.matrixfree.lattice import Vector
 from topopt.solvers.matrixfree.operator import GridSystem, MatrixFree, fixed_dofs
 from topopt.solvers.matrixfree.sweep import APPLY
-from topopt.solvers.multigrid.gradients import Outcome, Search, conjugate_gradients
+from topopt.solvers.multigrid.gradients import Goal, Outcome, Search, conjugate_gradients
 from topopt.solvers.multigrid.hierarchy import Hierarchy, Steps, hierarchy
-from topopt.solvers.multigrid.memory import Memory, memory
 from topopt.solvers.multigrid.multigrid import Multigrid
 from topopt.solvers.multigrid.plan import plan
-from topopt.solvers.protocol import Factor, Operator
+from topopt.solvers.protocol import Factor, Operator, Work
 from topopt.solvers.superlu import SuperLU
 
 __all__ = ["MultigridFactor"]
@@ -52,7 +52,7 @@ class MultigridFactor:
             raise SingularSystemError("multigrid: no cell has a positive modulus")
         self._relative = np.asarray(moduli / moduli.max(), dtype=np.float64)
         self._scale = 1.0 / float(np.abs(np.diag(self._system.element_matrix)).max())
-        self._rung = 0
+        self._rung = self._counted = self._climbs = 0
         self._exact: MatrixFree = _scaled(self._system, self._relative, self._scale, self._unit)
         self._direct: Factor | None = None
         self._cycles: Hierarchy | None = None
@@ -70,9 +70,33 @@ class MultigridFactor:
         out = np.zeros(columns.shape)
         self.outcomes.clear()
         guesses = None if guess is None else guess.reshape(columns.shape)
+        if guesses is not None and guesses.shape[1] > 1:
+            guesses = self._mixed(columns, guesses)
         for number, column in enumerate(columns.T):
             out[:, number] = self._one(column, None if guesses is None else guesses[:, number])
+        self._climbs, self._counted = self._rung - self._counted, self._rung
         return out.reshape(rhs.shape)
+
+    @property
+    def work(self) -> Work:
+        """What the last `solve` took."""
+        return Work(
+            sum(outcome.iterations for outcome in self.outcomes),
+            self._climbs,
+            max((outcome.residual for outcome in self.outcomes), default=0.0),
+            max((outcome.error * (2.0 + outcome.error) for outcome in self.outcomes), default=0.0),
+        )
+
+    def _mixed(self, columns: Array, guesses: Array) -> Array:
+        """Return the mixtures of all guesses that have the least error in energy, one a right-hand side.
+
+        Loads on one body deform it in similar ways, and what the guess of one case lacks the others may have.
+        """
+        basis = guesses / np.maximum(np.linalg.norm(guesses, axis=0), np.finfo(np.float64).tiny)
+        basis[fixed_dofs(self._system)] = 0.0
+        gram = basis.T @ self._exact.apply(basis)
+        shares = np.linalg.lstsq(0.5 * (gram + gram.T), basis.T @ columns, rcond=1e-10)[0]
+        return np.asarray(basis @ (shares / self._unit))
 
     def _one(self, column: Array, guess: Array | None) -> Array:
         """Solve for one right-hand side, climbing the ladder as far as it takes."""
@@ -85,17 +109,13 @@ class MultigridFactor:
             self.outcomes.append(Outcome(0, 0.0))
             return np.zeros(len(column))
         f /= norm
-        remembered = memory(self._system) if self.solver.warm else Memory()
-        key = hash(f.tobytes()) if self.solver.warm else 0
         search = Search.on(self._exact)
-        first = guess if guess is not None else remembered.recalled(key)
-        if first is not None:
-            self._start(search, f, first * (self._unit / norm))
+        goal = Goal(self.solver.tolerance, self.solver.limit, _least(self.solver))
+        if guess is not None:
+            self._start(search, f, guess * (self._unit / norm))
         while self._direct is None:
             assert self._cycles is not None
-            outcome = conjugate_gradients(
-                self._exact, self._cycles, f, search, self.solver.tolerance, self.solver.limit
-            )
+            outcome = conjugate_gradients(self._exact, self._cycles, f, search, goal)
             if not outcome.trouble:
                 break
             self._climb(outcome.trouble)
@@ -105,7 +125,6 @@ class MultigridFactor:
         self.outcomes.append(outcome)
         solution = lattice.unload(search.x)
         solution *= norm / self._unit
-        remembered.keep(key, solution)
         return solution
 
     def _start(self, search: Search, f: Vector, guess: Array) -> None:
@@ -174,6 +193,11 @@ _RUNGS = (
     "more smoothing and more visits of the coarse grids in double precision",
     "a direct solver",
 )
+
+
+def _least(solver: Multigrid) -> float:
+    """Return what the error e of a state may be, so that its energies are wrong by e (2 + e) = `error`."""
+    return math.sqrt(1.0 + solver.error) - 1.0 if solver.follow else math.inf
 
 
 def _scaled(system: GridSystem, relative: Array, scale: float, unit: float) -> MatrixFree:

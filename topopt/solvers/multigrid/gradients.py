@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, field
 
 import numba
 import numpy as np
+from scipy.linalg import eigvalsh_tridiagonal
 
 from topopt.solvers.matrixfree.lattice import Vector
 from topopt.solvers.matrixfree.operator import MatrixFree
@@ -13,7 +15,7 @@ from topopt.solvers.matrixfree.sweep import APPLY, RESIDUAL
 from topopt.solvers.multigrid.hierarchy import Hierarchy
 from topopt.solvers.multigrid.vectors import advance, direction
 
-__all__ = ["Outcome", "Search", "conjugate_gradients"]
+__all__ = ["Goal", "Outcome", "Search", "conjugate_gradients"]
 
 PATIENCE = 40
 """Iterations within which the residual, or its energy r.z, must halve."""
@@ -35,11 +37,23 @@ class Outcome:
         Norm of f - K u over that of f, computed from u itself.
     trouble : str
         Empty, or what was wrong.
+    error : float
+        An estimate of what is wrong with u, in the norm of the energy, as a share of u's.
     """
 
     iterations: int
     residual: float
     trouble: str = ""
+    error: float = 0.0
+
+
+@dataclass(frozen=True)
+class Goal:
+    """When a solve ends: `tolerance` and `error` as in `Outcome`, and a limit of cycles."""
+
+    tolerance: float
+    limit: int
+    error: float = math.inf
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,55 +71,96 @@ class Search:
         return Search(*(operator.lattice.vector(operator.moduli.dtype) for _ in range(4)))
 
 
+@dataclass
+class _Lanczos:
+    """The numbers of conjugate gradients, and what they say of the error.
+
+    With r.z the residual in the norm of the cycle B, which is near that of K^-1, the energy of the error is
+    at most r.z over the smallest eigenvalue of B K. The smallest Ritz value comes close to that from above as
+    the search goes on; half of it is taken. Source: Meurant & Tichý 2013, doi:10.1007/s11075-012-9591-9.
+    """
+
+    steps: list[float] = field(default_factory=list)
+    ratios: list[float] = field(default_factory=list)
+    last: float = 0.0
+
+    def error(self) -> float:
+        """Return the estimated energy of the error that the last step has left."""
+        if not self.steps:
+            return math.inf
+        inverse = 1.0 / np.array(self.steps)
+        ratios = np.array(self.ratios[: len(inverse) - 1])
+        diagonal = inverse.copy()
+        diagonal[1:] += ratios * inverse[:-1]
+        smallest = float(eigvalsh_tridiagonal(diagonal, np.sqrt(ratios) * inverse[:-1])[0])
+        if not smallest > 0.0:
+            return math.inf
+        return self.last * (2.0 / smallest - self.steps[-1])
+
+
 def conjugate_gradients(operator: MatrixFree, cycles: Hierarchy, f: Vector, search: Search,
-                        tolerance: float, limit: int) -> Outcome:  # fmt: skip
+                        goal: Goal) -> Outcome:  # fmt: skip
     """Solve K x = f, |f| = 1, from the guess in ``search.x``, which the solution replaces.
 
     The residual that is carried along drifts away from the true one, so that convergence is believed only of
-    f - K x; if that is too large, the search starts again from x.
+    f - K x; if that is too large, the search starts again from x. At least one cycle is spent, for without it
+    nothing would be known of the error.
 
     The solve also ends where rounding alone leaves more than the tolerance, as with parts that hang on void.
 
     Source: Hestenes & Stiefel 1952, doi:10.6028/jres.049.044.
     """
-    done, trouble = 0, ""
+    done, trouble, tolerance, error = 0, "", goal.tolerance, math.inf
     for attempt in range(REFINEMENTS + 1):
         operator.run(RESIDUAL, search.x, search.r, f)
         norm = float(np.linalg.norm(search.r))
-        if norm <= max(tolerance, ROUNDING * float(np.linalg.norm(search.x))):
-            return Outcome(done, norm)
+        rounded = norm <= ROUNDING * float(np.linalg.norm(search.x))
+        energy = float(np.dot(f, search.x))
+        share = math.sqrt(error / energy) if energy > 0.0 else math.inf
+        if rounded or (done and norm <= tolerance and share <= goal.error):
+            return Outcome(done, norm, error=share if done else norm)
         if trouble or attempt == REFINEMENTS:
             break
-        count, trouble = _descend(operator, cycles, search, 0.9 * tolerance, limit - done, norm)
+        ends = Goal(0.9 * tolerance, goal.limit - done, goal.error)
+        count, trouble, error = _descend(operator, cycles, f, search, ends, norm)
         done += count
     return Outcome(done, norm, trouble or f"the true residual stays at {norm:.1e}")
 
 
-def _descend(operator: MatrixFree, cycles: Hierarchy, search: Search, tolerance: float, limit: int,
-             norm: float) -> tuple[int, str]:  # fmt: skip
-    """Iterate from the residual in ``search.r``; return the number of cycles and what was wrong."""
+def _descend(operator: MatrixFree, cycles: Hierarchy, f: Vector, search: Search, goal: Goal,
+             norm: float) -> tuple[int, str, float]:  # fmt: skip
+    """Iterate from the residual in ``search.r``; return the cycles, what was wrong, the error's energy."""
     threads = numba.get_num_threads()
     x, r, p, q = search.x, search.r, search.p, search.q
     single = cycles.rooms[0].b
     single[:] = r
     z, rz = cycles.cycle()
     best, energy, since = norm, rz, 0
+    found = _Lanczos()
     p[:] = z
-    for count in range(1, limit + 1):
+    for count in range(1, goal.limit + 1):
         if not rz > 0.0:
-            return count, f"the cycle is not positive (r.z = {rz:.1e})"
+            return count, f"the cycle is not positive (r.z = {rz:.1e})", math.inf
         curvature = operator.run(APPLY, p, q)
         if not curvature > 0.0:
-            return count, f"the operator is not positive along a direction (p.Kp = {curvature:.1e})"
+            return count, f"the operator is not positive along a direction (p.Kp = {curvature:.1e})", math.inf
         norm = float(np.sqrt(advance(rz / curvature, p, q, x, r, single, threads)))
-        if norm <= tolerance:
-            return count, ""
+        found.steps.append(rz / curvature)
+        found.last = rz
+        if norm <= goal.tolerance and _near(found.error(), goal.error, f, x):
+            return count, "", found.error()
         since += 1
         if norm < 0.5 * best or rz < 0.25 * energy:
             best, energy, since = min(norm, best), min(rz, energy), 0
         if since > PATIENCE:
-            return count, f"the residual has stood at {norm:.1e} for {PATIENCE} iterations"
+            return count, f"the residual has stood at {norm:.1e} for {PATIENCE} iterations", math.inf
         before = rz
         z, rz = cycles.cycle()
+        found.ratios.append(rz / before)
         direction(rz / before, z, p, threads)
-    return limit, f"no convergence within {limit} iterations"
+    return goal.limit, f"no convergence within {goal.limit} iterations", math.inf
+
+
+def _near(error: float, share: float, f: Vector, x: Vector) -> bool:
+    """Return whether the energy of the error is below the square of a share of the energy of x."""
+    return math.isinf(share) or error <= share**2 * float(np.dot(f, x))

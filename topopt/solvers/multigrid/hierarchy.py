@@ -44,13 +44,15 @@ class Steps:
 
 @dataclass(frozen=True, eq=False)
 class Room:
-    """The vectors of one level: solution, its successor, step, residual, right-hand side."""
+    """The vectors of one level: solution, its successor or the residual, right-hand side, the last step.
+
+    A single step of smoothing remembers none.
+    """
 
     x: Vector
     y: Vector
-    z: Vector
-    r: Vector
     b: Vector
+    z: Vector
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,8 +90,8 @@ class Hierarchy:
         visits = self.steps.visits if 1 == level < len(self.levels) - 1 else 1
         fine, coarse = operator.lattice, self.floors[level + 1].lattice.sizes
         for _ in range(visits):
-            operator.run(RESIDUAL, x, room.r, room.b)
-            restrict(room.r, below.b, self.floors[level + 1].fixed, components, fine.sizes, coarse, threads)
+            operator.run(RESIDUAL, x, y, room.b)
+            restrict(y, below.b, self.floors[level + 1].fixed, components, fine.sizes, coarse, threads)
             correction, _sum = self._cycle(level + 1)
             prolong(correction, x, operator.fixed, components, fine.sizes, coarse, threads)
         total = 0.0
@@ -153,13 +155,19 @@ def hierarchy(system: GridSystem, moduli: Array, plan: Plan, scale: float, sprin
     last = floors[-1]
     direct = bottom(matrix, shaped, len(floors) - 1, last.lattice, last.fixed, springs)
     return Hierarchy(
-        tuple(levels), floors, direct, tuple(_room(floor.lattice, dtype) for floor in floors), steps
+        tuple(levels),
+        floors,
+        direct,
+        tuple(_room(floor, dtype, level, steps) for level, floor in enumerate(floors)),
+        steps,
     )
 
 
-def _room(lattice: Lattice, dtype: DTypeLike) -> Room:
+def _room(floor: Floor, dtype: DTypeLike, level: int, steps: Steps) -> Room:
     """Return the vectors of a level."""
-    return Room(*(lattice.vector(dtype) for _ in range(5)))
+    x, y, b = (floor.lattice.vector(dtype) for _ in range(3))
+    several = (steps.coarse if level else steps.fine) > 1
+    return Room(x, y, b, floor.lattice.vector(dtype) if several else np.zeros(0, dtype))
 
 
 def _vector(lattice: Lattice, springs: Array, dtype: DTypeLike) -> Vector:

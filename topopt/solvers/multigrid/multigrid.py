@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,14 +10,16 @@ import annotated_types as at
 
 from topopt.errors import InputError, suggestion
 from topopt.parameters import Positive, checked
-from topopt.solvers.protocol import Operator
+from topopt.solvers.protocol import Operator, System
 
 if TYPE_CHECKING:
     from topopt.solvers.multigrid.factor import MultigridFactor
 
-__all__ = ["Multigrid"]
+__all__ = ["Multigrid", "usable"]
 
 PRECISIONS = ("single", "double")
+FOLLOWED = 0.01
+"""Tolerance over the change of the density, where it follows."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,13 @@ class Multigrid:
     ----------
     tolerance : float
         Norm of f - K u over that of f at which a solve ends.
+    follow : bool
+        Solve as exactly as the optimisation can use: the tolerance is a hundredth of the root mean square
+        change of the density in the iteration before, at most `loosest` and at least `tolerance`, and a solve
+        goes on until the error that it may leave in the sensitivities is below `error`.
+    loosest, error : float
+        Of a tolerance that follows. The error is what is wrong with the cells' energies, all signs dropped,
+        over their sum.
     smoothing : tuple of int
         Chebyshev steps on the finest grid and on the others, before and after each correction.
     visits : int
@@ -44,19 +54,18 @@ class Multigrid:
         Unknowns up to which a grid is solved directly.
     precision : {"single", "double"}
         Of the cycle; the iteration around it is in double precision.
-    warm : bool
-        Start from the last solution for the same right-hand side, scaled so that its error is least. Results
-        then depend on what was solved before, within the tolerance.
     limit : int
         Iterations before the ladder is climbed.
     """
 
     tolerance: Positive = 1e-5
+    follow: bool = False
+    loosest: Positive = 1e-3
+    error: Positive = 0.01
     smoothing: tuple[int, int] = (1, 4)
     visits: Annotated[int, at.Ge(1)] = 2
     coarsest: Annotated[int, at.Ge(100)] = 5000
     precision: str = "single"
-    warm: bool = True
     limit: Annotated[int, at.Ge(1)] = 200
 
     def __post_init__(self) -> None:
@@ -69,6 +78,19 @@ class Multigrid:
             )
         if len(self.smoothing) != 2 or min(self.smoothing) < 1:
             raise InputError(f"Multigrid.smoothing: expected two numbers of steps >= 1, got {self.smoothing}")
+
+    def at(self, progress: float) -> Multigrid:
+        """Return the solver as the last change of the density wants it.
+
+        Parameters
+        ----------
+        progress : float
+            Root mean square change; inf in front of the first iteration, nan where nothing is known.
+        """
+        if not self.follow:
+            return self
+        wanted = FOLLOWED * progress if progress == progress else 0.0
+        return dataclasses.replace(self, tolerance=max(self.tolerance, min(self.loosest, wanted)))
 
     def factor(self, operator: Operator) -> MultigridFactor:
         """Build the operators of all grids.
@@ -85,3 +107,17 @@ class Multigrid:
         )
 
         return MultigridFactor(self, operator)
+
+
+def usable(system: System) -> bool:
+    """Return whether the solver can do it: a grid of cells of one isotropic material."""
+    from topopt.solvers.matrixfree.coefficients import coefficients
+    from topopt.solvers.matrixfree.operator import on_grid
+
+    if not on_grid(system):
+        return False
+    try:
+        coefficients(system.element_matrix, system.ndim)
+    except InputError:
+        return False
+    return True
