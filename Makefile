@@ -39,7 +39,7 @@ install: $(dev) ## install topopt and its tools into .venv
 cholmod: $(run) ## try again to install the fast solver
 	.ci/install run
 
-benchmark: $(dev) ## time the solvers and loops, one script after the other
+benchmark: $(dev) ## time solvers and loops, beside the anchors of the field (results/benchmarks/)
 	@for script in tests/benchmarks/bench_*.py; do echo "$$script"; $(bin)/python "$$script" || exit 1; done
 
 figures: $(run) ## draw the committed figures again

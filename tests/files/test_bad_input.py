@@ -56,7 +56,7 @@ FORM = [
     ("[12, 4]", "[1, 1]", "beam.yaml:2: grid.cells: a design needs at least 2 cells along each axis, got "
      "[1, 1]"),
     ("[12, 4]", "[100000, 100000]", "beam.yaml:2: grid.cells: 1e+10 cells are too many; choose at most "
-     "2e+07"),
+     "4e+07"),
     ("size: [3.0, 1.0]", "size: [3.0, '1.0']", "beam.yaml:2: grid.size.1: expected a number, got '1.0'"),
     ("size: [3.0, 1.0]", "size: [3.0, .nan]", "beam.yaml:2: grid.size.1: expected a number, got nan"),
     ("size: [3.0, 1.0]", "size: [3.0, -1.0]",
@@ -224,6 +224,16 @@ CHAIN = [
     ("eta: 0.5", "eta: 1.5", "beam.yaml:12: chain.physical.eta: expected a number >= 0 and <= 1, got 1.5"),
     ("penal: 3.0", "penal: '3'", "beam.yaml:13: chain.stiffness.penal: expected a number >= 1 and < inf, "
      "got '3'"),
+    ("type: equilibrium", "type: equilibrium, solver: {name: multigrd}",
+     "beam.yaml:14: chain.displacement.solver.name: solver 'multigrd' is unknown; did you mean 'multigrid'?"),
+    ("type: equilibrium", "type: equilibrium, solver: {tolerance: 1.0}",
+     "beam.yaml:14: chain.displacement.solver.name: missing: name one of cholmod, multigrid, superlu"),
+    ("type: equilibrium", "type: equilibrium, solver: {name: multigrid, tolerence: 1.0}",
+     "beam.yaml:14: chain.displacement.solver.tolerence: unknown key: did you mean 'tolerance'?"),
+    ("type: equilibrium", "type: equilibrium, solver: {name: multigrid, tolerance: -1.0}",
+     "beam.yaml:14: chain.displacement.solver.tolerance: expected a number > 0, got -1.0"),
+    ("type: equilibrium", "type: equilibrium, solver: {name: multigrid, precision: half}",
+     "beam.yaml:14: chain.displacement.solver.precision: 'half' is unknown; valid names: double, single"),
     ("type: equilibrium", "type: equilibrium, solver: colmod",
      "beam.yaml:14: chain.displacement.solver: solver 'colmod' is unknown; did you mean 'cholmod'?"),
     ("name: stiffness", "name: filtered",

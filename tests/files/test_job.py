@@ -18,7 +18,7 @@ from topopt.errors import ProblemFileError
 from topopt.files import Job, parse, read
 from topopt.files.located import located
 from topopt.files.resolved import written
-from topopt.solvers import Choice
+from topopt.solvers import Choice, Multigrid
 
 TEXT = BRIEF + "continuation: {physical.beta: {type: staircase, final: 8.0, every: 2}}\n"
 
@@ -402,3 +402,12 @@ def test_a_job_is_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError, match="name"):
         job.name = "other"  # type: ignore[misc]
     assert isinstance(job, Job)
+
+
+def test_a_solver_with_settings_is_built_and_written_out() -> None:
+    settings = "{name: multigrid, tolerance: 1.0e-4, follow: true, smoothing: [2, 3]}"
+    job = parse(TEXT.replace("solver: superlu", f"solver: {settings}"))
+    wanted = Multigrid(tolerance=1e-4, follow=True, smoothing=(2, 3))
+    assert job.problem.chain["displacement"].stage.solver == wanted  # type: ignore[attr-defined]
+    assert parse(job.resolved) == job
+    assert parse(job.resolved).problem.chain == job.problem.chain

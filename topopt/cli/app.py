@@ -35,6 +35,10 @@ Set = Annotated[
 Results = Annotated[Path, typer.Option("--results", help="Where run folders go.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the run folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per iteration, for scripts.")]
+Threads = Annotated[
+    int | None,
+    typer.Option(min=1, help="Threads to compute with; NUMBA_NUM_THREADS, or all cores, if left out."),
+]
 Figures = Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures at the end.")]
 
 
@@ -51,10 +55,12 @@ def run(
     ] = False,
     quiet: Quiet = False,
     json: Json = False,
+    threads: Threads = None,
     figures: Figures = True,
 ) -> None:
     """Optimise a design and leave everything in a run folder."""
     mode = _mode(quiet, json)
+    _limit(threads)
     from topopt.cli.running import run_file
 
     _leave(run_file(file, overrides or [], results, name, overwrite, mode, figures))
@@ -66,6 +72,7 @@ def resume(
     iterations: Annotated[int | None, typer.Option(min=1, help="A new budget of iterations in all.")] = None,
     quiet: Quiet = False,
     json: Json = False,
+    threads: Threads = None,
     figures: Figures = True,
 ) -> None:
     """Go on with an interrupted or killed run.
@@ -74,6 +81,7 @@ def resume(
     and its figures drawn again.
     """
     mode = _mode(quiet, json)
+    _limit(threads)
     from topopt.cli.running import resume_folder
 
     _leave(resume_folder(run, iterations, mode, figures))
@@ -271,6 +279,14 @@ def _mode(quiet: bool, json: bool) -> str:
     if quiet and json:
         raise typer.BadParameter("--quiet and --json exclude each other")
     return "quiet" if quiet else "json" if json else "live"
+
+
+def _limit(threads: int | None) -> None:
+    """Limit the threads before anything that starts some is loaded."""
+    if threads is not None:
+        from topopt.threads import limit
+
+        limit(threads)
 
 
 def _leave(code: int) -> None:

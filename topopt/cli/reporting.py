@@ -80,6 +80,7 @@ class JsonReporter(QuietReporter):
             **{f"parameters.{name}": value for name, value in it.parameters.items()},
             **{f"measures.{name}": value for name, value in it.measures.items()},
             **{f"vanishing.{name}": value for name, value in it.vanishing.items()},
+            **{f"solver.{name}": value for name, value in it.solver.items()},
             "alarms": list(it.alarms),
             "seconds": sum(it.seconds.values()),
             "reason": step.reason,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,7 @@ from topopt.cli.terminal import INTERRUPTED, console, errors, guarded, require_f
 from topopt.diagnosis import TOLERANCE, diagnose
 from topopt.errors import InputError, RunFolderError
 from topopt.files import Job, Plan, Recording, RunFolder, parse, read, read_about, read_history, read_problem
+from topopt.kernels.announcing import announced
 from topopt.run import Step, model_parameters
 
 __all__ = ["resume_folder", "run_file"]
@@ -90,7 +91,7 @@ def _last(job: Job, folder: RunFolder, shown: Reporter) -> Step:
         shown.say(f"{folder.path}: {before} iterations are on record")
     shown.wait("preparing: neighbours, sparsity pattern, ordering of the unknowns ...")
     request = Request()
-    with handled(request):
+    with handled(request), announced(_once(shown)):
         for step in folder.steps(job.problem, job.optimizer, job.continuation, job.stop):
             shown.step(step)
             if request.made:
@@ -99,6 +100,20 @@ def _last(job: Job, folder: RunFolder, shown: Reporter) -> Step:
     if last.iteration.number == before:
         shown.say("the run had ended already; its results are written again")
     return last
+
+
+def _once(shown: Reporter) -> Callable[[str], None]:
+    """Return what says, the first time it is called, that kernels are being compiled."""
+    said: list[str] = []
+
+    def say(name: str) -> None:
+        if not said:
+            shown.wait(
+                f"compiling kernels, {name} the first; they are kept, so that the next run starts at once ..."
+            )
+        said.append(name)
+
+    return say
 
 
 def _finished(job: Job, folder: RunFolder, last: Step, shown: Reporter, figures: bool) -> None:

@@ -34,11 +34,12 @@ from topopt.problem import Problem
 from topopt.refinement import COARSENING, refinable
 from topopt.regions import Nowhere, Region
 from topopt.run import Stop
+from topopt.solvers import SOLVERS
 
-__all__ = ["Parts", "assembled"]
+__all__ = ["Parts", "assembled", "solver_from"]
 
-MOST_CELLS = 20_000_000
-"""More cells than this fit no direct solver, and building them would be the first thing to fail."""
+MOST_CELLS = 40_000_000
+"""More cells than this, at 600 bytes each, fit no machine that this is made for: building would fail."""
 
 
 @dataclass
@@ -117,9 +118,24 @@ def _made(spec: Spec, item: Item | None, **context: Any) -> Any:
     if item is None:
         return None
     values = {name: _tupled(value) for name, value in item.values.items()}
+    for name in form(item.cls).solvers:
+        chosen = None
+        with booked(spec, (*item.path, name), values[name]):
+            chosen = solver_from(values[name])
+        if chosen is None:
+            return None
+        values[name] = chosen
     with booked(spec, item.path, item.values):
         return item.cls(**context, **values)
     return None
+
+
+def solver_from(value: Any) -> Any:
+    """Return the solver with the settings that a file gives it; a name stays a name."""
+    if not isinstance(value, dict):
+        return value
+    settings = {key: _tupled(entry) for key, entry in value.items() if key != "name"}
+    return SOLVERS[value["name"]](**settings)
 
 
 def _continuation(spec: Spec, parts: Parts) -> None:

@@ -13,6 +13,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from topopt.threads import thread_count
+
 __all__ = ["differences", "environment"]
 
 _PACKAGES = ("topopt", "numpy", "scipy", "scikit-sparse")
@@ -107,4 +109,5 @@ def _threads() -> dict[str, str]:
 
     # numpy, scipy and CHOLMOD may each bring an OpenBLAS of their own: the version belongs to the name.
     pools = {(str(p["internal_api"]), str(p.get("version")), p["num_threads"]) for p in threadpool_info()}
-    return {f"{name} {version}": f"{threads} threads" for name, version, threads in sorted(pools)}
+    found = {f"{name} {version}": f"{threads} threads" for name, version, threads in sorted(pools)}
+    return found | {"kernels": f"{thread_count()} threads"}

@@ -18,6 +18,7 @@ from topopt.errors import InputError
 from topopt.fem import Structure
 from topopt.grid import Domain, Grid
 from topopt.regions import Region
+from topopt.solvers import Solver
 
 __all__ = ["REGION", "Entry", "Form", "described", "form", "model"]
 
@@ -64,6 +65,8 @@ class Form:
         Fields that name a region.
     floats : tuple of str
         Fields that a schedule may drive.
+    solvers : tuple of str
+        Fields that name a solver, or say its settings.
     """
 
     cls: type
@@ -71,6 +74,7 @@ class Form:
     context: dict[str, type]
     regions: tuple[str, ...]
     floats: tuple[str, ...]
+    solvers: tuple[str, ...] = ()
 
 
 @functools.cache
@@ -93,7 +97,7 @@ def form(cls: type, finite: bool = False) -> Form:
         raise InputError(f"{cls!r} is no dataclass; write it as a frozen dataclass")
     hints = typing.get_type_hints(cls, include_extras=True)
     result = Form(cls, {}, {}, (), ())
-    regions, floats = [], []
+    regions, floats, solvers = [], [], []
     docs = _documented(cls)
     for field in dataclasses.fields(cls):
         hint = hints[field.name]
@@ -116,12 +120,14 @@ def form(cls: type, finite: bool = False) -> Form:
             regions.append(field.name)
         if _plain(hint) is float:
             floats.append(field.name)
+        if Solver in typing.get_args(hint):
+            solvers.append(field.name)
         text = docs.get(field.name)
         result.fields[field.name] = (
             Annotated[kind, Field(description=text)] if text else kind,
             _default(field),
         )
-    return dataclasses.replace(result, regions=tuple(regions), floats=tuple(floats))
+    return dataclasses.replace(result, regions=tuple(regions), floats=tuple(floats), solvers=tuple(solvers))
 
 
 @functools.cache
@@ -232,6 +238,8 @@ def _kind(hint: Any, number: Any) -> Any:
         return number
     if hint in (int, str, bool, type(None)) or origin is Literal:
         return hint
+    if hint is Solver:
+        return dict[str, Any]
     if inspect.isclass(hint) and issubclass(hint, Region):
         return RegionField
     if origin in (tuple, list, typing.get_origin(typing.Sequence[int])):

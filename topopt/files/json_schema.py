@@ -49,7 +49,6 @@ _NARROWED: Mapping[str, Mapping[str, Mapping[str, Any]]] = {
         },
         "spring": {"anyOf": [{"type": "number", "exclusiveMinimum": 0}, {"type": "null"}]},
     },
-    "EquilibriumLink": {"solver": {"pattern": f"^(auto|{'|'.join(SOLVERS)}|{_PATH})$"}},
     "polygon": {"corners": {"minItems": 3}},
 }
 """What the constructors refuse beyond what their annotations say, by definition and field."""
@@ -100,6 +99,7 @@ def _narrow(found: dict[str, Any]) -> None:
     start[:] = [
         part | {"minimum": 0, "maximum": 1} if part.get("type") == "number" else part for part in start
     ]
+    found["$defs"]["EquilibriumLink"]["properties"]["solver"]["anyOf"] = _solvers()
     found["not"] = {"required": ["loads", "cases"]}
     found["$defs"]["Rollback"] = tidied(model(Rollback).model_json_schema())
     found["properties"]["continuation"]["properties"] = {
@@ -109,6 +109,16 @@ def _narrow(found: dict[str, Any]) -> None:
         },
         "rollback": {"$ref": "#/$defs/Rollback"},
     }
+
+
+def _solvers() -> list[dict[str, Any]]:
+    """Return what may stand for a solver: a name, or a name with settings."""
+    settings = []
+    for name, cls in SOLVERS.items():
+        one = tidied(model(cls).model_json_schema())
+        one["properties"] = {"name": {"const": name}} | one["properties"]
+        settings.append(one | {"required": ["name"]})
+    return [{"type": "string", "pattern": f"^(auto|{'|'.join(SOLVERS)}|{_PATH})$"}, *settings]
 
 
 def text() -> str:

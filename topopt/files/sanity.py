@@ -12,7 +12,7 @@ from topopt.errors import InputError, MissingDependencyError, TooLargeError
 from topopt.fem import Structure
 from topopt.fem.picking import nodes_of, place
 from topopt.fem.sanity import mechanisms
-from topopt.files.build import Parts
+from topopt.files.build import Parts, solver_from
 from topopt.files.fields import form
 from topopt.files.limits import shares, unlimited
 from topopt.files.located import Mistake
@@ -141,8 +141,11 @@ def _solver(spec: Spec, parts: Parts) -> tuple[Choice | None, list[Mistake]]:
     for item in spec.chain:
         if not issubclass(item.cls, Equilibrium) or parts.structure is None:
             continue
+        request = item.values["solver"]
+        if isinstance(request, dict) and item.name not in parts.stages:
+            continue
         try:
-            return choose(parts.structure, item.values["solver"]), []
+            return choose(parts.structure, solver_from(request)), []
         except (InputError, MissingDependencyError) as error:
             return None, [Mistake((*item.path, "solver"), str(error))]
     return None, []

@@ -20,6 +20,7 @@ from topopt.files.sections import LOADS, Case, Sections, Start
 from topopt.grid import Grid
 from topopt.limits import Limit
 from topopt.run import Stop
+from topopt.solvers import SOLVERS
 
 __all__ = ["MEMORIES", "NAME", "Item", "Spec", "mapping", "shaped"]
 
@@ -159,7 +160,26 @@ def _typed(spec: Spec, kind: str, data: Any, path: Path) -> Item | None:
     if values is None:
         return None
     fields = {key: values[key] for key in form(cls).fields}
+    for key in form(cls).solvers:
+        if isinstance(fields[key], dict):
+            settings = _solver(spec, fields[key], (*path, key))
+            if settings is None:
+                return None
+            fields[key] = settings
     return Item(path, cls, fields, name, values.get("name", ""), tuple(values.get("reads") or ()))
+
+
+def _solver(spec: Spec, data: dict[str, Any], path: Path) -> dict[str, Any] | None:
+    """Fit the settings of a solver that is named among them."""
+    name = data.get("name")
+    if not isinstance(name, str) or name not in SOLVERS:
+        hint = suggestion(str(name), SOLVERS) if "name" in data else f"name one of {', '.join(SOLVERS)}"
+        text = f"solver '{name}' is unknown; {hint}" if "name" in data else f"missing: {hint}"
+        spec.mistakes.append(Mistake((*path, "name"), text))
+        return None
+    values, found = fitted(model(SOLVERS[name]), {k: v for k, v in data.items() if k != "name"}, path)
+    spec.mistakes += found
+    return None if values is None else {"name": name, **values}
 
 
 def _continuation(spec: Spec) -> None:

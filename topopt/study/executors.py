@@ -11,14 +11,13 @@ from typing import Any, Protocol, TypeVar
 from joblib.externals.loky import BrokenProcessPool, ProcessPoolExecutor
 
 from topopt.study.task import Deliveries, Task, performed
+from topopt.threads import LIBRARIES
 
 __all__ = ["POLL", "Executor", "Processes", "Promise", "Serial", "awaited"]
 
 POLL = 0.1
 """Seconds between two looks at what is done."""
-_ONE_THREAD = {
-    f"{library}_NUM_THREADS": "1" for library in ("OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB", "NUMEXPR")
-}
+_ONE_THREAD = {f"{library}_NUM_THREADS": "1" for library in LIBRARIES}
 KILLED = "its process was killed, most likely because the machine ran out of memory"
 
 
