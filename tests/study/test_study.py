@@ -44,11 +44,11 @@ class Notes:
         self.said.append(sentence)
 
 
-def mbb(volume: float = 0.5, **more: Any) -> Problem:
+def mbb(volume: float = 0.5, cells: tuple[int, int] = (12, 4), **more: Any) -> Problem:
     """Return half of a small beam."""
-    grid = Grid((12, 4))
-    held = Support(Plane(x=0.0), "x"), Support(Point((12.0, 0.0)), "y")
-    structure = Structure(grid, held, (PointLoad(Point((0.0, 4.0)), (0.0, -1.0)),))
+    grid = Grid(cells)
+    held = Support(Plane(x=0.0), "x"), Support(Point((float(cells[0]), 0.0)), "y")
+    structure = Structure(grid, held, (PointLoad(Point((0.0, float(cells[1]))), (0.0, -1.0)),))
     links = [
         ("filtered", Cone(Domain(grid), 1.5)),
         ("physical", Tanh(1.0)),

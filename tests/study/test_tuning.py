@@ -27,18 +27,16 @@ from topopt.study.study import Study
 from topopt.study.tuned import Suggestion, Tuned, lines, report, table, verdict
 from topopt.study.tuning import tune
 
-OVER = {"physical.beta.over": Range(2, 10), "physical.beta.final": Range(32, 512, log=True)}
+OVER = {"physical.beta.over": Range(16, 26), "physical.beta.final": Range(24, 48, log=True)}
 BETA = "physical.beta"
 
 
 def small() -> Study:
-    """Return a study that takes a second."""
-    ramps = {
-        name: Continuation({BETA: Geometric(1.0, 64.0, over=over)})
-        for name, over in (("ramp", 8), ("fast", 4))
-    }
-    starts = Starts(perturbed=0)
-    return Study({"half": mbb(), "most": mbb(0.6)}, ramps, starts=starts, budget=12, every=1)
+    """Return a study of a ramp that ruins every design and of a good one, which takes a second or two."""
+    ramps = {"ramp": Continuation({BETA: Geometric(1.0, 128.0, over=4)})}
+    ramps["good"] = Continuation({BETA: Geometric(1.0, 32.0, over=20)})
+    problems = {"half": mbb(0.5, (24, 8)), "most": mbb(0.6, (24, 8))}
+    return Study(problems, ramps, starts=Starts(perturbed=0), budget=30, every=1)
 
 
 def tuned_in(folder: Path, trials: int = 3, **more: Any) -> Tuned:
@@ -238,11 +236,11 @@ def test_a_reference_that_is_left_behind_is_named() -> None:
 def test_a_tuning_ranks_suggestions_and_leaves_them_in_the_folder(tmp_path: Path) -> None:
     tuned = tuned_in(tmp_path)
     assert [s.number for s in tuned.suggestions] == [0, 1, 2, 3]
-    assert tuned.present.values == {"physical.beta.over": 8, "physical.beta.final": 64.0}
+    assert tuned.present.values == {"physical.beta.over": 4, "physical.beta.final": 128.0}
     assert tuned.best.score > tuned.present.score
     for suggestion in tuned.suggestions[1:]:
-        assert suggestion.values["physical.beta.over"] in range(2, 11)
-        assert 32 <= suggestion.values["physical.beta.final"] <= 512
+        assert suggestion.values["physical.beta.over"] in range(16, 27)
+        assert 24 <= suggestion.values["physical.beta.final"] <= 48
         assert (tmp_path / "tuning" / "ramp" / suggestion.folder / "trials" / "half--ramp--uniform").is_dir()
     over, final = tuned.best.values.values()
     assert tuned.text == f"{Continuation({BETA: Geometric(1.0, final, over=int(over))})!r}\n"
