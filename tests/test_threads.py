@@ -32,7 +32,7 @@ def test_pieces_cover_everything_once() -> None:
 
 
 def test_answers_come_in_order(count: int) -> None:
-    assert each(lambda at: at.start, 100, size=3, alone=0) == list(range(0, 100, 3))
+    assert each(lambda at: at.start, 100, size=3, short=0) == list(range(0, 100, 3))
 
 
 def test_sums_do_not_depend_on_the_number_of_threads(count: int) -> None:
@@ -47,18 +47,18 @@ def test_errors_come_back(count: int) -> None:
             raise ValueError("sixty")
 
     with pytest.raises(ValueError, match="sixty"):
-        each(refuse, 100, size=10, alone=0)
+        each(refuse, 100, size=10, short=0)
 
 
 def test_passes_within_passes_do_not_wait_for_each_other(count: int) -> None:
-    inner = each(lambda at: sum(each(lambda part: part.start, 50, 5, 0)), 40, size=1, alone=0)
+    inner = each(lambda at: sum(each(lambda part: part.start, 50, 5, 0)), 40, size=1, short=0)
     assert inner == [225] * 40
 
 
 def test_threads_keep_the_error_state(count: int) -> None:
     values = np.zeros(100)
     with np.errstate(divide="ignore"):
-        each(lambda at: np.log(values[at], out=values[at]), 100, size=1, alone=0)
+        each(lambda at: np.log(values[at], out=values[at]), 100, size=1, short=0)
     assert np.isneginf(values).all()
 
 

@@ -21,6 +21,7 @@ from topopt.optimizers.protocol import Verifier
 from topopt.parameters import replaced, scalars
 from topopt.step import Snapshot, Step
 from topopt.stopping import Stop, StopRule
+from topopt.threads import alone
 
 __all__ = [
     "Snapshot",
@@ -98,28 +99,29 @@ def optimize(
     _require_more_to_do(now.history, continuation, stop)
     reason = None
     while reason is None:
-        clock = _Clock()
-        parameters = continuation.at(now.history)
-        with solves.begun(now.states, _progress(now.history)) as solved:
-            evaluation = model.evaluate(now.x, model_parameters(parameters))
-        clock.mark("evaluate")
-        rule = replaced(optimizer, _optimizer_fields(parameters), "optimizer")
-        x, state = rule.step(now.x, evaluation, _remembered(now, rule, continuation, parameters))
-        clock.mark("optimizer")
-        move = scalars(rule).get("move", math.inf)
-        refused = verifies(rule) and state.refused > 0
-        turn = Turn(now.x, bounds, parameters, evaluation, x, state.multipliers, move, refused)
-        restored = continuation.rollback.target(now.history) or 0 if continuation.rollback else 0
-        written = entry(turn, now.history, now.output, restored)
-        clock.mark("log")
-        seconds = {**evaluation.seconds, **clock.marks}
-        iteration = dataclasses.replace(written, seconds=seconds, solver=solved.columns())
-        history = History([*now.history, iteration])
-        reason = ending(history, continuation, stop)
-        output = now.output if refused else evaluation.output
-        after = Snapshot(history, x, state, output, states=tuple(solved.states))
-        if continuation.rollback is not None:
-            after = _watched(now, dataclasses.replace(after, evaluated=now.x), continuation, rule)
+        with alone():
+            clock = _Clock()
+            parameters = continuation.at(now.history)
+            with solves.begun(now.states, _progress(now.history)) as solved:
+                evaluation = model.evaluate(now.x, model_parameters(parameters))
+            clock.mark("evaluate")
+            rule = replaced(optimizer, _optimizer_fields(parameters), "optimizer")
+            x, state = rule.step(now.x, evaluation, _remembered(now, rule, continuation, parameters))
+            clock.mark("optimizer")
+            move = scalars(rule).get("move", math.inf)
+            refused = verifies(rule) and state.refused > 0
+            turn = Turn(now.x, bounds, parameters, evaluation, x, state.multipliers, move, refused)
+            restored = continuation.rollback.target(now.history) or 0 if continuation.rollback else 0
+            written = entry(turn, now.history, now.output, restored)
+            clock.mark("log")
+            seconds = {**evaluation.seconds, **clock.marks}
+            iteration = dataclasses.replace(written, seconds=seconds, solver=solved.columns())
+            history = History([*now.history, iteration])
+            reason = ending(history, continuation, stop)
+            output = now.output if refused else evaluation.output
+            after = Snapshot(history, x, state, output, states=tuple(solved.states))
+            if continuation.rollback is not None:
+                after = _watched(now, dataclasses.replace(after, evaluated=now.x), continuation, rule)
         yield Step(iteration, now.x, evaluation, after, reason)
         now = after
 

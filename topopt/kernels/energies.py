@@ -54,7 +54,7 @@ def energies(cells: tuple[int, ...], matrix: Array, left: Array, right: Array) -
     def work(at: slice) -> None:
         _energies(left, right, same, deep, long, components, rows, columns, values, at.start, at.stop, energy)
 
-    each(work, energy.size // long, max(1, CELLS // long), alone=0)
+    each(work, energy.size // long, max(1, CELLS // long), short=0)
     return energy
 
 

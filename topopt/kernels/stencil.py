@@ -70,7 +70,7 @@ class Stencil:
         def work(at: slice) -> None:
             _sum(x, self.cells[0], deep, long, self.rows, self.weights, self.reach, at.start, at.stop, sums)
 
-        each(work, field.size // long, max(1, CELLS // long), alone=0)
+        each(work, field.size // long, max(1, CELLS // long), short=0)
         return sums
 
 

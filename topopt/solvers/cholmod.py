@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import importlib.util
 import weakref
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from threadpoolctl import ThreadpoolController
 from topopt.errors import InputError, MissingDependencyError, SingularSystemError, suggestion
 from topopt.fem.assembly import System, pattern
 from topopt.solvers.protocol import DirectFactor, Operator
+from topopt.threads import blas_count
 
 __all__ = ["Cholmod", "cholmod_available", "require_cholmod"]
 
@@ -113,7 +114,8 @@ def _threads(n_free: int) -> AbstractContextManager[object]:
     Measured on two cores, one against two threads: 3.6 and 5.1 ms with 2.5 k unknowns, 0.19 and 0.21 s with
     61 k, 1.02 and 1.04 s with 241 k. The limit itself costs 0.03 ms.
     """
-    return _controller().limit(limits=1, user_api="blas") if n_free < ONE_THREAD_BELOW else nullcontext()
+    count = 1 if n_free < ONE_THREAD_BELOW else blas_count()
+    return _controller().limit(limits=count, user_api="blas")
 
 
 @functools.cache

@@ -21,6 +21,7 @@ from topopt.solvers.multigrid.multigrid import Multigrid
 from topopt.solvers.multigrid.plan import plan
 from topopt.solvers.protocol import Factor, Operator, Work
 from topopt.solvers.superlu import SuperLU
+from topopt.threads import alone
 
 __all__ = ["MultigridFactor"]
 
@@ -56,7 +57,8 @@ class MultigridFactor:
         self._exact: MatrixFree = _scaled(self._system, self._relative, self._scale, self._unit)
         self._direct: Factor | None = None
         self._cycles: Hierarchy | None = None
-        self._build()
+        with alone():
+            self._build()
 
     def solve(self, rhs: Array, guess: Array | None = None) -> Array:
         """Return the solutions, one column after the other; see `Factor.solve`.
@@ -70,10 +72,11 @@ class MultigridFactor:
         out = np.zeros(columns.shape)
         self.outcomes.clear()
         guesses = None if guess is None else guess.reshape(columns.shape)
-        if guesses is not None and guesses.shape[1] > 1:
-            guesses = self._mixed(columns, guesses)
-        for number, column in enumerate(columns.T):
-            out[:, number] = self._one(column, None if guesses is None else guesses[:, number])
+        with alone():
+            if guesses is not None and guesses.shape[1] > 1:
+                guesses = self._mixed(columns, guesses)
+            for number, column in enumerate(columns.T):
+                out[:, number] = self._one(column, None if guesses is None else guesses[:, number])
         self._climbs, self._counted = self._rung - self._counted, self._rung
         return out.reshape(rhs.shape)
 
