@@ -99,31 +99,44 @@ def optimize(
     _require_more_to_do(now.history, continuation, stop)
     reason = None
     while reason is None:
-        with alone():
-            clock = _Clock()
-            parameters = continuation.at(now.history)
-            with solves.begun(now.states, _progress(now.history)) as solved:
-                evaluation = model.evaluate(now.x, model_parameters(parameters))
-            clock.mark("evaluate")
-            rule = replaced(optimizer, _optimizer_fields(parameters), "optimizer")
-            x, state = rule.step(now.x, evaluation, _remembered(now, rule, continuation, parameters))
-            clock.mark("optimizer")
-            move = scalars(rule).get("move", math.inf)
-            refused = verifies(rule) and state.refused > 0
-            turn = Turn(now.x, bounds, parameters, evaluation, x, state.multipliers, move, refused)
-            restored = continuation.rollback.target(now.history) or 0 if continuation.rollback else 0
-            written = entry(turn, now.history, now.output, restored)
-            clock.mark("log")
-            seconds = {**evaluation.seconds, **clock.marks}
-            iteration = dataclasses.replace(written, seconds=seconds, solver=solved.columns())
-            history = History([*now.history, iteration])
-            reason = ending(history, continuation, stop)
-            output = now.output if refused else evaluation.output
-            after = Snapshot(history, x, state, output, states=tuple(solved.states))
-            if continuation.rollback is not None:
-                after = _watched(now, dataclasses.replace(after, evaluated=now.x), continuation, rule)
-        yield Step(iteration, now.x, evaluation, after, reason)
-        now = after
+        step = _iterated(model, optimizer, continuation, stop, bounds, now)
+        yield step
+        now, reason = step.snapshot, step.reason
+
+
+def _iterated(
+    model: Model,
+    optimizer: Optimizer,
+    continuation: Continuation,
+    stop: StopRule,
+    bounds: Bounds,
+    now: Snapshot,
+) -> Step:
+    """Do one iteration; what only the log needs of it is forgotten."""
+    with alone():
+        clock = _Clock()
+        parameters = continuation.at(now.history)
+        with solves.begun(now.states, _progress(now.history)) as solved:
+            evaluation = model.evaluate(now.x, model_parameters(parameters))
+        clock.mark("evaluate")
+        rule = replaced(optimizer, _optimizer_fields(parameters), "optimizer")
+        x, state = rule.step(now.x, evaluation, _remembered(now, rule, continuation, parameters))
+        clock.mark("optimizer")
+        move = scalars(rule).get("move", math.inf)
+        refused = verifies(rule) and state.refused > 0
+        turn = Turn(now.x, bounds, parameters, evaluation, x, state.multipliers, move, refused)
+        restored = continuation.rollback.target(now.history) or 0 if continuation.rollback else 0
+        written = entry(turn, now.history, now.output, restored)
+        clock.mark("log")
+    seconds = {**evaluation.seconds, **clock.marks}
+    iteration = dataclasses.replace(written, seconds=seconds, solver=solved.columns())
+    history = History([*now.history, iteration])
+    output = now.output if refused else evaluation.output
+    after = Snapshot(history, x, state, output, states=tuple(solved.states))
+    if continuation.rollback is not None:
+        after = _watched(now, dataclasses.replace(after, evaluated=now.x), continuation, rule)
+    handed = dataclasses.replace(evaluation, signals=None)
+    return Step(iteration, now.x, handed, after, ending(history, continuation, stop))
 
 
 def solve(

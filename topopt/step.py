@@ -55,7 +55,8 @@ class Step:
     x : array, shape (n,)
         The design that was evaluated.
     evaluation : Evaluation
-        What the model said of it.
+        What the model said of it, but for the signals: the log has read them, and they would keep as much
+        memory as a whole evaluation takes while the next one is under way.
     snapshot : Snapshot
         From which the run can go on.
     reason : str or None

@@ -170,7 +170,8 @@ def _constraints(structure: Structure) -> tuple[NDArray[np.intp], Array]:
     """Return the free components and the springs."""
     fixed = fixed_flags(structure.grid, structure.supports)
     springs = spring_stiffness(structure.grid, structure.supports)
-    springs[fixed] = 0.0
+    if springs.any():
+        springs[fixed] = 0.0
     free = np.flatnonzero(~fixed)
     if not len(free):
         raise InputError("structure.supports: every component of every node is fixed; nothing can move")

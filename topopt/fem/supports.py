@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 
@@ -72,12 +73,17 @@ def fixed_flags(grid: Grid, supports: tuple[Support, ...]) -> Flags:
 
 
 def spring_stiffness(grid: Grid, supports: tuple[Support, ...]) -> Array:
-    """Return the springs' stiffness by displacement component, shape (n_nodes * ndim,), force per length."""
+    """Return the springs' stiffness by displacement component, shape (n_nodes * ndim,), force per length.
+
+    Where there is none, a single zero stands for all.
+    """
+    sprung = [support for support in supports if support.spring is not None]
+    if not sprung:
+        return np.broadcast_to(0.0, (grid.n_nodes * grid.ndim,))
     springs = np.zeros((grid.n_nodes, grid.ndim))
-    for support in supports:
-        if support.spring is not None:
-            nodes = nodes_of(support.on, grid, "support")
-            springs[nodes[:, None], _components(support, grid)] += support.spring / len(nodes)
+    for support in sprung:
+        nodes = nodes_of(support.on, grid, "support")
+        springs[nodes[:, None], _components(support, grid)] += cast(float, support.spring) / len(nodes)
     return springs.ravel()
 
 

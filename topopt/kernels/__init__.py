@@ -6,5 +6,5 @@ Compiling takes seconds, once a machine; reading what was compiled takes a third
 
 __all__ = ["LONG"]
 
-LONG = 50_000
-"""Entries from which a field is worth compiled passes."""
+LONG = 30_000
+"""Entries from which a field is worth compiled passes: in 2-D about what `auto` gives to multigrid."""

@@ -7,7 +7,7 @@ import importlib.util
 import weakref
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from threadpoolctl import ThreadpoolController
@@ -115,7 +115,7 @@ def _threads(n_free: int) -> AbstractContextManager[object]:
     61 k, 1.02 and 1.04 s with 241 k. The limit itself costs 0.03 ms.
     """
     count = 1 if n_free < ONE_THREAD_BELOW else blas_count()
-    return _controller().limit(limits=count, user_api="blas")
+    return cast("AbstractContextManager[object]", _controller().limit(limits=count, user_api="blas"))
 
 
 @functools.cache
