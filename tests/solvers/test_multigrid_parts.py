@@ -13,7 +13,8 @@ from topopt.grid import Grid
 from topopt.regions import Plane, Point
 from topopt.solvers.matrixfree.operator import MatrixFree
 from topopt.solvers.matrixfree.sweep import APPLY
-from topopt.solvers.multigrid.hierarchy import Steps, chebyshev, hierarchy
+from topopt.solvers.multigrid.cycle import Steps, chebyshev
+from topopt.solvers.multigrid.hierarchy import hierarchy
 from topopt.solvers.multigrid.plan import plan
 from topopt.solvers.multigrid.transfer import prolong, restrict
 

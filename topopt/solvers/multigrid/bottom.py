@@ -14,7 +14,7 @@ from topopt.parameters import Array
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
 from topopt.solvers.multigrid.levels import cell_matrices
 
-__all__ = ["Bottom", "bottom"]
+__all__ = ["Bottom", "band_of", "bottom"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,14 +61,11 @@ def _numbering(lattice: Lattice) -> tuple[NDArray[np.intp], NDArray[np.intp], ND
     return order, (row - column), column
 
 
-def bottom(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, fixed: NDArray[np.uintp],
-           springs: Array) -> Bottom:  # fmt: skip
-    """Factor the Galerkin operator of the coarsest lattice.
+def band_of(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, fixed: NDArray[np.uintp],
+            springs: Array) -> tuple[Array, NDArray[np.intp]]:  # fmt: skip
+    """Return the Galerkin operator of the coarsest lattice in the lower form of LAPACK, and `Bottom.order`.
 
-    Raises
-    ------
-    SingularSystemError
-        If it is not positive definite: some body can move, or the moduli differ beyond rounding.
+    Entries that are fixed, or that only void touches, have a one on the diagonal.
     """
     order, distance, column = _numbering(lattice)
     size = len(order)
@@ -86,6 +83,19 @@ def bottom(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, f
         band[step, rows[rows + step < size]] = 0.0
         band[step, rows[rows >= step] - step] = 0.0
     band[0, rows] = 1.0
+    return band, order
+
+
+def bottom(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, fixed: NDArray[np.uintp],
+           springs: Array) -> Bottom:  # fmt: skip
+    """Factor the Galerkin operator of the coarsest lattice.
+
+    Raises
+    ------
+    SingularSystemError
+        If it is not positive definite: some body can move, or the moduli differ beyond rounding.
+    """
+    band, order = band_of(element_matrix, moduli, level, lattice, fixed, springs)
     try:
         factor = cholesky_banded(band, overwrite_ab=True, lower=True, check_finite=False)
     except LinAlgError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -12,11 +13,11 @@ from numpy.typing import DTypeLike
 from topopt.errors import NumericalError, SingularSystemError
 from topopt.parameters import Array
 from topopt.solvers.cholmod import Cholmod, cholmod_available
-from topopt.solvers.matrixfree.lattice import Vector
-from topopt.solvers.matrixfree.operator import GridSystem, MatrixFree, fixed_dofs
+from topopt.solvers.matrixfree.operator import GridSystem, fixed_dofs
 from topopt.solvers.matrixfree.sweep import APPLY
-from topopt.solvers.multigrid.gradients import Goal, Outcome, Search, conjugate_gradients
-from topopt.solvers.multigrid.hierarchy import Hierarchy, Steps, hierarchy
+from topopt.solvers.multigrid.cycle import Steps
+from topopt.solvers.multigrid.gradients import Cycles, Goal, Outcome, Search, conjugate_gradients
+from topopt.solvers.multigrid.host import Host
 from topopt.solvers.multigrid.multigrid import Multigrid
 from topopt.solvers.multigrid.plan import plan
 from topopt.solvers.protocol import Factor, Operator, Work
@@ -54,9 +55,11 @@ class MultigridFactor:
         self._relative = np.asarray(moduli / moduli.max(), dtype=np.float64)
         self._scale = 1.0 / float(np.abs(np.diag(self._system.element_matrix)).max())
         self._rung = self._counted = self._climbs = 0
-        self._exact: MatrixFree = _scaled(self._system, self._relative, self._scale, self._unit)
+        self._backend = _backend(self.solver.device)
+        self._exact = self._backend.exact(self._system, self._relative, self._scale, 1.0 / self._unit)
+        self._space = self._backend.space(self._exact)
         self._direct: Factor | None = None
-        self._cycles: Hierarchy | None = None
+        self._cycles: Cycles | None = None
         with alone():
             self._build()
 
@@ -103,45 +106,40 @@ class MultigridFactor:
 
     def _one(self, column: Array, guess: Array | None) -> Array:
         """Solve for one right-hand side, climbing the ladder as far as it takes."""
-        lattice, fixed = self._exact.lattice, self._exact.fixed
-        f = lattice.vector(np.float64)
-        lattice.load(f, column)
-        f[fixed] = 0.0
-        norm = float(np.linalg.norm(f))
+        space = self._space
+        f = space.load(column)
+        norm = space.norm(f)
         if norm == 0.0:
             self.outcomes.append(Outcome(0, 0.0))
             return np.zeros(len(column))
-        f /= norm
-        search = Search.on(self._exact)
+        space.scale(f, 1.0 / norm)
+        search = Search.on(space, None if guess is None else space.load(guess * (self._unit / norm)))
         goal = Goal(self.solver.tolerance, self.solver.limit, _least(self.solver))
         if guess is not None:
-            self._start(search, f, guess * (self._unit / norm))
+            self._start(search, f)
         while self._direct is None:
             assert self._cycles is not None
-            outcome = conjugate_gradients(self._exact, self._cycles, f, search, goal)
+            outcome = conjugate_gradients(self._exact, self._cycles, space, f, search, goal)
             if not outcome.trouble:
                 break
             self._climb(outcome.trouble)
-            search.x[:] = 0.0
+            space.scale(search.x, 0.0)
         else:
             return self._directly(column)
         self.outcomes.append(outcome)
-        solution = lattice.unload(search.x)
+        solution = space.unload(search.x)
         solution *= norm / self._unit
         return solution
 
-    def _start(self, search: Search, f: Vector, guess: Array) -> None:
+    def _start(self, search: Search, f: Any) -> None:
         """Scale a guess to the least error in energy; drop it if it leaves more than nothing would."""
-        exact, x, q = self._exact, search.x, search.q
-        exact.lattice.load(x, guess)
-        x[exact.fixed] = 0.0
-        energy = exact.run(APPLY, x, q)
-        factor = float(np.dot(f, x)) / energy if energy > 0.0 else 0.0
-        x *= factor
-        q *= factor
-        q -= f
-        if not float(np.linalg.norm(q)) < 1.0:
-            x[:] = 0.0
+        space, x, q = self._space, search.x, search.q
+        energy = self._exact.run(APPLY, x, q)
+        factor = space.dot(f, x) / energy if energy > 0.0 else 0.0
+        space.scale(x, factor)
+        # |f - factor q| < |f|
+        if not factor * space.dot(q, q) < 2.0 * space.dot(q, f):
+            space.scale(x, 0.0)
 
     def _climb(self, trouble: str) -> None:
         """Go up one rung, and say so."""
@@ -169,11 +167,13 @@ class MultigridFactor:
             self._rung = len(_RUNGS) - 2
             self._climb(str(error))
 
-    def _hierarchy(self, steps: Steps, kind: DTypeLike) -> Hierarchy:
+    def _hierarchy(self, steps: Steps, kind: DTypeLike) -> Cycles:
         """Build the operators of all grids."""
         floors = plan(self._system, self.solver.coarsest)
-        spring = 1.0 / self._unit
-        return hierarchy(self._system, self._relative, floors, self._scale, spring, steps, kind)
+        place, spring = self._backend, 1.0 / self._unit
+        return place.cycles(
+            self._exact, self._system, self._relative, floors, self._scale, spring, steps, kind
+        )
 
     def _directly(self, column: Array) -> Array:
         """Solve with the ladder's last rung and look at the residual."""
@@ -203,6 +203,10 @@ def _least(solver: Multigrid) -> float:
     return math.sqrt(1.0 + solver.error) - 1.0 if solver.follow else math.inf
 
 
-def _scaled(system: GridSystem, relative: Array, scale: float, unit: float) -> MatrixFree:
-    """Return the operator over its largest entry, in double precision."""
-    return MatrixFree.of(system, relative, np.float64, scale, 1.0 / unit)
+def _backend(device: str) -> Any:
+    """Return what builds operators and vectors on a device."""
+    if device == "cuda":
+        from topopt.solvers.cuda import Card
+
+        return Card()
+    return Host()

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from typing import Any, Protocol
 
-import numba
 import numpy as np
 from scipy.linalg import eigvalsh_tridiagonal
 
-from topopt.solvers.matrixfree.lattice import Vector
-from topopt.solvers.matrixfree.operator import MatrixFree
+from topopt.parameters import Array
 from topopt.solvers.matrixfree.sweep import APPLY, RESIDUAL
-from topopt.solvers.multigrid.hierarchy import Hierarchy
-from topopt.solvers.multigrid.vectors import advance, direction
 
-__all__ = ["Goal", "Outcome", "Search", "conjugate_gradients"]
+__all__ = ["Cycles", "Exact", "Goal", "Outcome", "Search", "Space", "conjugate_gradients"]
 
 PATIENCE = 40
 """Iterations within which the residual, or its energy r.z, must halve."""
@@ -56,19 +53,72 @@ class Goal:
     error: float = math.inf
 
 
+class Exact(Protocol):
+    """The operator in double precision."""
+
+    def run(self, job: int, u: Any, y: Any, b: Any = None) -> float:
+        """Do APPLY or RESIDUAL of `topopt.solvers.matrixfree.sweep`."""
+
+    def apply(self, unknowns: Array) -> Array:
+        """Return K u, numbered node by node."""
+
+
+class Cycles(Protocol):
+    """The preconditioner."""
+
+    @property
+    def rhs(self) -> Any:
+        """Where the cycle finds its right-hand side, in its own precision."""
+
+    def cycle(self) -> tuple[Any, float]:
+        """Return B b and b . B b."""
+
+
+class Space(Protocol):
+    """Where the long vectors live, on this machine's processor or on a graphics card."""
+
+    def zeros(self) -> Any:
+        """Return a vector of zeros."""
+
+    def load(self, unknowns: Array) -> Any:
+        """Return a vector of unknowns that are numbered node by node, zero on fixed ones."""
+
+    def unload(self, vector: Any) -> Array:
+        """Return a vector's unknowns, numbered node by node."""
+
+    def norm(self, vector: Any) -> float:
+        """Return the Euclidean norm."""
+
+    def dot(self, one: Any, other: Any) -> float:
+        """Return the scalar product."""
+
+    def scale(self, vector: Any, factor: float) -> None:
+        """Multiply in place."""
+
+    def assign(self, target: Any, source: Any) -> None:
+        """Copy, from one precision to another where they differ."""
+
+    def advance(self, alpha: float, p: Any, q: Any, x: Any, r: Any, single: Any) -> float:
+        """Do x += alpha p, r -= alpha q, single = r; return r . r."""
+
+    def direction(self, beta: float, z: Any, p: Any) -> None:
+        """Do p = z + beta p."""
+
+
 @dataclass(frozen=True, eq=False)
 class Search:
     """Vectors of conjugate gradients, made once and used again."""
 
-    x: Vector
-    r: Vector
-    p: Vector
-    q: Vector
+    x: Any
+    r: Any
+    p: Any
+    q: Any
 
     @staticmethod
-    def on(operator: MatrixFree) -> Search:
-        """Return vectors for an operator."""
-        return Search(*(operator.lattice.vector(operator.moduli.dtype) for _ in range(4)))
+    def on(space: Space, guess: Any = None) -> Search:
+        """Return vectors of a space; the search begins at a guess, or at zero."""
+        x = space.zeros() if guess is None else guess
+        return Search(x, *(space.zeros() for _ in range(3)))
 
 
 @dataclass
@@ -98,8 +148,9 @@ class _Lanczos:
         return self.last * (2.0 / smallest - self.steps[-1])
 
 
-def conjugate_gradients(operator: MatrixFree, cycles: Hierarchy, f: Vector, search: Search,
-                        goal: Goal) -> Outcome:  # fmt: skip
+def conjugate_gradients(
+    operator: Exact, cycles: Cycles, space: Space, f: Any, search: Search, goal: Goal
+) -> Outcome:
     """Solve K x = f, |f| = 1, from the guess in ``search.x``, which the solution replaces.
 
     The residual that is carried along drifts away from the true one, so that convergence is believed only of
@@ -113,41 +164,40 @@ def conjugate_gradients(operator: MatrixFree, cycles: Hierarchy, f: Vector, sear
     done, trouble, tolerance, error = 0, "", goal.tolerance, math.inf
     for attempt in range(REFINEMENTS + 1):
         operator.run(RESIDUAL, search.x, search.r, f)
-        norm = float(np.linalg.norm(search.r))
-        rounded = norm <= ROUNDING * float(np.linalg.norm(search.x))
-        energy = float(np.dot(f, search.x))
+        norm = space.norm(search.r)
+        rounded = norm <= ROUNDING * space.norm(search.x)
+        energy = space.dot(f, search.x)
         share = math.sqrt(error / energy) if energy > 0.0 else math.inf
         if rounded or (done and norm <= tolerance and share <= goal.error):
             return Outcome(done, norm, error=share if done else norm)
         if trouble or attempt == REFINEMENTS:
             break
         ends = Goal(0.9 * tolerance, goal.limit - done, goal.error)
-        count, trouble, error = _descend(operator, cycles, f, search, ends, norm)
+        count, trouble, error = _descend(operator, cycles, space, f, search, ends, norm)
         done += count
     return Outcome(done, norm, trouble or f"the true residual stays at {norm:.1e}")
 
 
-def _descend(operator: MatrixFree, cycles: Hierarchy, f: Vector, search: Search, goal: Goal,
-             norm: float) -> tuple[int, str, float]:  # fmt: skip
+def _descend(
+    operator: Exact, cycles: Cycles, space: Space, f: Any, search: Search, goal: Goal, norm: float
+) -> tuple[int, str, float]:
     """Iterate from the residual in ``search.r``; return the cycles, what was wrong, the error's energy."""
-    threads = numba.get_num_threads()
     x, r, p, q = search.x, search.r, search.p, search.q
-    single = cycles.rooms[0].b
-    single[:] = r
+    space.assign(cycles.rhs, r)
     z, rz = cycles.cycle()
     best, energy, since = norm, rz, 0
     found = _Lanczos()
-    p[:] = z
+    space.assign(p, z)
     for count in range(1, goal.limit + 1):
         if not rz > 0.0:
             return count, f"the cycle is not positive (r.z = {rz:.1e})", math.inf
         curvature = operator.run(APPLY, p, q)
         if not curvature > 0.0:
             return count, f"the operator is not positive along a direction (p.Kp = {curvature:.1e})", math.inf
-        norm = float(np.sqrt(advance(rz / curvature, p, q, x, r, single, threads)))
+        norm = math.sqrt(space.advance(rz / curvature, p, q, x, r, cycles.rhs))
         found.steps.append(rz / curvature)
         found.last = rz
-        if norm <= goal.tolerance and _near(found.error(), goal.error, f, x):
+        if norm <= goal.tolerance and _near(found.error(), goal.error, space, f, x):
             return count, "", found.error()
         since += 1
         if norm < 0.5 * best or rz < 0.25 * energy:
@@ -157,10 +207,10 @@ def _descend(operator: MatrixFree, cycles: Hierarchy, f: Vector, search: Search,
         before = rz
         z, rz = cycles.cycle()
         found.ratios.append(rz / before)
-        direction(rz / before, z, p, threads)
+        space.direction(rz / before, z, p)
     return goal.limit, f"no convergence within {goal.limit} iterations", math.inf
 
 
-def _near(error: float, share: float, f: Vector, x: Vector) -> bool:
+def _near(error: float, share: float, space: Space, f: Any, x: Any) -> bool:
     """Return whether the energy of the error is below the square of a share of the energy of x."""
-    return math.isinf(share) or error <= share**2 * float(np.dot(f, x))
+    return math.isinf(share) or error <= share**2 * space.dot(f, x)

@@ -1,8 +1,9 @@
-"""The operators of all lattices for one field of moduli, and the V-cycle over them."""
+"""The operators of all lattices for one field of moduli, in this machine's memory."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,111 +15,71 @@ from topopt.parameters import Array
 from topopt.solvers.matrixfree.coarse import coarse_coefficients
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
 from topopt.solvers.matrixfree.operator import GridSystem, MatrixFree
-from topopt.solvers.matrixfree.sweep import COARSE_BRICK, LAST, RESIDUAL, STEP
+from topopt.solvers.matrixfree.sweep import COARSE_BRICK
 from topopt.solvers.matrixfree.walsh import child_matrices, walsh
-from topopt.solvers.multigrid.bottom import Bottom, bottom
+from topopt.solvers.multigrid.bottom import bottom
+from topopt.solvers.multigrid.cycle import Hierarchy, Room, Steps
 from topopt.solvers.multigrid.levels import Runs, invert, stencil
 from topopt.solvers.multigrid.plan import Floor, Plan, lowered
 from topopt.solvers.multigrid.transfer import prolong, restrict
 from topopt.solvers.multigrid.vectors import jacobi, node_sums
 
-__all__ = ["Hierarchy", "Steps", "hierarchy"]
+__all__ = ["HostLevel", "below", "hierarchy"]
 
 
-@dataclass(frozen=True)
-class Steps:
-    """How the cycle smooths.
+@dataclass(frozen=True, eq=False)
+class HostLevel:
+    """A level in this machine's memory.
 
-    Parameters
+    Attributes
     ----------
-    fine, coarse : int
-        Chebyshev steps before and after the coarse correction, on the finest lattice and on the others.
-    visits : int
-        How often the second lattice is corrected from below, if that is not an exact solve: 1 for a V-cycle.
+    operator : Runs
+        On its nodes.
+    bound : float
+        See `Level`.
+    coarse : Lattice
+        The next coarser one.
+    held : array of uintp
+        Its fixed entries.
     """
 
-    fine: int = 1
-    coarse: int = 2
-    visits: int = 1
+    operator: Runs
+    bound: float
+    coarse: Lattice
+    held: NDArray[np.uintp]
 
+    @property
+    def inverse(self) -> Vector:
+        """One over the diagonal."""
+        return self.operator.inverse
 
-@dataclass(frozen=True, eq=False)
-class Room:
-    """The vectors of one level: solution, its successor or the residual, right-hand side, the last step.
+    def run(self, job: int, u: Vector, y: Vector, b: Vector | None = None, z: Vector | None = None,
+            a: float = 0.0, c: float = 0.0) -> float:  # fmt: skip
+        """Do a job of `topopt.solvers.matrixfree.sweep`."""
+        return self.operator.run(job, u, y, b, z, a, c)
 
-    A single step of smoothing remembers none.
-    """
+    def jacobi(self, b: Vector, c: float, x: Vector, z: Vector) -> None:
+        """Do x = c b / diagonal, and z = x unless z is empty: the first step from zero."""
+        jacobi(b, self.operator.inverse, x.dtype.type(c), x, z, numba.get_num_threads())
 
-    x: Vector
-    y: Vector
-    b: Vector
-    z: Vector
+    def restrict(self, r: Vector, below: Vector) -> None:
+        """Do below = P^T r."""
+        restrict(
+            r, below, self.held, self._components, self._sizes, self.coarse.sizes, numba.get_num_threads()
+        )
 
+    def prolong(self, below: Vector, x: Vector) -> None:
+        """Do x += P below."""
+        fixed, threads = self.operator.fixed, numba.get_num_threads()
+        prolong(below, x, fixed, self._components, self._sizes, self.coarse.sizes, threads)
 
-@dataclass(frozen=True, eq=False)
-class Hierarchy:
-    """Operators, fine to coarse, and the direct solver below them."""
+    @functools.cached_property
+    def _components(self) -> np.uintp:
+        return np.uintp(self.operator.lattice.components)
 
-    levels: tuple[Runs, ...]
-    floors: tuple[Floor, ...]
-    bottom: Bottom
-    rooms: tuple[Room, ...]
-    steps: Steps
-
-    def cycle(self) -> tuple[Vector, float]:
-        """Return B b for the right-hand side in the first room, and b . B b; B is symmetric and positive."""
-        return self._cycle(0)
-
-    def _cycle(self, level: int) -> tuple[Vector, float]:
-        """Smooth, correct from below, smooth; the sum is that of the last step."""
-        room = self.rooms[level]
-        if level == len(self.levels):
-            self.bottom.solve(room.b, room.x)
-            return room.x, 0.0
-        operator, below = self.levels[level], self.rooms[level + 1]
-        steps = self.steps.fine if level == 0 else self.steps.coarse
-        bound, threads = self.floors[level].bound, numba.get_num_threads()
-        number = room.x.dtype.type
-        x, y = room.x, room.y
-        plan = chebyshev(steps, bound)
-        keep = room.z if steps > 1 else room.z[:0]
-        jacobi(room.b, operator.inverse, number(plan[0][1]), x, keep, threads)
-        for a, c in plan[1:]:
-            operator.run(STEP, x, y, room.b, room.z, a, c)
-            x, y = y, x
-        components = np.uintp(operator.lattice.components)
-        visits = self.steps.visits if 1 == level < len(self.levels) - 1 else 1
-        fine, coarse = operator.lattice, self.floors[level + 1].lattice.sizes
-        for _ in range(visits):
-            operator.run(RESIDUAL, x, y, room.b)
-            restrict(y, below.b, self.floors[level + 1].fixed, components, fine.sizes, coarse, threads)
-            correction, _sum = self._cycle(level + 1)
-            prolong(correction, x, operator.fixed, components, fine.sizes, coarse, threads)
-        total = 0.0
-        for step, (a, c) in enumerate(plan):
-            job = LAST if step == 0 and steps == 1 else STEP
-            if step == 0 and steps > 1:
-                a = 0.0
-            total = operator.run(job, x, y, room.b, room.z, a, c)
-            x, y = y, x
-        return x, total
-
-
-def chebyshev(steps: int, bound: float) -> list[tuple[float, float]]:
-    """Return a and c of every step z = a z + c D^-1 r, x += z.
-
-    Chebyshev polynomials of the fourth kind need no lower bound of the spectrum; up to two steps the last
-    one is weighted optimally. Sources: Lottes 2023, doi:10.1002/nla.2518; Phillips & Fischer 2022,
-    arXiv:2210.03179.
-    """
-    plan = [((2 * k - 3) / (2 * k + 1), (8 * k - 4) / ((2 * k + 1) * bound)) for k in range(1, steps + 1)]
-    plan[0] = (0.0, plan[0][1])
-    if steps == 1:
-        return [(0.0, 1.125 * plan[0][1])]
-    if steps == 2:
-        a, c = plan[1]
-        plan[1] = (0.02387287570313 + 1.26408905371085 * a, 1.26408905371085 * c)
-    return plan
+    @functools.cached_property
+    def _sizes(self) -> tuple[np.uintp, np.uintp, np.uintp]:
+        return self.operator.lattice.sizes
 
 
 def hierarchy(system: GridSystem, moduli: Array, plan: Plan, scale: float, spring: float,
@@ -149,18 +110,17 @@ def hierarchy(system: GridSystem, moduli: Array, plan: Plan, scale: float, sprin
         else:
             stored = _vector(floor.lattice, springs, dtype)
             operator = stencil(matrix, shaped, level, floor.lattice, floor.fixed, stored, dtype)
-        springs = _below(floor, floors[level + 1], springs, operator.inverse)
+        springs = below(floor, floors[level + 1], springs, operator.inverse)
         invert(operator.inverse, floor.fixed)
         levels.append(operator)
     last = floors[-1]
     direct = bottom(matrix, shaped, len(floors) - 1, last.lattice, last.fixed, springs)
-    return Hierarchy(
-        tuple(levels),
-        floors,
-        direct,
-        tuple(_room(floor, dtype, level, steps) for level, floor in enumerate(floors)),
-        steps,
-    )
+    reach = [
+        HostLevel(operator, floor.bound, coarse.lattice, coarse.fixed)
+        for operator, floor, coarse in zip(levels, floors[:-1], floors[1:], strict=True)
+    ]
+    rooms = tuple(_room(floor, dtype, level, steps) for level, floor in enumerate(floors))
+    return Hierarchy(tuple(reach), direct, rooms, steps)
 
 
 def _room(floor: Floor, dtype: DTypeLike, level: int, steps: Steps) -> Room:
@@ -179,7 +139,7 @@ def _vector(lattice: Lattice, springs: Array, dtype: DTypeLike) -> Vector:
     return out
 
 
-def _below(fine: Floor, coarse: Floor, springs: Array, diagonal: Vector) -> Array:
+def below(fine: Floor, coarse: Floor, springs: Array, diagonal: Array) -> Array:
     """Return the springs of the next lattice: those of this one, and supports that have no partner there."""
     entries = fine.off
     values = diagonal[entries].astype(np.float64)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Multigrid", "usable"]
 
 PRECISIONS = ("single", "double")
+DEVICES = ("cpu", "cuda")
 FOLLOWED = 0.01
 """Tolerance over the change of the density, where it follows."""
 
@@ -57,6 +58,9 @@ class Multigrid:
         Of the cycle; the iteration around it is in double precision.
     limit : int
         Iterations before the ladder is climbed.
+    device : {"cpu", "cuda"}
+        Where it computes: on this machine's processor, or on an Nvidia graphics card, for which the extra
+        ``topopt[cuda]`` must be installed.
     """
 
     tolerance: Positive = 1e-5
@@ -68,15 +72,15 @@ class Multigrid:
     coarsest: Annotated[int, at.Ge(100)] = 5000
     precision: str = "single"
     limit: Annotated[int, at.Ge(1)] = 200
+    device: str = "cpu"
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of bounds and an unknown precision."""
+        """Refuse numbers out of bounds and an unknown precision or device."""
         checked(self)
-        if self.precision not in PRECISIONS:
-            raise InputError(
-                f"Multigrid.precision: '{self.precision}' is unknown; "
-                f"{suggestion(self.precision, PRECISIONS)}"
-            )
+        for name, known in (("precision", PRECISIONS), ("device", DEVICES)):
+            word = getattr(self, name)
+            if word not in known:
+                raise InputError(f"Multigrid.{name}: '{word}' is unknown; {suggestion(word, known)}")
         if len(self.smoothing) != 2 or min(self.smoothing) < 1:
             raise InputError(f"Multigrid.smoothing: expected two numbers of steps >= 1, got {self.smoothing}")
 

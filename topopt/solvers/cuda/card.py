@@ -1,0 +1,152 @@
+"""Builds what a multigrid solve needs on a graphics card; moduli go up, displacements come down."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numba import cuda
+from numpy.typing import DTypeLike
+
+from topopt.parameters import Array
+from topopt.solvers.cuda.bottom import card_bottom
+from topopt.solvers.cuda.device import grid_for, require_card
+from topopt.solvers.cuda.kernels import kernels
+from topopt.solvers.cuda.levels import CardLevel, FineOperator, StoredOperator, flags
+from topopt.solvers.cuda.vectors import CardSpace, zeros
+from topopt.solvers.matrixfree.coefficients import coefficients
+from topopt.solvers.matrixfree.lattice import Lattice
+from topopt.solvers.matrixfree.operator import GridSystem, fixed_dofs, lattice_of
+from topopt.solvers.matrixfree.walsh import child_matrices
+from topopt.solvers.multigrid.cycle import Hierarchy, Room, Steps
+from topopt.solvers.multigrid.hierarchy import below
+from topopt.solvers.multigrid.plan import Plan
+
+__all__ = ["Card"]
+
+
+@dataclass(frozen=True)
+class Card:
+    """The graphics card; coarse operators are the same exact Galerkin products as on the host.
+
+    A node gathers what its eight cells give, with the whole element matrix: 576 products a node, which a card
+    does faster than it could share them out.
+    """
+
+    def __post_init__(self) -> None:
+        """Refuse to go on without a card."""
+        require_card()
+
+    def exact(self, system: GridSystem, moduli: Array, scale: float, spring: float) -> FineOperator:
+        """Return the operator in double precision; element matrix and springs are scaled.
+
+        Raises
+        ------
+        InputError
+            If the system is not on a grid, or its element matrix is not that of an isotropic material.
+        """
+        lattice = lattice_of(system)
+        coefficients(
+            system.element_matrix, system.ndim
+        )  # refuses what the coarse operators cannot be made of
+        springs = np.zeros(0)
+        if system.springs.any():
+            springs = lattice.vector(np.float64)
+            lattice.load(springs, system.springs * spring)
+        return FineOperator(
+            kernels(np.float64, lattice.components, system.ndim),
+            lattice,
+            flags(lattice, lattice.numbers(fixed_dofs(system))),
+            cuda.to_device(springs),
+            cuda.to_device(lattice.spread(moduli, np.float64)),
+            cuda.to_device(np.ascontiguousarray(system.element_matrix * scale)),
+            zeros(0, np.float64),
+        )
+
+    def space(self, operator: FineOperator) -> CardSpace:
+        """Return where its vectors live."""
+        return CardSpace(operator.lattice, operator.free)
+
+    def cycles(
+        self, operator: FineOperator, system: GridSystem, moduli: Array, plan: Plan, scale: float,
+        spring: float, steps: Steps, dtype: DTypeLike,
+    ) -> Hierarchy:  # fmt: skip
+        """Return the preconditioner.
+
+        Raises
+        ------
+        SingularSystemError
+            If the coarsest operator cannot be factored.
+        """
+        floors, kind = plan.floors, kernels(dtype, operator.lattice.components, system.ndim)
+        finest = _cast(operator, kind, dtype)
+        held = [operator.free, *(flags(floor.lattice, floor.fixed) for floor in floors[1:])]
+        springs: Array = operator.springs.copy_to_host()
+        levels: list[CardLevel] = []
+        for level, floor in enumerate(floors[:-1]):
+            stage: FineOperator | StoredOperator = finest
+            if level == 0:
+                finest = stage = replace(finest, inverse=finest.diagonal())
+            else:
+                table = _table(
+                    np.ascontiguousarray(system.element_matrix * scale).tobytes(), system.ndim, level
+                )
+                stored = cuda.to_device(springs.astype(dtype))
+                stage = StoredOperator.galerkin(
+                    kind, finest, table, level, floor.lattice, held[level], stored
+                )
+            coarse = floors[level + 1]
+            diagonal = np.zeros(0)
+            if len(floor.off):
+                diagonal = stage.inverse.copy_to_host()
+            springs = below(floor, coarse, springs, diagonal)
+            kind.invert[grid_for(stage.inverse.size)](stage.inverse, stage.free)
+            levels.append(CardLevel(stage, floor.bound, coarse.lattice, held[level + 1]))
+        last = floors[-1]
+        shaped = moduli.reshape(system.grid.cells)
+        matrix = system.element_matrix * scale
+        direct = card_bottom(matrix, shaped, len(floors) - 1, last.lattice, last.fixed, springs)
+        rooms = tuple(
+            _room(floor.lattice, dtype, (steps.coarse if level else steps.fine) > 1)
+            for level, floor in enumerate(floors)
+        )
+        return Hierarchy(tuple(levels), direct, rooms, steps)
+
+
+def _cast(operator: FineOperator, kind: Any, dtype: DTypeLike) -> FineOperator:
+    """Return the operator in the precision of the cycle."""
+    if np.dtype(dtype) == operator.moduli.dtype:
+        return operator
+    parts = {name: _as(getattr(operator, name), dtype) for name in ("springs", "moduli")}
+    matrix = cuda.to_device(operator.matrix.copy_to_host().astype(dtype))
+    return replace(operator, kernels=kind, matrix=matrix, **parts)
+
+
+def _as(values: Any, dtype: DTypeLike) -> Any:
+    """Return an array of the card in another precision."""
+    out = zeros(values.size, dtype)
+    if values.size:
+        _copied[grid_for(values.size)](values, out)
+    return out
+
+
+@cuda.jit  # type: ignore[untyped-decorator]
+def _copied(source, target):  # type: ignore[no-untyped-def]
+    e = cuda.grid(1)
+    if e < target.size:
+        target[e] = source[e]
+
+
+@functools.lru_cache(maxsize=16)
+def _table(key: bytes, ndim: int, level: int) -> Any:
+    """Return what each fine cell of a coarse one adds to its matrix, on the card."""
+    size = round((len(key) // 8) ** 0.5)
+    return cuda.to_device(child_matrices(np.frombuffer(key).reshape(size, size), ndim, level))
+
+
+def _room(lattice: Lattice, dtype: DTypeLike, several: bool) -> Room:
+    """Return the vectors of a level."""
+    count = lattice.n * lattice.components
+    return Room(*(zeros(count, dtype) for _ in range(3)), zeros(count if several else 0, dtype))

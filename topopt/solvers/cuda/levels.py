@@ -1,0 +1,167 @@
+"""The operators of all lattices on a card: the finest from the moduli, the others as stored couplings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import cuda
+from numpy.typing import NDArray
+
+from topopt.parameters import Array
+from topopt.solvers.cuda.device import grid_for
+from topopt.solvers.cuda.kernels import Kernels
+from topopt.solvers.cuda.vectors import CardSpace, dot, jacobi, zeros
+from topopt.solvers.matrixfree.lattice import Lattice
+from topopt.solvers.matrixfree.sweep import APPLY, LAST, STEP
+
+__all__ = ["CardLevel", "FineOperator", "StoredOperator", "flags"]
+
+
+def flags(lattice: Lattice, fixed: NDArray[np.uintp]) -> Any:
+    """Return by entry whether it is free, on the card."""
+    free = np.ones(lattice.n * lattice.components, dtype=np.uint8)
+    free[fixed.astype(np.intp)] = 0
+    return cuda.to_device(free)
+
+
+def _sizes(lattice: Lattice) -> tuple[int, int, int]:
+    """Return the nodes along three axes."""
+    return lattice.shape
+
+
+@dataclass(frozen=True, eq=False)
+class FineOperator:
+    """K u on the finest lattice, never stored.
+
+    Attributes
+    ----------
+    kernels : Kernels
+        For its precision.
+    lattice : Lattice
+        The nodes.
+    free, springs, moduli, matrix, inverse : array on the card
+        Free entries; constant diagonal or empty; by cell; of a cell of modulus 1; one over the diagonal.
+    summed : bool
+        Whether a smoothing step returns its sum, which takes a pass of its own.
+    """
+
+    kernels: Kernels
+    lattice: Lattice
+    free: Any
+    springs: Any
+    moduli: Any
+    matrix: Any
+    inverse: Any
+    summed: bool = True
+
+    def run(
+        self, job: int, u: Any, y: Any, b: Any = None, z: Any = None, a: float = 0.0, c: float = 0.0
+    ) -> float:
+        """Do a job of `topopt.solvers.matrixfree.sweep`; return its sum."""
+        number, nothing = u.dtype.type, zeros(0, u.dtype)
+        b, z = nothing if b is None else b, nothing if z is None else z
+        self.kernels.product[grid_for(self.lattice.n)](
+            u, y, b, z, self.inverse, self.free, self.springs, self.moduli, self.matrix,
+            *_sizes(self.lattice), job, number(a), number(c),
+        )  # fmt: skip
+        if job == APPLY:
+            return dot(u, y)
+        return dot(b, y) if self.summed and job in (STEP, LAST) else 0.0
+
+    def apply(self, unknowns: Array) -> Array:
+        """Return K u, numbered node by node."""
+        space = CardSpace(self.lattice, self.free)
+        columns = unknowns.reshape(len(unknowns), -1)
+        out, y = np.empty(columns.shape), space.zeros()
+        for number, column in enumerate(columns.T):
+            self.run(APPLY, space.load(column), y)
+            out[:, number] = space.unload(y)
+        return out.reshape(unknowns.shape)
+
+    def diagonal(self) -> Any:
+        """Return its diagonal, on the card."""
+        out = zeros(self.lattice.n * self.lattice.components, self.moduli.dtype)
+        self.kernels.diagonal[grid_for(self.lattice.n)](
+            self.moduli, self.matrix, self.springs, out, *_sizes(self.lattice)
+        )
+        return out
+
+
+@dataclass(frozen=True, eq=False)
+class StoredOperator:
+    """K u on a coarser lattice; attributes as in `FineOperator`."""
+
+    kernels: Kernels
+    lattice: Lattice
+    free: Any
+    weights: Any
+    inverse: Any
+
+    def run(
+        self, job: int, u: Any, y: Any, b: Any = None, z: Any = None, a: float = 0.0, c: float = 0.0
+    ) -> float:
+        """Do a job of `topopt.solvers.matrixfree.sweep`; its sum is not computed."""
+        number, nothing = u.dtype.type, zeros(0, u.dtype)
+        b, z = nothing if b is None else b, nothing if z is None else z
+        self.kernels.stored[grid_for(self.lattice.n)](
+            u, y, b, z, self.inverse, self.free, self.weights,
+            *_sizes(self.lattice), job, number(a), number(c),
+        )  # fmt: skip
+        return 0.0
+
+    @staticmethod
+    def galerkin(kernels: Kernels, fine: FineOperator, table: Any, level: int, lattice: Lattice, free: Any,
+                 springs: Any) -> StoredOperator:  # fmt: skip
+        """Return the exact Galerkin operator of a level, its diagonal not yet inverted.
+
+        Parameters
+        ----------
+        table : array, shape (children, k, k)
+            What each fine cell of a coarse one adds to its matrix.
+        springs : array on the card
+            Constant diagonal, or empty.
+        """
+        neighbours, components, n = 3**lattice.ndim, lattice.components, lattice.n
+        weights = cuda.device_array(neighbours * components**2 * n, fine.moduli.dtype)
+        kernels.galerkin[grid_for(n * neighbours)](
+            fine.moduli, *_sizes(fine.lattice), 2**level, table, springs, weights, *_sizes(lattice)
+        )
+        inverse = cuda.device_array(components * n, fine.moduli.dtype)
+        for q in range(components):
+            entry = ((neighbours // 2) * components + q) * components + q
+            inverse[q * n : (q + 1) * n].copy_to_device(weights[entry * n : (entry + 1) * n])
+        return StoredOperator(kernels, lattice, free, weights, inverse)
+
+
+@dataclass(frozen=True, eq=False)
+class CardLevel:
+    """A level of the cycle, see `topopt.solvers.multigrid.cycle`."""
+
+    operator: FineOperator | StoredOperator
+    bound: float
+    coarse: Lattice
+    held: Any
+
+    def run(
+        self, job: int, u: Any, y: Any, b: Any = None, z: Any = None, a: float = 0.0, c: float = 0.0
+    ) -> float:
+        """Do a job of `topopt.solvers.matrixfree.sweep`."""
+        return self.operator.run(job, u, y, b, z, a, c)
+
+    def jacobi(self, b: Any, c: float, x: Any, z: Any) -> None:
+        """Do x = c b / diagonal, and z = x unless z is empty: the first step from zero."""
+        jacobi(b, self.operator.inverse, x.dtype.type(c), x, z)
+
+    def restrict(self, r: Any, below: Any) -> None:
+        """Do below = P^T r."""
+        kernels, sizes = self.operator.kernels, _sizes(self.operator.lattice)
+        kernels.restrict[grid_for(self.coarse.n)](r, below, self.held, *sizes, *_sizes(self.coarse))
+
+    def prolong(self, below: Any, x: Any) -> None:
+        """Do x += P below."""
+        lattice, free = self.operator.lattice, self.operator.free
+        self.operator.kernels.prolong[grid_for(lattice.n)](
+            below, x, free, *_sizes(lattice), *_sizes(self.coarse)
+        )

@@ -1,0 +1,201 @@
+"""The long vectors of conjugate gradients on a card."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numba import cuda
+from numpy.typing import DTypeLike
+
+from topopt.parameters import Array
+from topopt.solvers.cuda.device import BLOCK, SIMULATED, grid_for
+from topopt.solvers.matrixfree.lattice import Lattice
+
+__all__ = ["CardSpace", "dot", "jacobi", "zeros"]
+
+BLOCKS = 2 if SIMULATED else 512
+"""Blocks that add up a sum."""
+
+
+@cuda.jit(device=True)  # type: ignore[untyped-decorator]
+def _gathered(part, out):  # type: ignore[no-untyped-def]
+    """Add the parts of a block's threads to the sum."""
+    shared = cuda.shared.array(BLOCK, np.float64)
+    t = cuda.threadIdx.x
+    shared[t] = part
+    cuda.syncthreads()
+    half = BLOCK // 2
+    while half > 0:
+        if t < half:
+            shared[t] += shared[t + half]
+        cuda.syncthreads()
+        half //= 2
+    if t == 0:
+        cuda.atomic.add(out, 0, shared[0])
+
+
+@cuda.jit  # type: ignore[untyped-decorator]
+def _dot(one, other, out):  # type: ignore[no-untyped-def]
+    part = 0.0
+    for e in range(cuda.grid(1), one.size, cuda.gridsize(1)):
+        part += one[e] * other[e]
+    _gathered(part, out)
+
+
+@cuda.jit  # type: ignore[untyped-decorator]
+def _advance(alpha, p, q, x, r, single, out):  # type: ignore[no-untyped-def]
+    part = 0.0
+    for e in range(cuda.grid(1), x.size, cuda.gridsize(1)):
+        x[e] += alpha * p[e]
+        v = r[e] - alpha * q[e]
+        r[e] = v
+        single[e] = v
+        part += v * v
+    _gathered(part, out)
+
+
+@cuda.jit  # type: ignore[untyped-decorator]
+def _direction(beta, z, p):  # type: ignore[no-untyped-def]
+    e = cuda.grid(1)
+    if e < p.size:
+        p[e] = z[e] + beta * p[e]
+
+
+@cuda.jit  # type: ignore[untyped-decorator]
+def _scale(vector, factor):  # type: ignore[no-untyped-def]
+    e = cuda.grid(1)
+    if e < vector.size:
+        vector[e] *= factor
+
+
+@cuda.jit  # type: ignore[untyped-decorator]
+def _assign(target, source):  # type: ignore[no-untyped-def]
+    e = cuda.grid(1)
+    if e < target.size:
+        target[e] = source[e]
+
+
+@cuda.jit  # type: ignore[untyped-decorator]
+def _jacobi(b, inverse, c, x, z):  # type: ignore[no-untyped-def]
+    e = cuda.grid(1)
+    if e < x.size:
+        v = c * inverse[e] * b[e]
+        x[e] = v
+        if z.size > 0:
+            z[e] = v
+
+
+@cuda.jit  # type: ignore[untyped-decorator]
+def _place(unknowns, vector, free, n0, n1, n2, m1, m2, n, components):  # type: ignore[no-untyped-def]
+    g = cuda.grid(1)
+    if g < unknowns.size:
+        node, q = g // components, g % components
+        at = q * n + (node // (n1 * n2) * m1 + (node // n2) % n1) * m2 + node % n2
+        vector[at] = unknowns[g] if free[at] != 0 else 0.0
+
+
+@cuda.jit  # type: ignore[untyped-decorator]
+def _collect(vector, unknowns, n0, n1, n2, m1, m2, n, components):  # type: ignore[no-untyped-def]
+    g = cuda.grid(1)
+    if g < unknowns.size:
+        node, q = g // components, g % components
+        unknowns[g] = vector[q * n + (node // (n1 * n2) * m1 + (node // n2) % n1) * m2 + node % n2]
+
+
+def zeros(size: int, dtype: DTypeLike) -> Any:
+    """Return zeros on the card."""
+    vector = cuda.device_array(size, np.dtype(dtype))
+    if size:
+        _scale_to_zero[grid_for(size)](vector)
+    return vector
+
+
+@cuda.jit  # type: ignore[untyped-decorator]
+def _scale_to_zero(vector):  # type: ignore[no-untyped-def]
+    e = cuda.grid(1)
+    if e < vector.size:
+        vector[e] = 0
+
+
+def dot(one: Any, other: Any) -> float:
+    """Return a scalar product, added up in double precision."""
+    out = zeros(1, np.float64)
+    _dot[BLOCKS if one.size > BLOCKS * BLOCK else max(1, one.size // BLOCK), BLOCK](one, other, out)
+    return float(out.copy_to_host()[0])
+
+
+def jacobi(b: Any, inverse: Any, c: float, x: Any, z: Any) -> None:
+    """Do x = c b / diagonal, and z = x unless z is empty: the first step from zero."""
+    _jacobi[grid_for(x.size)](b, inverse, c, x, z)
+
+
+@dataclass(frozen=True)
+class CardSpace:
+    """Vectors on the nodes of a lattice.
+
+    Attributes
+    ----------
+    lattice : Lattice
+        Where unknowns stand.
+    free : array on the card
+        By entry, zero where it is fixed.
+    """
+
+    lattice: Lattice
+    free: Any
+
+    def zeros(self) -> Any:
+        """Return a vector of zeros."""
+        return zeros(self.lattice.n * self.lattice.components, np.float64)
+
+    @functools.cached_property
+    def _places(self) -> tuple[int, ...]:
+        """Return the grid's nodes along three axes, the lattice's rows and columns, its nodes, components."""
+        cells = self.lattice.cells
+        nodes = (cells[0] + 1, cells[1] + 1 if len(cells) == 3 else 1, cells[-1] + 1)
+        return (*nodes, *self.lattice.shape[1:], self.lattice.n, self.lattice.components)
+
+    def load(self, unknowns: Array) -> Any:
+        """Return a vector of unknowns that are numbered node by node, zero on fixed ones."""
+        vector = self.zeros()
+        given = cuda.to_device(np.ascontiguousarray(unknowns, dtype=np.float64))
+        _place[grid_for(given.size)](given, vector, self.free, *self._places)
+        return vector
+
+    def unload(self, vector: Any) -> Array:
+        """Return a vector's unknowns, numbered node by node."""
+        n0, n1, n2, *_, components = self._places
+        out = cuda.device_array(n0 * n1 * n2 * components, np.float64)
+        _collect[grid_for(out.size)](vector, out, *self._places)
+        return np.asarray(out.copy_to_host())
+
+    def norm(self, vector: Any) -> float:
+        """Return the Euclidean norm."""
+        return float(np.sqrt(dot(vector, vector)))
+
+    def dot(self, one: Any, other: Any) -> float:
+        """Return the scalar product."""
+        return dot(one, other)
+
+    def scale(self, vector: Any, factor: float) -> None:
+        """Multiply in place."""
+        _scale[grid_for(vector.size)](vector, factor)
+
+    def assign(self, target: Any, source: Any) -> None:
+        """Copy, from one precision to another where they differ."""
+        _assign[grid_for(target.size)](target, source)
+
+    def advance(self, alpha: float, p: Any, q: Any, x: Any, r: Any, single: Any) -> float:
+        """Do x += alpha p, r -= alpha q, single = r; return r . r."""
+        out = zeros(1, np.float64)
+        _advance[BLOCKS if x.size > BLOCKS * BLOCK else max(1, x.size // BLOCK), BLOCK](
+            alpha, p, q, x, r, single, out
+        )
+        return float(out.copy_to_host()[0])
+
+    def direction(self, beta: float, z: Any, p: Any) -> None:
+        """Do p = z + beta p."""
+        _direction[grid_for(p.size)](beta, z, p)
