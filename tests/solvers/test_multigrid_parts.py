@@ -88,7 +88,7 @@ def test_every_coarse_operator_is_the_galerkin_product(grid, kind, rng):
         exact = p.T @ (exact @ p)
         size = np.abs(exact).max()
         if level < len(cycles.levels):
-            operator = cycles.levels[level]
+            operator = cycles.levels[level].operator
             assert np.abs(dense(operator) - exact).max() < 1e-8 * size
             there = operator.inverse > 0
             assert 1.0 / operator.inverse[there] == pytest.approx(np.diag(exact)[there], rel=1e-6)
@@ -154,7 +154,8 @@ def test_the_bound_of_the_spectrum_holds_whatever_the_moduli(cells, contrast, rn
     moduli = np.where(rng.random(system.grid.n_cells) < 0.5, contrast, 1.0)
     found = plan(system, 1)
     cycles = built(system, moduli, found)
-    for operator, floor in zip(cycles.levels, found.floors, strict=False):
+    for level, floor in zip(cycles.levels, found.floors, strict=False):
+        operator = level.operator
         matrix = dense(operator)
         there = operator.inverse > 0
         scale = np.sqrt(operator.inverse[there])

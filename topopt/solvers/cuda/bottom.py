@@ -28,7 +28,7 @@ THREADS = 1 if SIMULATED else 1024
 """Of the block; at most as many as a card allows."""
 
 
-@cuda.jit(device=True)  # type: ignore[untyped-decorator]
+@cuda.jit(device=True)
 def _product(matrix, number, size, v, begin, partial):  # type: ignore[no-untyped-def]
     """Leave the rows of matrix @ v[begin:] in `partial`; where threads abound, several share a row.
 
@@ -50,7 +50,7 @@ def _product(matrix, number, size, v, begin, partial):  # type: ignore[no-untype
     cuda.syncthreads()
 
 
-@cuda.jit  # type: ignore[untyped-decorator]
+@cuda.jit
 def _solve(b, x, order, inverse, transposed, down, up, planes, size, v, partial):  # type: ignore[no-untyped-def]
     t, threads = cuda.threadIdx.x, cuda.blockDim.x
     for i in range(planes):
@@ -123,9 +123,10 @@ def card_bottom(element_matrix: Array, moduli: Array, level: int, lattice: Latti
     planes = max(lattice.box)
     size = len(order) // planes
     found = _factored(band, planes, size)
-    ship = [cuda.to_device(np.ascontiguousarray(part).ravel()) for part in found]
-    rooms = zeros(len(order), np.float64), zeros(max(size, THREADS), np.float64)
-    return CardBottom(cuda.to_device(order.astype(np.int64)), *ship, planes, size, *rooms)
+    inverse, transposed, down, up = (cuda.to_device(np.ascontiguousarray(part).ravel()) for part in found)
+    room, partial = zeros(len(order), np.float64), zeros(max(size, THREADS), np.float64)
+    rows = cuda.to_device(order.astype(np.int64))
+    return CardBottom(rows, inverse, transposed, down, up, planes, size, room, partial)
 
 
 def _factored(band: Array, planes: int, size: int) -> tuple[Array, Array, Array, Array]:

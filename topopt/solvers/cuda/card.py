@@ -56,7 +56,7 @@ class Card:
             springs = lattice.vector(np.float64)
             lattice.load(springs, system.springs * spring)
         return FineOperator(
-            kernels(np.float64, lattice.components, system.ndim),
+            kernels(np.dtype(np.float64), lattice.components, system.ndim),
             lattice,
             flags(lattice, lattice.numbers(fixed_dofs(system))),
             cuda.to_device(springs),
@@ -80,7 +80,7 @@ class Card:
         SingularSystemError
             If the coarsest operator cannot be factored.
         """
-        floors, kind = plan.floors, kernels(dtype, operator.lattice.components, system.ndim)
+        floors, kind = plan.floors, kernels(np.dtype(dtype), operator.lattice.components, system.ndim)
         finest = _cast(operator, kind, dtype)
         held = [operator.free, *(flags(floor.lattice, floor.fixed) for floor in floors[1:])]
         springs: Array = operator.springs.copy_to_host()
@@ -132,7 +132,7 @@ def _as(values: Any, dtype: DTypeLike) -> Any:
     return out
 
 
-@cuda.jit  # type: ignore[untyped-decorator]
+@cuda.jit
 def _copied(source, target):  # type: ignore[no-untyped-def]
     e = cuda.grid(1)
     if e < target.size:
@@ -149,4 +149,5 @@ def _table(key: bytes, ndim: int, level: int) -> Any:
 def _room(lattice: Lattice, dtype: DTypeLike, several: bool) -> Room:
     """Return the vectors of a level."""
     count = lattice.n * lattice.components
-    return Room(*(zeros(count, dtype) for _ in range(3)), zeros(count if several else 0, dtype))
+    x, y, b = (zeros(count, dtype) for _ in range(3))
+    return Room(x, y, b, zeros(count if several else 0, dtype))

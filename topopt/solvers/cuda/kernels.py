@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numba import cuda
-from numpy.typing import DTypeLike
 
 from topopt.solvers.matrixfree.sweep import APPLY, RESIDUAL
 
@@ -50,9 +49,9 @@ class Kernels:
 
 
 @functools.cache
-def kernels(dtype: DTypeLike, components: int, ndim: int) -> Kernels:
+def kernels(dtype: np.dtype[Any], components: int, ndim: int) -> Kernels:
     """Return the kernels for vectors of a precision, with so many unknowns a node, in 2-D or 3-D."""
-    kind = np.dtype(dtype).type
+    kind: Any = dtype.type
     deep = 2 if ndim == 3 else 1
     near = 3 if ndim == 3 else 1
 

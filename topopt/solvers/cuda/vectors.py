@@ -20,7 +20,7 @@ BLOCKS = 2 if SIMULATED else 512
 """Blocks that add up a sum."""
 
 
-@cuda.jit(device=True)  # type: ignore[untyped-decorator]
+@cuda.jit(device=True)
 def _gathered(part, out):  # type: ignore[no-untyped-def]
     """Add the parts of a block's threads to the sum."""
     shared = cuda.shared.array(BLOCK, np.float64)
@@ -37,7 +37,7 @@ def _gathered(part, out):  # type: ignore[no-untyped-def]
         cuda.atomic.add(out, 0, shared[0])
 
 
-@cuda.jit  # type: ignore[untyped-decorator]
+@cuda.jit
 def _dot(one, other, out):  # type: ignore[no-untyped-def]
     part = 0.0
     for e in range(cuda.grid(1), one.size, cuda.gridsize(1)):
@@ -45,7 +45,7 @@ def _dot(one, other, out):  # type: ignore[no-untyped-def]
     _gathered(part, out)
 
 
-@cuda.jit  # type: ignore[untyped-decorator]
+@cuda.jit
 def _advance(alpha, p, q, x, r, single, out):  # type: ignore[no-untyped-def]
     part = 0.0
     for e in range(cuda.grid(1), x.size, cuda.gridsize(1)):
@@ -57,28 +57,28 @@ def _advance(alpha, p, q, x, r, single, out):  # type: ignore[no-untyped-def]
     _gathered(part, out)
 
 
-@cuda.jit  # type: ignore[untyped-decorator]
+@cuda.jit
 def _direction(beta, z, p):  # type: ignore[no-untyped-def]
     e = cuda.grid(1)
     if e < p.size:
         p[e] = z[e] + beta * p[e]
 
 
-@cuda.jit  # type: ignore[untyped-decorator]
+@cuda.jit
 def _scale(vector, factor):  # type: ignore[no-untyped-def]
     e = cuda.grid(1)
     if e < vector.size:
         vector[e] *= factor
 
 
-@cuda.jit  # type: ignore[untyped-decorator]
+@cuda.jit
 def _assign(target, source):  # type: ignore[no-untyped-def]
     e = cuda.grid(1)
     if e < target.size:
         target[e] = source[e]
 
 
-@cuda.jit  # type: ignore[untyped-decorator]
+@cuda.jit
 def _jacobi(b, inverse, c, x, z):  # type: ignore[no-untyped-def]
     e = cuda.grid(1)
     if e < x.size:
@@ -88,7 +88,7 @@ def _jacobi(b, inverse, c, x, z):  # type: ignore[no-untyped-def]
             z[e] = v
 
 
-@cuda.jit  # type: ignore[untyped-decorator]
+@cuda.jit
 def _place(unknowns, vector, free, n0, n1, n2, m1, m2, n, components):  # type: ignore[no-untyped-def]
     g = cuda.grid(1)
     if g < unknowns.size:
@@ -97,7 +97,7 @@ def _place(unknowns, vector, free, n0, n1, n2, m1, m2, n, components):  # type: 
         vector[at] = unknowns[g] if free[at] != 0 else 0.0
 
 
-@cuda.jit  # type: ignore[untyped-decorator]
+@cuda.jit
 def _collect(vector, unknowns, n0, n1, n2, m1, m2, n, components):  # type: ignore[no-untyped-def]
     g = cuda.grid(1)
     if g < unknowns.size:
@@ -113,7 +113,7 @@ def zeros(size: int, dtype: DTypeLike) -> Any:
     return vector
 
 
-@cuda.jit  # type: ignore[untyped-decorator]
+@cuda.jit
 def _scale_to_zero(vector):  # type: ignore[no-untyped-def]
     e = cuda.grid(1)
     if e < vector.size:

@@ -74,7 +74,7 @@ def band_of(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, 
     flat = np.bincount(
         (distance * size + column).ravel(), weights=matrices.ravel(), minlength=shape[0] * size
     )
-    band = flat.reshape(shape)
+    band: Array = np.asarray(flat, dtype=np.float64).reshape(shape)
     if len(springs):
         band[0] += springs[order]
     held = np.isin(order, fixed.astype(np.intp)) | (band[0] <= 0.0)

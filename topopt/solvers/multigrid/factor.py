@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -16,10 +16,10 @@ from topopt.solvers.cholmod import Cholmod, cholmod_available
 from topopt.solvers.matrixfree.operator import GridSystem, fixed_dofs
 from topopt.solvers.matrixfree.sweep import APPLY
 from topopt.solvers.multigrid.cycle import Steps
-from topopt.solvers.multigrid.gradients import Cycles, Goal, Outcome, Search, conjugate_gradients
+from topopt.solvers.multigrid.gradients import Cycles, Exact, Goal, Outcome, Search, Space, conjugate_gradients
 from topopt.solvers.multigrid.host import Host
 from topopt.solvers.multigrid.multigrid import Multigrid
-from topopt.solvers.multigrid.plan import plan
+from topopt.solvers.multigrid.plan import Plan, plan
 from topopt.solvers.protocol import Factor, Operator, Work
 from topopt.solvers.superlu import SuperLU
 from topopt.threads import alone
@@ -29,6 +29,22 @@ __all__ = ["MultigridFactor"]
 PRECISIONS = {"single": np.float32, "double": np.float64}
 
 _log = logging.getLogger(__name__)
+
+
+class Backend(Protocol):
+    """Builds what a solve needs where it is to be computed."""
+
+    def exact(self, system: GridSystem, moduli: Array, scale: float, spring: float) -> Any:
+        """Return the operator in double precision, an `Exact`; element matrix and springs are scaled."""
+
+    def space(self, operator: Any) -> Space:
+        """Return where its vectors live."""
+
+    def cycles(
+        self, operator: Any, system: GridSystem, moduli: Array, plan: Plan, scale: float,
+        spring: float, steps: Steps, dtype: DTypeLike,
+    ) -> Cycles:  # fmt: skip
+        """Return the preconditioner in a precision."""
 
 
 @dataclass(eq=False)
@@ -56,7 +72,7 @@ class MultigridFactor:
         self._scale = 1.0 / float(np.abs(np.diag(self._system.element_matrix)).max())
         self._rung = self._counted = self._climbs = 0
         self._backend = _backend(self.solver.device)
-        self._exact = self._backend.exact(self._system, self._relative, self._scale, 1.0 / self._unit)
+        self._exact: Exact = self._backend.exact(self._system, self._relative, self._scale, 1.0 / self._unit)
         self._space = self._backend.space(self._exact)
         self._direct: Factor | None = None
         self._cycles: Cycles | None = None
@@ -203,7 +219,7 @@ def _least(solver: Multigrid) -> float:
     return math.sqrt(1.0 + solver.error) - 1.0 if solver.follow else math.inf
 
 
-def _backend(device: str) -> Any:
+def _backend(device: str) -> Backend:
     """Return what builds operators and vectors on a device."""
     if device == "cuda":
         from topopt.solvers.cuda import Card
