@@ -12,6 +12,8 @@ import pytest
 
 # For the tests and what they start; the package itself never picks a backend.
 os.environ["MPLBACKEND"] = "Agg"
+# Kernels for a graphics card run in numba's simulator, which stands or falls with its first import.
+os.environ["NUMBA_ENABLE_CUDASIM"] = "1"
 
 # A shell starts what runs in its background with interrupts ignored, and every child inherits that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:

@@ -15,7 +15,7 @@ from topopt.solvers.cuda.bottom import card_bottom
 from topopt.solvers.cuda.device import grid_for, require_card
 from topopt.solvers.cuda.kernels import kernels
 from topopt.solvers.cuda.levels import CardLevel, FineOperator, StoredOperator, flags
-from topopt.solvers.cuda.vectors import CardSpace, zeros
+from topopt.solvers.cuda.vectors import CardSpace, nothing, zeros
 from topopt.solvers.matrixfree.coefficients import coefficients
 from topopt.solvers.matrixfree.lattice import Lattice
 from topopt.solvers.matrixfree.operator import GridSystem, fixed_dofs, lattice_of
@@ -62,7 +62,7 @@ class Card:
             cuda.to_device(springs),
             cuda.to_device(lattice.spread(moduli, np.float64)),
             cuda.to_device(np.ascontiguousarray(system.element_matrix * scale)),
-            zeros(0, np.float64),
+            nothing(np.dtype(np.float64)),
         )
 
     def space(self, operator: FineOperator) -> CardSpace:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from topopt.parameters import Array
 from topopt.solvers.cuda.device import grid_for
 from topopt.solvers.cuda.kernels import Kernels
-from topopt.solvers.cuda.vectors import CardSpace, dot, jacobi, zeros
+from topopt.solvers.cuda.vectors import CardSpace, dot, jacobi, nothing, zeros
 from topopt.solvers.matrixfree.lattice import Lattice
 from topopt.solvers.matrixfree.sweep import APPLY, LAST, STEP
 
@@ -24,11 +24,6 @@ def flags(lattice: Lattice, fixed: NDArray[np.uintp]) -> Any:
     free = np.ones(lattice.n * lattice.components, dtype=np.uint8)
     free[fixed.astype(np.intp)] = 0
     return cuda.to_device(free)
-
-
-def _sizes(lattice: Lattice) -> tuple[int, int, int]:
-    """Return the nodes along three axes."""
-    return lattice.shape
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,11 +55,11 @@ class FineOperator:
         self, job: int, u: Any, y: Any, b: Any = None, z: Any = None, a: float = 0.0, c: float = 0.0
     ) -> float:
         """Do a job of `topopt.solvers.matrixfree.sweep`; return its sum."""
-        number, nothing = u.dtype.type, zeros(0, u.dtype)
-        b, z = nothing if b is None else b, nothing if z is None else z
+        number, absent = u.dtype.type, nothing(u.dtype)
+        b, z = absent if b is None else b, absent if z is None else z
         self.kernels.product[grid_for(self.lattice.n)](
             u, y, b, z, self.inverse, self.free, self.springs, self.moduli, self.matrix,
-            *_sizes(self.lattice), job, number(a), number(c),
+            *self.lattice.shape, job, number(a), number(c),
         )  # fmt: skip
         if job == APPLY:
             return dot(u, y)
@@ -84,7 +79,7 @@ class FineOperator:
         """Return its diagonal, on the card."""
         out = zeros(self.lattice.n * self.lattice.components, self.moduli.dtype)
         self.kernels.diagonal[grid_for(self.lattice.n)](
-            self.moduli, self.matrix, self.springs, out, *_sizes(self.lattice)
+            self.moduli, self.matrix, self.springs, out, *self.lattice.shape
         )
         return out
 
@@ -103,11 +98,11 @@ class StoredOperator:
         self, job: int, u: Any, y: Any, b: Any = None, z: Any = None, a: float = 0.0, c: float = 0.0
     ) -> float:
         """Do a job of `topopt.solvers.matrixfree.sweep`; its sum is not computed."""
-        number, nothing = u.dtype.type, zeros(0, u.dtype)
-        b, z = nothing if b is None else b, nothing if z is None else z
+        number, absent = u.dtype.type, nothing(u.dtype)
+        b, z = absent if b is None else b, absent if z is None else z
         self.kernels.stored[grid_for(self.lattice.n)](
             u, y, b, z, self.inverse, self.free, self.weights,
-            *_sizes(self.lattice), job, number(a), number(c),
+            *self.lattice.shape, job, number(a), number(c),
         )  # fmt: skip
         return 0.0
 
@@ -126,7 +121,7 @@ class StoredOperator:
         neighbours, components, n = 3**lattice.ndim, lattice.components, lattice.n
         weights = cuda.device_array(neighbours * components**2 * n, fine.moduli.dtype)
         kernels.galerkin[grid_for(n * neighbours)](
-            fine.moduli, *_sizes(fine.lattice), 2**level, table, springs, weights, *_sizes(lattice)
+            fine.moduli, *fine.lattice.shape, 2**level, table, springs, weights, *lattice.shape
         )
         inverse = cuda.device_array(components * n, fine.moduli.dtype)
         for q in range(components):
@@ -156,12 +151,12 @@ class CardLevel:
 
     def restrict(self, r: Any, below: Any) -> None:
         """Do below = P^T r."""
-        kernels, sizes = self.operator.kernels, _sizes(self.operator.lattice)
-        kernels.restrict[grid_for(self.coarse.n)](r, below, self.held, *sizes, *_sizes(self.coarse))
+        kernels, sizes = self.operator.kernels, self.operator.lattice.shape
+        kernels.restrict[grid_for(self.coarse.n)](r, below, self.held, *sizes, *self.coarse.shape)
 
     def prolong(self, below: Any, x: Any) -> None:
         """Do x += P below."""
         lattice, free = self.operator.lattice, self.operator.free
         self.operator.kernels.prolong[grid_for(lattice.n)](
-            below, x, free, *_sizes(lattice), *_sizes(self.coarse)
+            below, x, free, *lattice.shape, *self.coarse.shape
         )

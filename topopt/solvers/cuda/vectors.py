@@ -14,7 +14,7 @@ from topopt.parameters import Array
 from topopt.solvers.cuda.device import BLOCK, SIMULATED, grid_for
 from topopt.solvers.matrixfree.lattice import Lattice
 
-__all__ = ["CardSpace", "dot", "jacobi", "zeros"]
+__all__ = ["CardSpace", "dot", "jacobi", "nothing", "zeros"]
 
 BLOCKS = 2 if SIMULATED else 512
 """Blocks that add up a sum."""
@@ -105,25 +105,36 @@ def _collect(vector, unknowns, n0, n1, n2, m1, m2, n, components):  # type: igno
         unknowns[g] = vector[q * n + (node // (n1 * n2) * m1 + (node // n2) % n1) * m2 + node % n2]
 
 
-def zeros(size: int, dtype: DTypeLike) -> Any:
-    """Return zeros on the card."""
-    vector = cuda.device_array(size, np.dtype(dtype))
-    if size:
-        _scale_to_zero[grid_for(size)](vector)
-    return vector
-
-
 @cuda.jit
-def _scale_to_zero(vector):  # type: ignore[no-untyped-def]
+def _clear(vector):  # type: ignore[no-untyped-def]
     e = cuda.grid(1)
     if e < vector.size:
         vector[e] = 0
 
 
+def zeros(size: int, dtype: DTypeLike) -> Any:
+    """Return zeros on the card."""
+    vector = cuda.device_array(size, np.dtype(dtype))
+    if size:
+        _clear[grid_for(size)](vector)
+    return vector
+
+
+@functools.cache
+def nothing(dtype: np.dtype[Any]) -> Any:
+    """Return an empty array on the card, for an argument that a job has no use for."""
+    return cuda.device_array(0, dtype)
+
+
+def _summing(size: int) -> tuple[int, int]:
+    """Return blocks and threads of a sum over so many entries, several each."""
+    return min(BLOCKS, max(1, size // BLOCK)), BLOCK
+
+
 def dot(one: Any, other: Any) -> float:
     """Return a scalar product, added up in double precision."""
     out = zeros(1, np.float64)
-    _dot[BLOCKS if one.size > BLOCKS * BLOCK else max(1, one.size // BLOCK), BLOCK](one, other, out)
+    _dot[_summing(one.size)](one, other, out)
     return float(out.copy_to_host()[0])
 
 
@@ -191,9 +202,7 @@ class CardSpace:
     def advance(self, alpha: float, p: Any, q: Any, x: Any, r: Any, single: Any) -> float:
         """Do x += alpha p, r -= alpha q, single = r; return r . r."""
         out = zeros(1, np.float64)
-        _advance[BLOCKS if x.size > BLOCKS * BLOCK else max(1, x.size // BLOCK), BLOCK](
-            alpha, p, q, x, r, single, out
-        )
+        _advance[_summing(x.size)](alpha, p, q, x, r, single, out)
         return float(out.copy_to_host()[0])
 
     def direction(self, beta: float, z: Any, p: Any) -> None:

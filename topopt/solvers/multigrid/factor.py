@@ -16,7 +16,15 @@ from topopt.solvers.cholmod import Cholmod, cholmod_available
 from topopt.solvers.matrixfree.operator import GridSystem, fixed_dofs
 from topopt.solvers.matrixfree.sweep import APPLY
 from topopt.solvers.multigrid.cycle import Steps
-from topopt.solvers.multigrid.gradients import Cycles, Exact, Goal, Outcome, Search, Space, conjugate_gradients
+from topopt.solvers.multigrid.gradients import (
+    Cycles,
+    Exact,
+    Goal,
+    Outcome,
+    Search,
+    Space,
+    conjugate_gradients,
+)
 from topopt.solvers.multigrid.host import Host
 from topopt.solvers.multigrid.multigrid import Multigrid
 from topopt.solvers.multigrid.plan import Plan, plan

@@ -1,0 +1,191 @@
+"""Multigrid's kernels for a graphics card, in numba's simulator: the same numbers as on the host.
+
+The simulator gives every thread of a kernel a thread of Python, so grids are a few cells wide;
+`tests/benchmarks/bench_cuda.py` repeats the comparison on a card, at full size.
+"""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import topopt.solvers.cuda.bottom
+from topopt import optimize
+from topopt.errors import InputError, MissingDependencyError
+from topopt.fem import LoadCase, Material, PointLoad, StiffnessOperator, Structure, Support
+from topopt.fem.element import diffusion, mass
+from topopt.files.job import read
+from topopt.grid import Grid
+from topopt.regions import Plane, Point
+from topopt.solvers import Multigrid, SuperLU
+from topopt.solvers.cuda import Card
+from topopt.solvers.cuda import device as cuda_device
+from topopt.solvers.cuda.vectors import CardSpace, dot
+from topopt.solvers.matrixfree.operator import MatrixFree
+from topopt.solvers.multigrid.cycle import Steps
+from topopt.solvers.multigrid.hierarchy import hierarchy
+from topopt.solvers.multigrid.plan import plan
+
+GRIDS = [Grid((5, 3), (1.0, 0.7)), Grid((3, 2, 2), (1.0, 2.0, 1.5))]
+
+
+class Heat:
+    """One unknown a node: diffusion and mass, held at one end."""
+
+    def __init__(self, grid):
+        self.grid, self.ndim, self.n_dofs = grid, grid.ndim, grid.n_nodes
+        self.free = np.arange(2, grid.n_nodes)
+        self.cell_dofs = grid.cell_nodes
+        self.element_matrix = diffusion(grid.spacing) + 0.3 * mass(grid.spacing)
+        self.springs = np.zeros(self.n_dofs)
+
+
+def body(grid, cases=1):
+    """Held at a node that the coarse grid lacks, by a roller and by springs."""
+    supports = (
+        Support(Plane(x=0.0), "x"),
+        Support(Point(tuple(float(h) for h in grid.spacing)), "y"),
+        Support(Plane(y=0.0), spring=0.5),
+    )
+    forces = np.eye(grid.ndim)[:cases]
+    loads = tuple(
+        LoadCase(str(number), (PointLoad(Point(grid.size), tuple(force)),))
+        for number, force in enumerate(forces)
+    )
+    return Structure(grid, supports, loads, Material(poisson=0.2))
+
+
+@pytest.fixture(params=["elastic", "scalar"])
+def kind(request):
+    return request.param
+
+
+def system_of(kind, grid):
+    return Heat(grid) if kind == "scalar" else body(grid)
+
+
+def moduli_of(grid, rng):
+    """Half of it void."""
+    return np.where(rng.random(grid.n_cells) < 0.5, 1e-6, 0.5 + rng.random(grid.n_cells))
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
+def test_the_operator_is_that_of_the_host(kind, grid, rng):
+    system, moduli = system_of(kind, grid), moduli_of(grid, rng)
+    u = rng.normal(size=system.n_dofs)
+    on_card = Card().exact(system, moduli, 2.0, 3.0).apply(u)
+    host = MatrixFree.of(system, moduli, np.float64, 2.0, 3.0)
+    u[np.setdiff1d(np.arange(system.n_dofs), system.free)] = 0.0
+    assert on_card == pytest.approx(host.apply(u), rel=1e-12, abs=1e-13)
+
+
+@pytest.mark.parametrize("grid", GRIDS, ids=str)
+@pytest.mark.parametrize("threads", [1, 5])
+def test_a_cycle_is_that_of_the_host(kind, grid, threads, rng, monkeypatch):
+    """Smoothing, transfers, Galerkin products and the coarsest solve at once, in double precision."""
+    monkeypatch.setattr(topopt.solvers.cuda.bottom, "THREADS", threads)
+    system, moduli = system_of(kind, grid), moduli_of(grid, rng)
+    floors, steps = plan(system, 10), Steps(1, 2)
+    assert len(floors.floors) > 1
+    card = Card()
+    operator = card.exact(system, moduli, 1.0, 1.0)
+    on_card = card.cycles(operator, system, moduli, floors, 1.0, 1.0, steps, np.float64)
+    on_host = hierarchy(system, moduli, floors, 1.0, 1.0, steps, np.float64)
+    b = rng.normal(size=len(on_host.rhs)) * (on_host.levels[0].inverse > 0)
+    on_host.rhs[:] = b
+    on_card.rhs.copy_to_device(b)
+    expected, energy = on_host.cycle()
+    found, same = on_card.cycle()
+    assert found.copy_to_host() == pytest.approx(expected, rel=1e-9, abs=1e-9 * np.abs(expected).max())
+    assert same == pytest.approx(energy, rel=1e-9)
+
+
+def test_a_third_grid_is_the_galerkin_product_of_the_first(rng):
+    """Couplings of every coarse lattice come from the fine moduli at once."""
+    grid = Grid((6, 5), (1.0, 1.0))
+    system, moduli = body(grid), moduli_of(grid, rng)
+    found = plan(system, 1)
+    assert len(found.floors) > 2
+    found = dataclasses.replace(found, floors=found.floors[:4])
+    card = Card()
+    operator = card.exact(system, moduli, 1.0, 1.0)
+    on_card = card.cycles(operator, system, moduli, found, 1.0, 1.0, Steps(1, 1), np.float64)
+    on_host = hierarchy(system, moduli, found, 1.0, 1.0, Steps(1, 1), np.float64)
+    for one, other in zip(on_card.levels, on_host.levels, strict=True):
+        expected = other.operator.inverse
+        assert one.operator.inverse.copy_to_host() == pytest.approx(expected, rel=1e-9)
+
+
+def test_a_solve_takes_the_same_cycles_to_the_same_state_as_on_the_host(rng):
+    grid = Grid((4, 2), (1.0, 0.7))
+    structure, moduli = body(grid, cases=2), moduli_of(grid, rng)
+    operator = StiffnessOperator(structure, moduli)
+    exact = SuperLU().factor(operator).solve(structure.forces)
+    guess = exact + 0.05 * rng.normal(size=exact.shape) * np.abs(exact).max()
+    solver = Multigrid(tolerance=1e-2, smoothing=(1, 1), coarsest=100)
+    host = solver.factor(operator)
+    expected = host.solve(structure.forces, guess)
+    factor = dataclasses.replace(solver, device="cuda").factor(operator)
+    assert factor.solve(structure.forces, guess) == pytest.approx(expected, abs=1e-5 * np.abs(exact).max())
+    assert factor.work.iterations == host.work.iterations > 1
+    assert expected == pytest.approx(exact, abs=0.1 * np.abs(exact).max())
+
+
+def test_sums_are_over_all_blocks(rng):
+    space = CardSpace(MatrixFree.of(body(Grid((7, 3))), np.ones(21)).lattice, None)
+    one, other = space.zeros(), space.zeros()
+    numbers = rng.normal(size=(2, one.size))
+    one.copy_to_device(numbers[0])
+    other.copy_to_device(numbers[1])
+    assert dot(one, other) == pytest.approx(numbers[0] @ numbers[1], rel=1e-12)
+
+
+@pytest.fixture
+def no_card(monkeypatch):
+    monkeypatch.setattr(cuda_device, "SIMULATED", False)
+    monkeypatch.setattr(cuda_device, "DRIVERS", ())
+    cuda_device.card_available.cache_clear()
+    yield
+    cuda_device.card_available.cache_clear()
+
+
+def test_without_a_card_it_says_what_to_do(no_card):
+    structure = body(Grid((5, 3)))
+    with pytest.raises(MissingDependencyError, match=r"needs an Nvidia graphics card.*take device 'cpu'"):
+        Multigrid(device="cuda").factor(StiffnessOperator(structure, np.ones(15)))
+
+
+def test_an_unknown_device_is_refused():
+    with pytest.raises(InputError, match="'gpu' is unknown; did you mean"):
+        Multigrid(device="gpu")
+
+
+def test_a_run_on_a_card_from_a_problem_file(tmp_path):
+    (tmp_path / "tiny.yaml").write_text(
+        """
+name: tiny
+grid: {cells: [3, 1]}
+regions:
+  wall: {plane: {x: 0.0}}
+  tip:  {point: [3.0, 0.0]}
+supports: [{on: wall}]
+loads: [{on: tip, force: [0.0, -1.0]}]
+chain:
+  - {name: filtered,     type: cone,        radius: 1.5}
+  - {name: stiffness,    type: simp}
+  - {name: displacement, type: equilibrium, solver: {name: multigrid, device: cuda, tolerance: 1.0e-5}}
+  - {name: compliance,   type: compliance}
+  - {name: volume,       type: mean,        reads: [filtered]}
+minimise: compliance
+density: filtered
+limits: {volume: 0.5}
+stop: {iterations: 1}
+""",
+        "utf-8",
+    )
+    ends = []
+    for overrides in ((), ("chain.displacement.solver=superlu",)):
+        job = read(tmp_path / "tiny.yaml", overrides)
+        *_, last = optimize(job.problem, job.optimizer, stop=job.stop)
+        ends.append(last.iteration.objective)
+    assert ends[0] == pytest.approx(ends[1], rel=1e-4)
