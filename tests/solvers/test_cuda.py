@@ -164,7 +164,7 @@ def test_a_run_on_a_card_from_a_problem_file(tmp_path):
     (tmp_path / "tiny.yaml").write_text(
         """
 name: tiny
-grid: {cells: [3, 1]}
+grid: {cells: [3, 2]}
 regions:
   wall: {plane: {x: 0.0}}
   tip:  {point: [3.0, 0.0]}
