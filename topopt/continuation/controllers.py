@@ -98,9 +98,9 @@ class Survival(Controller):
         Relative change of the objective from which on it grows at a tenth of that speed.
     """
 
-    growth: Positive = 0.08
+    growth: Positive = 0.15
     survival: UnitOpen = 0.1
-    change: Positive = 0.01
+    change: Positive = 0.002
 
     def wish(self, past: Sequence[float], history: History) -> float:
         """Grow by what survives, and by how calm the objective is."""
