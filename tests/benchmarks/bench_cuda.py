@@ -86,7 +86,7 @@ def rates(structure: Structure, moduli: Array) -> dict[str, Any]:
             for _ in range(20):
                 operator.kernels.product[grid_for(lattice.n)](  # noqa: B023
                     u, y, empty, empty, empty, operator.free, operator.springs, operator.moduli,  # noqa: B023
-                    operator.matrix, *lattice.shape, APPLY, kind(0), kind(0),  # noqa: B023
+                    operator.matrix, *lattice.sizes, APPLY, kind(0), kind(0),  # noqa: B023
                 )  # fmt: skip
             cuda.synchronize()
 

@@ -210,7 +210,7 @@ def test_a_beam_is_sharpened_without_a_collapse_and_its_log_gives_every_value_ag
     continuation = Continuation({NAME: rule})
 
     def arrived(history, settled):
-        return "arrived" if settled or len(history) >= 150 else None
+        return "arrived" if settled or len(history) >= 250 else None
 
     last = to.solve(beam(), to.MMA(), continuation, arrived)
     history = last.history

@@ -111,7 +111,7 @@ def test_a_third_grid_is_the_galerkin_product_of_the_first(rng):
     operator = card.exact(system, moduli, 1.0, 1.0)
     on_card = card.cycles(operator, system, moduli, found, 1.0, 1.0, Steps(1, 1), np.float64)
     on_host = hierarchy(system, moduli, found, 1.0, 1.0, Steps(1, 1), np.float64)
-    for one, other in zip(on_card.levels, on_host.levels, strict=True):
+    for one, other in zip(on_card.hierarchy.levels, on_host.levels, strict=True):
         expected = other.operator.inverse
         assert one.operator.inverse.copy_to_host() == pytest.approx(expected, rel=1e-9)
 

@@ -17,7 +17,7 @@ from scipy.linalg import LinAlgError, cholesky, solve_triangular
 
 from topopt.errors import SingularSystemError
 from topopt.parameters import Array
-from topopt.solvers.cuda.device import SIMULATED
+from topopt.solvers.cuda.device import SIMULATED, stream
 from topopt.solvers.cuda.vectors import zeros
 from topopt.solvers.matrixfree.lattice import Lattice
 from topopt.solvers.multigrid.bottom import band_of
@@ -107,7 +107,7 @@ class CardBottom:
     def solve(self, b: Any, x: Any) -> None:
         """Write the solution for `b` into `x`."""
         parts = self.order, self.inverse, self.transposed, self.down, self.up
-        _solve[1, THREADS](b, x, *parts, self.planes, self.size, self.room, self.partial)
+        _solve[1, THREADS, stream()](b, x, *parts, self.planes, self.size, self.room, self.partial)
 
 
 def card_bottom(element_matrix: Array, moduli: Array, level: int, lattice: Lattice,
@@ -131,25 +131,28 @@ def card_bottom(element_matrix: Array, moduli: Array, level: int, lattice: Latti
 
 def _factored(band: Array, planes: int, size: int) -> tuple[Array, Array, Array, Array]:
     """Return L^-1, L^-T, W and W^T of every plane, each transposed, so that its columns lie in a row."""
-    row, column = np.indices((size, size))
-    reach = len(band)
+    blocks, couplings = _blocks(band, planes, size)
     inverse, down = np.zeros((planes, size, size)), np.zeros((planes, size, size))
     update = np.zeros((size, size))
     for i in range(planes):
-        apart = np.abs(row - column)
-        block = np.where(
-            apart < reach, band[np.minimum(apart, reach - 1), i * size + np.minimum(row, column)], 0.0
-        )
         try:
-            factor = cholesky(block - update, lower=True, check_finite=False)
+            factor = cholesky(blocks[i] - update, lower=True, check_finite=False)
         except LinAlgError as error:
             raise SingularSystemError(
                 f"multigrid: the operator of the coarsest grid is not positive definite ({error})"
             ) from error
         inverse[i] = solve_triangular(factor, np.eye(size), lower=True, check_finite=False)
         if i + 1 < planes:
-            apart = size + row - column
-            coupling = np.where(apart < reach, band[np.minimum(apart, reach - 1), i * size + column], 0.0)
-            down[i] = coupling @ inverse[i].T
+            down[i] = couplings[i] @ inverse[i].T
             update = down[i] @ down[i].T
     return inverse.transpose(0, 2, 1), inverse, down.transpose(0, 2, 1), down
+
+
+def _blocks(band: Array, planes: int, size: int) -> tuple[Array, Array]:
+    """Return the blocks D_i and C_i of a matrix in the lower form of LAPACK."""
+    row, column = np.indices((size, size))
+    first = np.arange(planes)[:, None, None] * size
+    padded = np.zeros((2 * size, band.shape[1]))
+    padded[: len(band)] = band[: 2 * size]
+    blocks = padded[np.abs(row - column), first + np.minimum(row, column)]
+    return blocks, padded[size + row - column, first[:-1] + column]

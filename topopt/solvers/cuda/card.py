@@ -15,6 +15,7 @@ from topopt.solvers.cuda.bottom import card_bottom
 from topopt.solvers.cuda.device import grid_for, require_card
 from topopt.solvers.cuda.kernels import kernels
 from topopt.solvers.cuda.levels import CardLevel, FineOperator, StoredOperator, flags
+from topopt.solvers.cuda.recorded import Recorded
 from topopt.solvers.cuda.vectors import CardSpace, nothing, zeros
 from topopt.solvers.matrixfree.coefficients import coefficients
 from topopt.solvers.matrixfree.lattice import Lattice
@@ -32,8 +33,11 @@ class Card:
     """The graphics card; coarse operators are the same exact Galerkin products as on the host.
 
     A node gathers what its eight cells give, with the whole element matrix: 576 products a node, which a card
-    does faster than it could share them out.
+    does faster than it could share them out. The coarsest lattice is solved by one block of threads, so it has
+    to be small.
     """
+
+    coarsest: int = 1000
 
     def __post_init__(self) -> None:
         """Refuse to go on without a card."""
@@ -61,7 +65,7 @@ class Card:
             flags(lattice, lattice.numbers(fixed_dofs(system))),
             cuda.to_device(springs),
             cuda.to_device(lattice.spread(moduli, np.float64)),
-            cuda.to_device(np.ascontiguousarray(system.element_matrix * scale)),
+            cuda.to_device(np.ascontiguousarray(system.element_matrix * scale).ravel()),
             nothing(np.dtype(np.float64)),
         )
 
@@ -72,7 +76,7 @@ class Card:
     def cycles(
         self, operator: FineOperator, system: GridSystem, moduli: Array, plan: Plan, scale: float,
         spring: float, steps: Steps, dtype: DTypeLike,
-    ) -> Hierarchy:  # fmt: skip
+    ) -> Recorded:  # fmt: skip
         """Return the preconditioner.
 
         Raises
@@ -112,7 +116,7 @@ class Card:
             _room(floor.lattice, dtype, (steps.coarse if level else steps.fine) > 1)
             for level, floor in enumerate(floors)
         )
-        return Hierarchy(tuple(levels), direct, rooms, steps)
+        return Recorded(Hierarchy(tuple(levels), direct, rooms, steps))
 
 
 def _cast(operator: FineOperator, kind: Any, dtype: DTypeLike) -> FineOperator:

@@ -7,10 +7,11 @@ import importlib.util
 import math
 import os
 from pathlib import Path
+from typing import Any
 
 from topopt.errors import MissingDependencyError
 
-__all__ = ["BLOCK", "SIMULATED", "card_available", "grid_for", "memory_of_card", "require_card"]
+__all__ = ["BLOCK", "SIMULATED", "card_available", "grid_for", "memory_of_card", "require_card", "stream"]
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 """Whether numba runs kernels in Python, thread by thread, as in the tests."""
@@ -62,6 +63,14 @@ def memory_of_card() -> int:
     return int(cuda.current_context().get_memory_info().free)
 
 
-def grid_for(count: int) -> tuple[int, int]:
-    """Return blocks and threads for a number of entries, one thread each."""
-    return max(1, math.ceil(count / BLOCK)), BLOCK
+@functools.cache
+def stream() -> Any:
+    """Return the queue that all kernels are started in; copies to and from the host wait for it."""
+    from numba import cuda
+
+    return 0 if SIMULATED else cuda.stream()
+
+
+def grid_for(count: int) -> tuple[int, int, Any]:
+    """Return blocks, threads and the queue for a number of entries, one thread each."""
+    return max(1, math.ceil(count / BLOCK)), BLOCK, stream()

@@ -52,8 +52,10 @@ class Kernels:
 def kernels(dtype: np.dtype[Any], components: int, ndim: int) -> Kernels:
     """Return the kernels for vectors of a precision, with so many unknowns a node, in 2-D or 3-D."""
     kind: Any = dtype.type
-    deep = 2 if ndim == 3 else 1
-    near = 3 if ndim == 3 else 1
+    # Unsigned, since numba would look at every signed index for a negative one, which counts from the end.
+    one, two, size = np.uintp(1), np.uintp(2), np.uintp(components)
+    deep, near = np.uintp(2 if ndim == 3 else 1), np.uintp(3 if ndim == 3 else 1)
+    corners, neighbours = np.uintp(2**ndim), np.uintp(3**ndim)
 
     @cuda.jit(device=True, inline=True)
     def finish(u, y, b, z, inverse, free, g, value, job, a, c):  # type: ignore[no-untyped-def]
@@ -72,119 +74,122 @@ def kernels(dtype: np.dtype[Any], components: int, ndim: int) -> Kernels:
 
     @cuda.jit
     def product(u, y, b, z, inverse, free, springs, moduli, matrix, m0, m1, m2, job, a, c):  # type: ignore[no-untyped-def]
-        e = cuda.grid(1)
+        e = np.uintp(cuda.grid(1))
         n = m0 * m1 * m2
         if e >= n:
             return
         i, j, k = e // (m1 * m2), (e // m2) % m1, e % m2
         total = cuda.local.array(components, kind)
-        for q in range(components):
+        for q in range(size):
             total[q] = springs[q * n + e] * u[q * n + e] if springs.size > 0 else kind(0)
-        for di in range(2):
+        for di in range(two):
             for dj in range(deep):
-                for dk in range(2):
-                    ci, cj, ck = i - di, j - dj, k - dk
-                    if ci < 0 or cj < 0 or ck < 0 or ci >= m0 - 1 or ck >= m2 - 1:
+                for dk in range(two):
+                    if i < di or j < dj or k < dk or i - di + one >= m0 or k - dk + one >= m2:
                         continue
-                    if deep == 2 and cj >= m1 - 1:
+                    if deep == two and j - dj + one >= m1:
                         continue
-                    modulus = moduli[(ci * m1 + cj) * m2 + ck]
-                    here = ((di * deep + dj) * 2 + dk) * components
-                    for bi in range(2):
+                    cell = ((i - di) * m1 + j - dj) * m2 + k - dk
+                    modulus = moduli[cell]
+                    row = ((di * deep + dj) * two + dk) * size * corners * size
+                    for bi in range(two):
                         for bj in range(deep):
-                            for bk in range(2):
-                                node = ((ci + bi) * m1 + cj + bj) * m2 + ck + bk
-                                there = ((bi * deep + bj) * 2 + bk) * components
-                                for d in range(components):
+                            for bk in range(two):
+                                node = cell + (bi * m1 + bj) * m2 + bk
+                                entry = row + ((bi * deep + bj) * two + bk) * size
+                                for d in range(size):
                                     v = modulus * u[d * n + node]
-                                    for q in range(components):
-                                        total[q] += matrix[here + q, there + d] * v
-        for q in range(components):
+                                    for q in range(size):
+                                        total[q] += matrix[entry + q * corners * size + d] * v
+        for q in range(size):
             finish(u, y, b, z, inverse, free, q * n + e, total[q], job, a, c)
 
     @cuda.jit
     def stored(u, y, b, z, inverse, free, weights, m0, m1, m2, job, a, c):  # type: ignore[no-untyped-def]
-        e = cuda.grid(1)
+        e = np.uintp(cuda.grid(1))
         n = m0 * m1 * m2
         if e >= n:
             return
         i, j, k = e // (m1 * m2), (e // m2) % m1, e % m2
         total = cuda.local.array(components, kind)
-        for q in range(components):
+        for q in range(size):
             total[q] = kind(0)
-        for t in range(9 * near):
-            ni, nj, nk = i + t // (3 * near) - 1, j + ((t // 3) % near) - (near // 2), k + t % 3 - 1
-            if ni < 0 or nj < 0 or nk < 0 or ni >= m0 or nj >= m1 or nk >= m2:
-                continue
-            node = (ni * m1 + nj) * m2 + nk
-            for d in range(components):
-                v = u[d * n + node]
-                for q in range(components):
-                    total[q] += weights[((t * components + q) * components + d) * n + e] * v
-        for q in range(components):
+        entry = e
+        for ti in range(np.uintp(3)):
+            for tj in range(near):
+                for tk in range(np.uintp(3)):
+                    # node and the first axes of a lattice are counted from one behind
+                    ni, nj, nk = i + ti, j + tj + two - near // two - one, k + tk
+                    if 0 < ni <= m0 and 0 < nj <= m1 and 0 < nk <= m2:
+                        node = ((ni - one) * m1 + nj - one) * m2 + nk - one
+                        for d in range(size):
+                            v = u[d * n + node]
+                            for q in range(size):
+                                total[q] += weights[entry + (q * size + d) * n] * v
+                    entry += size * size * n
+        for q in range(size):
             finish(u, y, b, z, inverse, free, q * n + e, total[q], job, a, c)
 
     @cuda.jit
     def galerkin(moduli, f0, f1, f2, side, table, springs, weights, m0, m1, m2):  # type: ignore[no-untyped-def]
-        e = cuda.grid(1)
+        g = np.uintp(cuda.grid(1))
         n = m0 * m1 * m2
-        t = e // n
-        if t >= 9 * near:
+        t, e = g // n, g % n
+        if t >= neighbours:
             return
-        e -= t * n
         i, j, k = e // (m1 * m2), (e // m2) % m1, e % m2
-        oi, oj, ok = t // (3 * near) - 1, ((t // 3) % near) - (near // 2), t % 3 - 1
+        # the neighbour's place less one along every axis
+        ti, tj, tk = t // (near * np.uintp(3)), (t // np.uintp(3)) % near + one - near // two, t % np.uintp(3)
         total = cuda.local.array((components, components), np.float64)
-        for q in range(components):
-            for d in range(components):
+        for q in range(size):
+            for d in range(size):
                 total[q, d] = 0.0
-        for di in range(2):
+        for di in range(two):
             for dj in range(deep):
-                for dk in range(2):
-                    bi, bj, bk = di + oi, dj + oj, dk + ok
-                    if bi < 0 or bj < 0 or bk < 0 or bi > 1 or bj >= deep or bk > 1:
+                for dk in range(two):
+                    bi, bj, bk = di + ti, dj + tj, dk + tk
+                    if bi < one or bj < one or bk < one or bi > two or bj > deep or bk > two:
+                        continue
+                    if i < di or j < dj or k < dk:
                         continue
                     ci, cj, ck = i - di, j - dj, k - dk
-                    if ci < 0 or cj < 0 or ck < 0:
-                        continue
-                    here = ((di * deep + dj) * 2 + dk) * components
-                    there = ((bi * deep + bj) * 2 + bk) * components
-                    child = 0
-                    for ti in range(side):
-                        for tj in range(side if deep == 2 else 1):
-                            for tk in range(side):
-                                fi, fk = ci * side + ti, ck * side + tk
-                                fj = cj * side + tj if deep == 2 else 0
+                    here = ((di * deep + dj) * two + dk) * size
+                    there = (((bi - one) * deep + bj - one) * two + bk - one) * size
+                    child = np.uintp(0)
+                    for si in range(side):
+                        for sj in range(side if deep == two else one):
+                            for sk in range(side):
+                                fi, fk = ci * side + si, ck * side + sk
+                                fj = cj * side + sj if deep == two else cj
                                 if fi < f0 and fj < f1 and fk < f2:
                                     modulus = moduli[(fi * f1 + fj) * f2 + fk]
-                                    for q in range(components):
-                                        for d in range(components):
+                                    for q in range(size):
+                                        for d in range(size):
                                             total[q, d] += modulus * table[child, here + q, there + d]
-                                child += 1
-        for q in range(components):
-            if springs.size > 0 and oi == 0 and oj == 0 and ok == 0:
+                                child += one
+        for q in range(size):
+            if springs.size > 0 and t == neighbours // two:
                 total[q, q] += springs[q * n + e]
-            for d in range(components):
-                weights[((t * components + q) * components + d) * n + e] = total[q, d]
+            for d in range(size):
+                weights[((t * size + q) * size + d) * n + e] = total[q, d]
 
     @cuda.jit
     def diagonal(moduli, matrix, springs, out, m0, m1, m2):  # type: ignore[no-untyped-def]
-        e = cuda.grid(1)
+        e = np.uintp(cuda.grid(1))
         n = m0 * m1 * m2
         if e >= n:
             return
         i, j, k = e // (m1 * m2), (e // m2) % m1, e % m2
-        for q in range(components):
+        for q in range(size):
             out[q * n + e] = springs[q * n + e] if springs.size > 0 else kind(0)
-        for di in range(2):
+        for di in range(two):
             for dj in range(deep):
-                for dk in range(2):
-                    ci, cj, ck = i - di, j - dj, k - dk
-                    if ci >= 0 and cj >= 0 and ck >= 0:
-                        modulus = moduli[(ci * m1 + cj) * m2 + ck]
-                        here = ((di * deep + dj) * 2 + dk) * components
-                        for q in range(components):
-                            out[q * n + e] += modulus * matrix[here + q, here + q]
+                for dk in range(two):
+                    if i >= di and j >= dj and k >= dk:
+                        modulus = moduli[((i - di) * m1 + j - dj) * m2 + k - dk]
+                        here = ((di * deep + dj) * two + dk) * size
+                        for q in range(size):
+                            out[q * n + e] += modulus * matrix[(here + q) * (corners * size + one)]
 
     @cuda.jit
     def invert(values, free):  # type: ignore[no-untyped-def]
@@ -194,43 +199,44 @@ def kernels(dtype: np.dtype[Any], components: int, ndim: int) -> Kernels:
 
     @cuda.jit
     def restrict(r, coarse, free, m0, m1, m2, c0, c1, c2):  # type: ignore[no-untyped-def]
-        e = cuda.grid(1)
+        e = np.uintp(cuda.grid(1))
         n, count = m0 * m1 * m2, c0 * c1 * c2
         if e >= count:
             return
-        i, j, k = 2 * (e // (c1 * c2)), (e // c2) % c1, 2 * (e % c2)
-        if deep == 2:
-            j *= 2
-        for q in range(components):
+        i, j, k = e // (c1 * c2), (e // c2) % c1, e % c2
+        for q in range(size):
             total = kind(0)
-            for t in range(9 * near):
-                oi, oj, ok = t // (3 * near) - 1, ((t // 3) % near) - (near // 2), t % 3 - 1
-                ni, nj, nk = i + oi, j + oj, k + ok
-                if ni < 0 or nj < 0 or nk < 0 or ni >= m0 or nj >= m1 or nk >= m2:
-                    continue
-                weight = kind(1)
-                for away in (oi, oj, ok):
-                    if away != 0:
-                        weight *= kind(0.5)
-                total += weight * r[q * n + (ni * m1 + nj) * m2 + nk]
+            for ti in range(np.uintp(3)):
+                for tj in range(near):
+                    for tk in range(np.uintp(3)):
+                        # the fine node's place plus one along every axis
+                        ni, nk = two * i + ti, two * k + tk
+                        nj = two * j + tj if deep == two else j + one
+                        if 0 < ni <= m0 and 0 < nj <= m1 and 0 < nk <= m2:
+                            weight = kind(1) if ti == one else kind(0.5)
+                            if deep == two and tj != one:
+                                weight *= kind(0.5)
+                            if tk != one:
+                                weight *= kind(0.5)
+                            total += weight * r[q * n + ((ni - one) * m1 + nj - one) * m2 + nk - one]
             coarse[q * count + e] = total if free[q * count + e] != 0 else kind(0)
 
     @cuda.jit
     def prolong(coarse, x, free, m0, m1, m2, c0, c1, c2):  # type: ignore[no-untyped-def]
-        e = cuda.grid(1)
+        e = np.uintp(cuda.grid(1))
         n, count = m0 * m1 * m2, c0 * c1 * c2
         if e >= n:
             return
         i, j, k = e // (m1 * m2), (e // m2) % m1, e % m2
-        for q in range(components):
-            total, corners = kind(0), 0
-            for di in range(1 + i % 2):
-                for dj in range(1 + j % 2 if deep == 2 else 1):
-                    for dk in range(1 + k % 2):
-                        row = j // 2 + dj if deep == 2 else 0
-                        total += coarse[q * count + ((i // 2 + di) * c1 + row) * c2 + k // 2 + dk]
-                        corners += 1
+        for q in range(size):
+            total, nodes = kind(0), kind(0)
+            for di in range(one + i % two):
+                for dj in range(one + j % two if deep == two else one):
+                    for dk in range(one + k % two):
+                        row = j // two + dj if deep == two else j
+                        total += coarse[q * count + ((i // two + di) * c1 + row) * c2 + k // two + dk]
+                        nodes += kind(1)
             if free[q * n + e] != 0:
-                x[q * n + e] += total / kind(corners)
+                x[q * n + e] += total / nodes
 
     return Kernels(product, stored, galerkin, diagonal, invert, restrict, prolong)

@@ -14,16 +14,32 @@ from topopt.solvers.cuda.device import grid_for
 from topopt.solvers.cuda.kernels import Kernels
 from topopt.solvers.cuda.vectors import CardSpace, dot, jacobi, nothing, zeros
 from topopt.solvers.matrixfree.lattice import Lattice
-from topopt.solvers.matrixfree.sweep import APPLY, LAST, STEP
+from topopt.solvers.matrixfree.sweep import APPLY
 
 __all__ = ["CardLevel", "FineOperator", "StoredOperator", "flags"]
 
 
 def flags(lattice: Lattice, fixed: NDArray[np.uintp]) -> Any:
     """Return by entry whether it is free, on the card."""
-    free = np.ones(lattice.n * lattice.components, dtype=np.uint8)
-    free[fixed.astype(np.intp)] = 0
-    return cuda.to_device(free)
+    free = cuda.device_array(lattice.n * lattice.components, np.uint8)
+    _release[grid_for(free.size)](free)
+    if len(fixed):
+        _hold[grid_for(len(fixed))](free, cuda.to_device(fixed))
+    return free
+
+
+@cuda.jit
+def _release(free):  # type: ignore[no-untyped-def]
+    e = cuda.grid(1)
+    if e < free.size:
+        free[e] = 1
+
+
+@cuda.jit
+def _hold(free, fixed):  # type: ignore[no-untyped-def]
+    e = cuda.grid(1)
+    if e < fixed.size:
+        free[fixed[e]] = 0
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,9 +53,8 @@ class FineOperator:
     lattice : Lattice
         The nodes.
     free, springs, moduli, matrix, inverse : array on the card
-        Free entries; constant diagonal or empty; by cell; of a cell of modulus 1; one over the diagonal.
-    summed : bool
-        Whether a smoothing step returns its sum, which takes a pass of its own.
+        Free entries; constant diagonal or empty; by cell; of a cell of modulus 1, row by row; one over the
+        diagonal.
     """
 
     kernels: Kernels
@@ -49,21 +64,18 @@ class FineOperator:
     moduli: Any
     matrix: Any
     inverse: Any
-    summed: bool = True
 
     def run(
         self, job: int, u: Any, y: Any, b: Any = None, z: Any = None, a: float = 0.0, c: float = 0.0
     ) -> float:
-        """Do a job of `topopt.solvers.matrixfree.sweep`; return its sum."""
+        """Do a job of `topopt.solvers.matrixfree.sweep`; return u . y where it is the product alone."""
         number, absent = u.dtype.type, nothing(u.dtype)
         b, z = absent if b is None else b, absent if z is None else z
         self.kernels.product[grid_for(self.lattice.n)](
             u, y, b, z, self.inverse, self.free, self.springs, self.moduli, self.matrix,
-            *self.lattice.shape, job, number(a), number(c),
+            *self.lattice.sizes, job, number(a), number(c),
         )  # fmt: skip
-        if job == APPLY:
-            return dot(u, y)
-        return dot(b, y) if self.summed and job in (STEP, LAST) else 0.0
+        return dot(u, y) if job == APPLY else 0.0
 
     def apply(self, unknowns: Array) -> Array:
         """Return K u, numbered node by node."""
@@ -79,7 +91,7 @@ class FineOperator:
         """Return its diagonal, on the card."""
         out = zeros(self.lattice.n * self.lattice.components, self.moduli.dtype)
         self.kernels.diagonal[grid_for(self.lattice.n)](
-            self.moduli, self.matrix, self.springs, out, *self.lattice.shape
+            self.moduli, self.matrix, self.springs, out, *self.lattice.sizes
         )
         return out
 
@@ -102,7 +114,7 @@ class StoredOperator:
         b, z = absent if b is None else b, absent if z is None else z
         self.kernels.stored[grid_for(self.lattice.n)](
             u, y, b, z, self.inverse, self.free, self.weights,
-            *self.lattice.shape, job, number(a), number(c),
+            *self.lattice.sizes, job, number(a), number(c),
         )  # fmt: skip
         return 0.0
 
@@ -121,7 +133,7 @@ class StoredOperator:
         neighbours, components, n = 3**lattice.ndim, lattice.components, lattice.n
         weights = cuda.device_array(neighbours * components**2 * n, fine.moduli.dtype)
         kernels.galerkin[grid_for(n * neighbours)](
-            fine.moduli, *fine.lattice.shape, 2**level, table, springs, weights, *lattice.shape
+            fine.moduli, *fine.lattice.sizes, np.uintp(2**level), table, springs, weights, *lattice.sizes
         )
         inverse = cuda.device_array(components * n, fine.moduli.dtype)
         for q in range(components):
@@ -151,12 +163,10 @@ class CardLevel:
 
     def restrict(self, r: Any, below: Any) -> None:
         """Do below = P^T r."""
-        kernels, sizes = self.operator.kernels, self.operator.lattice.shape
-        kernels.restrict[grid_for(self.coarse.n)](r, below, self.held, *sizes, *self.coarse.shape)
+        kernels, sizes = self.operator.kernels, self.operator.lattice.sizes
+        kernels.restrict[grid_for(self.coarse.n)](r, below, self.held, *sizes, *self.coarse.sizes)
 
     def prolong(self, below: Any, x: Any) -> None:
         """Do x += P below."""
         lattice, free = self.operator.lattice, self.operator.free
-        self.operator.kernels.prolong[grid_for(lattice.n)](
-            below, x, free, *lattice.shape, *self.coarse.shape
-        )
+        self.operator.kernels.prolong[grid_for(lattice.n)](below, x, free, *lattice.sizes, *self.coarse.sizes)

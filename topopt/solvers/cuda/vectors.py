@@ -11,7 +11,7 @@ from numba import cuda
 from numpy.typing import DTypeLike
 
 from topopt.parameters import Array
-from topopt.solvers.cuda.device import BLOCK, SIMULATED, grid_for
+from topopt.solvers.cuda.device import BLOCK, SIMULATED, grid_for, stream
 from topopt.solvers.matrixfree.lattice import Lattice
 
 __all__ = ["CardSpace", "dot", "jacobi", "nothing", "zeros"]
@@ -126,9 +126,9 @@ def nothing(dtype: np.dtype[Any]) -> Any:
     return cuda.device_array(0, dtype)
 
 
-def _summing(size: int) -> tuple[int, int]:
-    """Return blocks and threads of a sum over so many entries, several each."""
-    return min(BLOCKS, max(1, size // BLOCK)), BLOCK
+def _summing(size: int) -> tuple[int, int, Any]:
+    """Return blocks, threads and the queue of a sum over so many entries, several each."""
+    return min(BLOCKS, max(1, size // BLOCK)), BLOCK, stream()
 
 
 def dot(one: Any, other: Any) -> float:
