@@ -35,8 +35,8 @@ from topopt.solvers.matrixfree.sweep import APPLY
 
 DEFAULT = ("300x100", "1200x400", "64x32x32", "96x48x48", "128x64x64", "256x128x128", "512x256x256")
 CHECKED = ((33, 21), (61, 40), (16, 9, 8), (7, 7, 30))
-BESIDE = 2_000_000
-"""Unknowns up to which the host does the same beside it."""
+BESIDE, ITERATED = 2_000_000, 20_000_000
+"""Unknowns up to which the host does the same beside it, and up to which designs are iterated at all."""
 
 
 def sprung(cells: tuple[int, ...]) -> Structure:
@@ -142,7 +142,8 @@ def measure(text: str) -> dict[str, Any]:
     moduli = frame(structure.grid)
     row: dict[str, Any] = {"grid": text, "unknowns": structure.n_dofs}
     row |= {"operator": rates(structure, moduli), "frame": solved(structure, moduli)}
-    row["cuda"] = iterated(cells, "cuda")
+    if structure.n_dofs <= ITERATED:
+        row["cuda"] = iterated(cells, "cuda")
     if structure.n_dofs <= BESIDE:
         row["cpu"] = iterated(cells, "cpu")
     return row

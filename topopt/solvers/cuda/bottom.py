@@ -1,8 +1,8 @@
 """The coarsest lattice, solved on the card by one block of threads: a block-tridiagonal Cholesky factor.
 
-Planes across the longest axis couple with their neighbours only. With D_i on the diagonal and C_i below it,
-L_i L_i^T = D_i - W_{i-1} W_{i-1}^T and W_i = C_i L_i^-T; the triangular factors are inverted once, on the
-host and in double precision, so that a solve is a row of products with small dense matrices.
+Planes across the longest axis couple with their neighbours only, so the factor has triangles L_i on its
+diagonal and blocks W_i below them. The triangles are inverted once, on the host and in double precision, so
+that a solve is a row of products with small dense matrices.
 """
 
 from __future__ import annotations
@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 from numba import cuda
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cholesky, solve_triangular
+from scipy.linalg import LinAlgError, cholesky_banded
+from scipy.linalg.lapack import dtrtri
 
 from topopt.errors import SingularSystemError
 from topopt.parameters import Array
@@ -131,28 +132,18 @@ def card_bottom(element_matrix: Array, moduli: Array, level: int, lattice: Latti
 
 def _factored(band: Array, planes: int, size: int) -> tuple[Array, Array, Array, Array]:
     """Return L^-1, L^-T, W and W^T of every plane, each transposed, so that its columns lie in a row."""
-    blocks, couplings = _blocks(band, planes, size)
-    inverse, down = np.zeros((planes, size, size)), np.zeros((planes, size, size))
-    update = np.zeros((size, size))
-    for i in range(planes):
-        try:
-            factor = cholesky(blocks[i] - update, lower=True, check_finite=False)
-        except LinAlgError as error:
-            raise SingularSystemError(
-                f"multigrid: the operator of the coarsest grid is not positive definite ({error})"
-            ) from error
-        inverse[i] = solve_triangular(factor, np.eye(size), lower=True, check_finite=False)
-        if i + 1 < planes:
-            down[i] = couplings[i] @ inverse[i].T
-            update = down[i] @ down[i].T
-    return inverse.transpose(0, 2, 1), inverse, down.transpose(0, 2, 1), down
-
-
-def _blocks(band: Array, planes: int, size: int) -> tuple[Array, Array]:
-    """Return the blocks D_i and C_i of a matrix in the lower form of LAPACK."""
+    try:
+        factor = cholesky_banded(band, overwrite_ab=True, lower=True, check_finite=False)
+    except LinAlgError as error:
+        raise SingularSystemError(
+            f"multigrid: the operator of the coarsest grid is not positive definite ({error})"
+        ) from error
+    padded = np.zeros((2 * size, planes * size))
+    padded[: len(factor)] = factor[: 2 * size]
     row, column = np.indices((size, size))
     first = np.arange(planes)[:, None, None] * size
-    padded = np.zeros((2 * size, band.shape[1]))
-    padded[: len(band)] = band[: 2 * size]
-    blocks = padded[np.abs(row - column), first + np.minimum(row, column)]
-    return blocks, padded[size + row - column, first[:-1] + column]
+    triangles = np.where(row < column, 0.0, padded[np.maximum(row - column, 0), first + column])
+    down = np.zeros((planes, size, size))
+    down[:-1] = padded[size + row - column, first[:-1] + column]
+    inverse = np.array([dtrtri(triangle, lower=1)[0] for triangle in triangles])
+    return inverse.transpose(0, 2, 1), inverse, down.transpose(0, 2, 1), down

@@ -33,11 +33,8 @@ class Card:
     """The graphics card; coarse operators are the same exact Galerkin products as on the host.
 
     A node gathers what its eight cells give, with the whole element matrix: 576 products a node, which a card
-    does faster than it could share them out. The coarsest lattice is solved by one block of threads, so it has
-    to be small.
+    does faster than it could share them out.
     """
-
-    coarsest: int = 1000
 
     def __post_init__(self) -> None:
         """Refuse to go on without a card."""

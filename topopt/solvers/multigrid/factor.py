@@ -42,10 +42,6 @@ _log = logging.getLogger(__name__)
 class Backend(Protocol):
     """Builds what a solve needs where it is to be computed."""
 
-    @property
-    def coarsest(self) -> int:
-        """Unknowns beyond which a direct solve is slower there than a coarser grid."""
-
     def exact(self, system: GridSystem, moduli: Array, scale: float, spring: float) -> Any:
         """Return the operator in double precision, an `Exact`; element matrix and springs are scaled."""
 
@@ -197,7 +193,7 @@ class MultigridFactor:
 
     def _hierarchy(self, steps: Steps, kind: DTypeLike) -> Cycles:
         """Build the operators of all grids."""
-        floors = plan(self._system, min(self.solver.coarsest, self._backend.coarsest))
+        floors = plan(self._system, self.solver.coarsest)
         place, spring = self._backend, 1.0 / self._unit
         return place.cycles(
             self._exact, self._system, self._relative, floors, self._scale, spring, steps, kind

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 
 import numba
@@ -69,8 +68,6 @@ class HostSpace:
 @dataclass(frozen=True)
 class Host:
     """Builds what a solve needs in this machine's memory."""
-
-    coarsest: int = sys.maxsize
 
     def exact(self, system: GridSystem, moduli: Array, scale: float, spring: float) -> MatrixFree:
         """Return the operator in double precision; element matrix and springs are scaled."""
