@@ -21,7 +21,7 @@ HOUSE = (
     {"stages", "continuation", "optimizers", "vanishing"},
     {"failures", "entry", "step", "stopping"},
     {"cures"},
-    {"problem", "diagnosis"},
+    {"problem", "diagnosis", "nets"},
     {"run", "refinement"},
     {"files", "figures"},
     {"study"},
@@ -51,6 +51,9 @@ GUESTS = {
     "distributed": {"study"},
     "dask": {"study"},
     "optuna": {"study"},
+    "sklearn": {"nets"},
+    "torch": {"nets"},
+    "cuda": {"solvers"},
 }
 
 ROOT = Path(__file__).parents[1] / "topopt"

@@ -21,7 +21,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
 NEEDED_BY_NAME = {"pillow": "matplotlib's writer of GIFs"}
 
 # Imported, though not declared: part of what brings it.
-COMES_WITH = {"cuda": "cuda-bindings", "pydantic-core": "pydantic"}
+COMES_WITH = {"cuda": "cuda-bindings", "sklearn": "scikit-learn", "pydantic-core": "pydantic"}
 
 MODULE_NAME = re.compile(r"(?!.*(copy|backup|orig|old)\d*\.py$)[a-z_][a-z0-9_]*\.py")
 

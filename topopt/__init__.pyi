@@ -29,7 +29,7 @@ from .fem import BodyLoad, LineLoad, LoadCase, Material, PointLoad, Structure, S
 from .grid import Domain, Grid
 from .history import History, Iteration
 from .limits import Limit
-from .optimizers import GCMMA, MMA, OC
+from .optimizers import GCMMA, MMA, OC, Adam, Sgd
 from .problem import Problem
 from .refinement import Refinable
 from .regions import Ball, Box, Cylinder, Everywhere, Mask, Plane, Point, Polygon, Region
@@ -75,6 +75,7 @@ __all__ = [
     "GCMMA",
     "MMA",
     "OC",
+    "Adam",
     "Ball",
     "BodyLoad",
     "Box",
@@ -133,6 +134,7 @@ __all__ = [
     "Schedule",
     "SensitivityFilter",
     "Settling",
+    "Sgd",
     "Simp",
     "Snapshot",
     "Ssp",

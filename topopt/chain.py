@@ -65,6 +65,10 @@ class Stage(ABC):
         output, pullback = self.vjp(*inputs)
         return pullback(np.ones(np.shape(output)))[0]
 
+    def openness(self, output: Array) -> Array:
+        """Return how open a sharp stage is entry by entry, 0 (closed) to 1 (open), from its output."""
+        return output
+
     def edge_slope(self, *inputs: Array) -> float | None:
         """Return the slope of a sharp stage where its output crosses one half, None if unknown.
 

@@ -152,7 +152,7 @@ def _gate(
         return cut(sensitivities[link.name]) if link.name in sensitivities else np.zeros(shown.shape)
 
     return Gate(
-        output=shown,
+        output=link.stage.openness(shown),
         slope=cut(link.stage.slope(*inputs)),
         objective=arrived(objective),
         constraints=stacked([arrived(rows) for rows in constraints], shown.size),

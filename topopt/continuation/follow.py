@@ -16,7 +16,10 @@ __all__ = ["Follow"]
 
 @dataclass(frozen=True)
 class Follow(Schedule):
-    """The value of another parameter, or a way of its own that is walked while the other walks its way.
+    """A power of another parameter, or a way of its own that is walked while the other walks its way.
+
+    Without `start` and `final` the value is ``factor * leader ** power``: by default the leader's own, with
+    ``power=-1`` a learning rate that falls as a sharpness grows.
 
     With `start` and `final` the value runs from one to the other while the leader runs, in equal ratios,
     through `between`: ``Follow("physical.beta", start=1, final=3, between=(1, 16))`` raises a penalty to 3 by
@@ -30,12 +33,16 @@ class Follow(Schedule):
         The ends of the way; both or neither.
     between : pair of float
         Where the leader begins and ends it; positive.
+    factor, power : float
+        Of the leader's value, where there is no way of its own.
     """
 
     leader: str
     start: float | None = None
     final: float | None = None  # type: ignore[assignment]
     between: tuple[float, ...] = (1.0, 64.0)
+    factor: float = 1.0
+    power: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse half a way."""
@@ -51,12 +58,12 @@ class Follow(Schedule):
     def __call__(self, past: Sequence[float], history: History) -> float:
         """Return the value for the leader's last one; a continuation asks `at`, with the coming one."""
         led = history.values(self.leader)
-        return self.at(led[-1]) if led else (self.between[0] if self.start is None else self.start)
+        return self.at(led[-1] if led else self.between[0])
 
     def at(self, lead: float) -> float:
         """Return the value that goes with one of the leader's."""
         if self.start is None:
-            return lead
+            return float(self.factor * lead**self.power)
         low, high = (math.log(value) for value in self.between)
         walked = ((math.log(lead) if lead > 0 else -math.inf) - low) / (high - low)
         share = min(1.0, max(0.0, walked))

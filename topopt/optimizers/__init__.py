@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from topopt.optimizers.descent import Adam, AdamState, Sgd, SgdState
 from topopt.optimizers.gcmma import GCMMA, GCMMAState
 from topopt.optimizers.mma import MMA, MMAState
 from topopt.optimizers.oc import OC, OCState
@@ -11,10 +12,14 @@ __all__ = [
     "GCMMA",
     "MMA",
     "OC",
+    "Adam",
+    "AdamState",
     "GCMMAState",
     "MMAState",
     "OCState",
     "Optimizer",
+    "Sgd",
+    "SgdState",
     "State",
     "packed",
     "unpacked",
