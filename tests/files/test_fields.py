@@ -147,7 +147,7 @@ def test_our_names() -> None:
         "stage"
     ).keys()
     assert {"constant", "linear", "settling", "top99neo", "petsc", "steps"} <= known("schedule").keys()
-    assert {"oc", "mma", "gcmma"} == set(known("optimizer"))
+    assert {"adam", "oc", "mma", "gcmma", "sgd"} == set(known("optimizer"))
 
 
 def test_words_for_types() -> None:

@@ -1,0 +1,160 @@
+"""Which inputs mattered: the gradient, which is blind where a neuron is saturated, and three ways to see.
+
+All explain one logit of a chain whose source is the input, such as `saliency_chain` makes of a net.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from topopt.chain import Chain, Pullback, Stage
+from topopt.errors import InputError
+from topopt.nets.layers import Affine, SignGate
+from topopt.nets.net import LOGITS, Net
+from topopt.parameters import Array
+
+__all__ = ["Attribution", "deletion", "gradient", "integrated", "saliency_chain", "softened"]
+
+
+@dataclass(frozen=True, eq=False)
+class Attribution:
+    """How much each input is held responsible for a logit.
+
+    Attributes
+    ----------
+    shares : array, shape (n,)
+        By input; those of a complete method sum up to the logit's difference from the baseline.
+    gap : float
+        How far they do not.
+    """
+
+    shares: Array
+    gap: float
+
+
+@dataclass(frozen=True, eq=False)
+class _Fixed(Stage):
+    """A layer whose weights are constant."""
+
+    layer: Affine
+    weights: Array
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return z for one sample, shape (outputs,)."""
+        output, pullback = self.layer.vjp(self.weights, inputs[0][None, :])
+        return output[0], lambda v: (pullback(v[None, :])[1][0],)
+
+
+@dataclass(frozen=True)
+class _Entry(Stage):
+    """One entry of a vector."""
+
+    number: int
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the entry."""
+        (values,) = inputs
+
+        def pullback(v: Array) -> tuple[Array]:
+            passed = np.zeros_like(values)
+            passed[self.number] = v.item()
+            return (passed,)
+
+        return np.asarray(values[self.number]), pullback
+
+
+def saliency_chain(net: Net, weights: Array, label: int) -> Chain:
+    """Return the chain from one input to the logit of a class, ``logit``, at weights that stay.
+
+    Parameters
+    ----------
+    net : Net
+        A net of affine layers and gates.
+    weights : array, shape (n,)
+        Its weights.
+    label : int
+        The class.
+    """
+    links = []
+    for link in net.chain.upto(LOGITS):
+        stage = link.stage
+        if isinstance(stage, Affine):
+            stage = _Fixed(dataclasses.replace(stage, data=None), weights)
+        links.append(Link(link.name, stage))
+    return Chain((*links, Link("logit", _Entry(label))), source="input")
+
+
+def gradient(chain: Chain, x: Array, baseline: Array) -> Attribution:
+    """Return gradient times difference: what a saturated neuron hides, it does not see.
+
+    References
+    ----------
+    Simonyan, Vedaldi and Zisserman 2014, arXiv:1312.6034
+    """
+    return _attributed(chain, x, baseline, chain.run(x).sensitivities("logit")[chain.source])
+
+
+def integrated(chain: Chain, x: Array, baseline: Array, points: int = 50) -> Attribution:
+    """Return integrated gradients on Gauss and Legendre's points, with their gap of completeness.
+
+    References
+    ----------
+    Sundararajan, Taly and Yan 2017, arXiv:1703.01365
+    """
+    nodes, weights = np.polynomial.legendre.leggauss(points)
+    shares = 0.5 * (nodes + 1.0)
+    mean = sum(
+        0.5 * weight * chain.run(baseline + share * (x - baseline)).sensitivities("logit")[chain.source]
+        for share, weight in zip(shares, weights, strict=True)
+    )
+    return _attributed(chain, x, baseline, np.asarray(mean))
+
+
+def softened(chain: Chain, x: Array, baseline: Array, factors: Sequence[float] = ()) -> Attribution:
+    """Return the mean gradient over softer gates: continuation on the slope as an explanation.
+
+    Parameters
+    ----------
+    factors : sequence of float
+        On the gates' sharpness; 2**-8 to 1 in half octaves if left out.
+    """
+    sharpness = {f"{link.name}.beta": link.stage.beta for link in chain if isinstance(link.stage, SignGate)}
+    if not sharpness:
+        raise InputError("softened: the chain has no gates with a sharpness to lower")
+    factors = factors or [2.0 ** (-0.5 * k) for k in range(17)]
+    mean = np.zeros_like(x)
+    for factor in factors:
+        softer = chain.at({name: factor * beta for name, beta in sharpness.items()})
+        slope = softer.run(x).sensitivities("logit")[chain.source]
+        mean += slope / max(float(np.linalg.norm(slope)), 1e-300)
+    return _attributed(chain, x, baseline, mean / len(factors))
+
+
+def deletion(chain: Chain, x: Array, baseline: Array, attribution: Attribution) -> float:
+    """Return the mean share of the logit that is left as inputs go, the most responsible first.
+
+    The lower, the better the attribution found what mattered.
+
+    References
+    ----------
+    Petsiuk, Das and Saenko 2018, arXiv:1806.07421
+    """
+    whole, nothing = (float(chain.run(place)["logit"].item()) for place in (x, baseline))
+    if whole == nothing:
+        return 1.0
+    now, left = x.copy(), []
+    for place in np.argsort(-attribution.shares, kind="stable"):
+        now[place] = baseline[place]
+        left.append((float(chain.run(now)["logit"].item()) - nothing) / (whole - nothing))
+    return float(np.mean(left))
+
+
+def _attributed(chain: Chain, x: Array, baseline: Array, slope: Array) -> Attribution:
+    """Return slope times difference, and what it leaves unexplained."""
+    shares = slope * (x - baseline)
+    reached = float((chain.run(x)["logit"] - chain.run(baseline)["logit"]).item())
+    return Attribution(shares, abs(reached - float(shares.sum())))
