@@ -106,7 +106,7 @@ class RNN:
 class LSTM:
     """Long short-term memory; the state is the output h and the cell c, one after the other.
 
-    ``c' = f c + i g``, ``h' = o tanh(c')``; gates i, f, g, o, of which g is hyperbolic and the others logistic.
+    ``c' = f c + i g``, ``h' = o tanh(c')``; g is hyperbolic, the other gates logistic; order i, f, g, o.
 
     Parameters
     ----------

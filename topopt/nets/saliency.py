@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from topopt.chain import Chain, Pullback, Stage
+from topopt.chain import Chain, Link, Pullback, Stage
 from topopt.errors import InputError
 from topopt.nets.layers import Affine, SignGate
 from topopt.nets.net import LOGITS, Net
