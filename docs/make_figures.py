@@ -14,6 +14,9 @@ from PIL import Image
 
 from topopt.files import read_history
 from topopt.history import History
+from topopt.nets.lyapunov import RandomNetwork
+from topopt.nets.meanfield import mean_field
+from topopt.nets.recurrent import LSTM, RNN, chrono, costate_path
 
 HERE = Path(__file__).parent
 SHOWN = {
@@ -22,6 +25,7 @@ SHOWN = {
 }
 WIDTH = 1000
 STAGES = ("physical", "filtered", "design")
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 
 
 def main() -> None:
@@ -36,6 +40,8 @@ def main() -> None:
             for name in names:
                 kept(Path(scratch, problem, name), target / f"{problem}_{name}")
         first_screen(Path(scratch, "bridge")).savefig(target / "bridge.png")
+    paths().savefig(target / "nets_paths.png")
+    transition().savefig(target / "nets_transition.png")
 
 
 def kept(source: Path, target: Path) -> None:
@@ -85,6 +91,51 @@ def strip(figure: Figure, axes: Axes, history: History) -> None:
         title="share of the sensitivities that is alive, from projection to design",
     )
     figure.colorbar(image, ax=axes, pad=0.01)
+
+def paths() -> Figure:
+    """Draw how far back a signal reaches through 50,000 steps of four recurrent nets, as drawn."""
+    steps, random = 50_000, np.random.default_rng(0)
+    bases = np.eye(4)[random.integers(0, 4, size=(steps, 8))]
+    cells = {
+        "RNN": RNN.drawn(4, 32),
+        "RNN, orthogonal": RNN.drawn(4, 32, orthogonal=True),
+        "LSTM": LSTM.drawn(4, 32),
+        "LSTM, chrono": chrono(LSTM.drawn(4, 32), steps),
+    }
+    figure = Figure(figsize=(10.0, 3.6), dpi=100, layout="constrained")
+    axes = figure.add_subplot()
+    for (name, cell), colour in zip(cells.items(), COLOURS, strict=True):
+        seed = np.zeros(cell.rest(8).shape)
+        seed[:, :32] = random.normal(size=(8, 32))
+        path = costate_path(cell, bases, seed)
+        lost = path.log_norms - path.log_norms[-1]
+        print(f"{name}: {lost[0]:.4g} decades, {path.rate:.3g} nats a step")
+        label = f"{name}: {lost[0]:,.0f}"
+        axes.plot(np.arange(steps + 1)[::50] / 1000, lost[::50], color=colour, label=label)
+    axes.set(xlabel="step, thousands", title="log10 of the costate, from the last step (right) to the first")
+    axes.legend(frameon=False, loc="lower right", title="at the first step")
+    return figure
+
+
+def transition() -> Figure:
+    """Draw the largest Lyapunov exponent over the gain: theory, QR, and the slope of the costate."""
+    figure = Figure(figsize=(10.0, 3.6), dpi=100, layout="constrained")
+    axes = figure.add_subplot()
+    fine = np.linspace(0.5, 5.0, 181)
+    axes.plot(fine, [mean_field(gain).largest for gain in fine], color="#999999", label="theory, infinitely many")
+    gains = np.array([0.5, 0.7, 0.9, 1.1, 1.2, 1.5, 2.0, 3.0, 4.0, 5.0])
+    networks = [RandomNetwork.drawn(400, gain) for gain in gains]
+    found = [network.spectrum(1, 2000, 500) for network in networks]
+    tops, errors = (np.array([getattr(one, name)[0] for one in found]) for name in ("exponents", "errors"))
+    slopes = [network.costate_path(3000, 500).rate for network in networks]
+    for gain, top, slope in zip(gains, tops, slopes, strict=True):
+        print(f"g = {gain}: {top:.4f} by QR, {slope:.4f} by the costate, {mean_field(gain).largest:.4f} in theory")
+    axes.errorbar(gains, tops, 2 * errors, fmt="o", color=COLOURS[0], label="QR, 400 units, two standard errors")
+    axes.plot(gains, slopes, "x", ms=9, color=COLOURS[1], label="slope of the costate")
+    axes.axhline(0.0, color="#dddddd", zorder=0)
+    axes.set(xlabel="gain g", title=r"largest Lyapunov exponent $\lambda_1$ of x' = J tanh x, nats a step")
+    axes.legend(frameon=False)
+    return figure
 
 
 if __name__ == "__main__":

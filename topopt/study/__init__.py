@@ -1,5 +1,6 @@
 """The same problems under different continuations, judged by one yardstick that never sees a schedule."""
 
+from topopt.study.accuracy import SharpAccuracy
 from topopt.study.comparison import Comparison
 from topopt.study.dials import Range
 from topopt.study.outcome import Judgement, Outcome
@@ -17,6 +18,7 @@ __all__ = [
     "Judgement",
     "Outcome",
     "Range",
+    "SharpAccuracy",
     "Starts",
     "Study",
     "Threshold",
