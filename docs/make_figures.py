@@ -92,6 +92,7 @@ def strip(figure: Figure, axes: Axes, history: History) -> None:
     )
     figure.colorbar(image, ax=axes, pad=0.01)
 
+
 def paths() -> Figure:
     """Draw how far back a signal reaches through 50,000 steps of four recurrent nets, as drawn."""
     steps, random = 50_000, np.random.default_rng(0)
@@ -122,15 +123,20 @@ def transition() -> Figure:
     figure = Figure(figsize=(10.0, 3.6), dpi=100, layout="constrained")
     axes = figure.add_subplot()
     fine = np.linspace(0.5, 5.0, 181)
-    axes.plot(fine, [mean_field(gain).largest for gain in fine], color="#999999", label="theory, infinitely many")
+    axes.plot(
+        fine, [mean_field(gain).largest for gain in fine], color="#999999", label="theory, infinitely many"
+    )
     gains = np.array([0.5, 0.7, 0.9, 1.1, 1.2, 1.5, 2.0, 3.0, 4.0, 5.0])
     networks = [RandomNetwork.drawn(400, gain) for gain in gains]
     found = [network.spectrum(1, 2000, 500) for network in networks]
     tops, errors = (np.array([getattr(one, name)[0] for one in found]) for name in ("exponents", "errors"))
     slopes = [network.costate_path(3000, 500).rate for network in networks]
     for gain, top, slope in zip(gains, tops, slopes, strict=True):
-        print(f"g = {gain}: {top:.4f} by QR, {slope:.4f} by the costate, {mean_field(gain).largest:.4f} in theory")
-    axes.errorbar(gains, tops, 2 * errors, fmt="o", color=COLOURS[0], label="QR, 400 units, two standard errors")
+        exact = mean_field(gain).largest
+        print(f"g = {gain}: {top:.4f} by QR, {slope:.4f} by the costate, {exact:.4f} in theory")
+    axes.errorbar(
+        gains, tops, 2 * errors, fmt="o", color=COLOURS[0], label="QR, 400 units, two standard errors"
+    )
     axes.plot(gains, slopes, "x", ms=9, color=COLOURS[1], label="slope of the costate")
     axes.axhline(0.0, color="#dddddd", zorder=0)
     axes.set(xlabel="gain g", title=r"largest Lyapunov exponent $\lambda_1$ of x' = J tanh x, nats a step")

@@ -36,6 +36,7 @@ from .regions import Ball, Box, Cylinder, Everywhere, Mask, Plane, Point, Polygo
 from .run import Snapshot, Step, Stop, optimize, solve
 from .stages import (
     Compliance,
+    Conduction,
     Cone,
     Displacement,
     Equilibrium,
@@ -43,6 +44,7 @@ from .stages import (
     Exponential,
     Helmholtz,
     Mean,
+    MeanTemperature,
     Offset,
     PreservingExponential,
     PreservingTanh,
@@ -82,6 +84,7 @@ __all__ = [
     "Chain",
     "Comparison",
     "Compliance",
+    "Conduction",
     "Cone",
     "Constant",
     "Continuation",
@@ -114,6 +117,7 @@ __all__ = [
     "Mask",
     "Material",
     "Mean",
+    "MeanTemperature",
     "Model",
     "Offset",
     "Outcome",

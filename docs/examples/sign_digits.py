@@ -1,7 +1,7 @@
 """Four layers of signs on handwritten digits: every way to sharpen them, in one study.
 
-``python docs/examples/sign_digits.py`` takes about five minutes on two cores and leaves a report like that of a
-bridge in results/sign_digits/; ``--quick`` takes half a minute and learns less.
+``python docs/examples/sign_digits.py`` takes about five minutes on two cores and leaves a report like
+that of a bridge in results/sign_digits/; ``--quick`` takes half a minute and learns less.
 """
 
 from __future__ import annotations
@@ -12,14 +12,14 @@ from pathlib import Path
 
 import topopt as to
 from topopt.nets import StraightThrough, digits, sign_net
-from topopt.study import Comparison, FairStop, SharpAccuracy, Study, write_report
+from topopt.study import Comparison, SharpAccuracy, Study, write_report
 
 LAYERS = range(1, 5)
 RATE = 0.01
 
 
 def gates(schedule: to.Schedule, slower: bool = True) -> to.Continuation:
-    """Return one schedule for all gates, and a rate that falls as they sharpen: the same slope, the same step."""
+    """Return one schedule for all gates, and a rate that falls as they sharpen."""
     schedules: dict[str, to.Schedule] = {"code1.beta": schedule}
     schedules |= {f"code{layer}.beta": to.Follow("code1.beta") for layer in LAYERS if layer > 1}
     if slower:

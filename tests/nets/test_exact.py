@@ -7,10 +7,9 @@ import pytest
 
 from topopt import Chain
 from topopt.errors import InputError
-from topopt.nets import SignGate, sign_net
+from topopt.nets import Samples, SignGate, sign_net
 from topopt.nets.control import LinearQuadratic
 from topopt.nets.dirac import DiracGan
-from topopt.nets.net import Samples
 from topopt.nets.saliency import deletion, gradient, integrated, saliency_chain, softened
 
 

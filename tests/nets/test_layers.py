@@ -7,7 +7,7 @@ import pytest
 
 from topopt import check
 from topopt.errors import InputError
-from topopt.nets import Affine, Bend, CrossEntropy, SignGate, StraightThrough
+from topopt.nets import Affine, Bend, CrossEntropy, Samples, SignGate, StraightThrough
 from topopt.nets.layers import steepness
 
 
@@ -30,20 +30,21 @@ def test_an_affine_layer_pulls_back_to_its_own_weights_and_to_what_comes_in(rng)
 
 
 def test_the_first_layer_carries_its_data(rng):
-    data = rng.normal(size=(4, 3))
+    data = Samples(rng.normal(size=(4, 3)), np.arange(4))
     weights = rng.normal(size=8)
-    assert Affine(3, 2, 0, data)(weights) == pytest.approx(Affine(3, 2)(weights, data))
-    with pytest.raises(InputError, match=r"expected shape \(samples, 2\)"):
+    assert Affine(3, 2, 0, data)(weights) == pytest.approx(Affine(3, 2)(weights, data.inputs))
+    with pytest.raises(InputError, match=r"expected samples of 2 features, got Samples\(4 of 3 features\)"):
         Affine(2, 2, 0, data)
 
 
 def test_cross_entropy_is_the_log_of_the_right_share(rng):
     logits, labels = rng.normal(size=(5, 3)), np.array([0, 2, 1, 1, 0])
     shares = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    loss, pullback = CrossEntropy(labels).vjp(logits)
+    entropy = CrossEntropy(Samples(np.zeros((5, 1)), labels))
+    loss, pullback = entropy.vjp(logits)
     assert loss == pytest.approx(-np.log(shares[np.arange(5), labels]).mean())
     assert pullback(np.array(1.0))[0] == pytest.approx((shares - np.eye(3)[labels]) / 5)
-    assert np.isfinite(CrossEntropy(labels)(1e6 * logits))
+    assert np.isfinite(entropy(1e6 * logits))
 
 
 def test_a_slope_dies_without_being_rounded_to_nothing():

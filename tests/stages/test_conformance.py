@@ -15,9 +15,11 @@ from topopt import check
 from topopt.chain import Chain, Stage
 from topopt.fem import LoadCase, PointLoad, Structure, Support
 from topopt.grid import Domain, Grid
+from topopt.nets import Affine, Bend, CrossEntropy, Samples, SignGate, StraightThrough
 from topopt.regions import Ball, Box, Plane, Point
 from topopt.stages import (
     Compliance,
+    Conduction,
     Cone,
     Displacement,
     Equilibrium,
@@ -25,6 +27,7 @@ from topopt.stages import (
     Exponential,
     Helmholtz,
     Mean,
+    MeanTemperature,
     Offset,
     PreservingExponential,
     PreservingTanh,
@@ -47,12 +50,20 @@ BEAM = Structure(
         LoadCase("side", (PointLoad(Point((6.0, 5.0)), (1.0, 0.5)),), weight=0.5),
     ),
 )
+FED = Samples(np.arange(12.0).reshape(4, 3) / 9, np.array([0, 2, 1, 1]))
 DENSITY, MODULI, MOVED = (GRID.n_cells,), (GRID.n_cells,), (BEAM.n_dofs, 2)
 
 # A stage by name of its class: instances to test, with the shapes of what they read.
 STAGES: dict[str, list[tuple[Stage, tuple[int, ...]]]] = {
     "Compliance": [(Compliance(BEAM), MOVED)],
+    "Affine": [(Affine(3, 2, 1, FED), (12,))],
+    "Bend": [(Bend(0.7), DENSITY)],
+    "Conduction": [
+        (Conduction(Domain(GRID), sink=Plane(x=0.0)), MODULI),
+        (Conduction(PASSIVE, Point((0.0, 0.0)), Plane(x=6.0), 2.0, Box((2, 2), (4, 4)), 3.0), MODULI),
+    ],
     "Cone": [(Cone(Domain(GRID), 2.4), DENSITY), (Cone(PASSIVE, 2.4), DENSITY)],
+    "CrossEntropy": [(CrossEntropy(FED), (4, 3))],
     "Displacement": [
         (Displacement(BEAM, Point((6.0, 0.0)), (0.0, 1.0)), MOVED),
         (Displacement(BEAM, Plane(x=6.0), (1.0, 0.0), case="side"), MOVED),
@@ -62,14 +73,20 @@ STAGES: dict[str, list[tuple[Stage, tuple[int, ...]]]] = {
     "Exponential": [(Exponential(8.0), DENSITY), (Exponential(0.0), DENSITY)],
     "Helmholtz": [(Helmholtz(Domain(GRID), 2.4), DENSITY), (Helmholtz(PASSIVE, 2.4), DENSITY)],
     "Mean": [(Mean(Domain(GRID)), DENSITY), (Mean(PASSIVE), DENSITY), (Mean(GRID), DENSITY)],
+    "MeanTemperature": [
+        (MeanTemperature(PASSIVE), (GRID.n_nodes, 1)),
+        (MeanTemperature(Domain(GRID), Point((6.0, 0.0))), (GRID.n_nodes, 1)),
+    ],
     "Offset": [(Offset(8.0, 1.0, 2.4), DENSITY), (Offset(8.0, -1.0, 2.4), DENSITY)],
     "PreservingExponential": [(PreservingExponential(beta), DENSITY) for beta in (0.0, 1.0, 16.0)],
     "PreservingTanh": [(PreservingTanh(beta), DENSITY) for beta in (0.0, 1.0, 64.0)],
     "Ramp": [(Ramp(), DENSITY)],
     "SensitivityFilter": [(SensitivityFilter(PASSIVE, 2.4), DENSITY)],
+    "SignGate": [(SignGate(3.0), DENSITY)],
     "Simp": [(Simp(), DENSITY), (Simp(1.0), DENSITY)],
     "Ssp": [(Ssp(PASSIVE, 8.0), DENSITY), (Ssp(GRID, math.inf), DENSITY)],
     "Ssp2": [(Ssp2(PASSIVE, 8.0), DENSITY), (Ssp2(GRID, math.inf), DENSITY)],
+    "StraightThrough": [(StraightThrough(), DENSITY), (StraightThrough(2.0, math.inf), DENSITY)],
     "Surrogate": [(Surrogate(64.0), DENSITY), (Surrogate(math.inf, 0.4, 2.0), DENSITY)],
     "Tanh": [(Tanh(beta, eta), DENSITY) for beta in (0.0, 1.0, 64.0, 1e4) for eta in (0.0, 0.4, 1.0)],
 }

@@ -21,7 +21,7 @@ from topopt.files.selectors import names_in
 from topopt.files.spec import Spec, mapping
 from topopt.grid import Domain
 from topopt.solvers import Choice, choose
-from topopt.stages import Cone, Equilibrium
+from topopt.stages import Conduction, Cone, Equilibrium
 
 __all__ = ["Findings", "examined"]
 
@@ -139,13 +139,15 @@ def _volumes(spec: Spec, domain: Domain) -> Iterator[Mistake]:
 def _solver(spec: Spec, parts: Parts) -> tuple[Choice | None, list[Mistake]]:
     """Choose the solver of the first link that solves."""
     for item in spec.chain:
-        if not issubclass(item.cls, Equilibrium) or parts.structure is None:
+        stage = parts.stages.get(item.name)
+        body = stage.body if isinstance(stage, Conduction) else parts.structure
+        if not issubclass(item.cls, Equilibrium | Conduction) or body is None:
             continue
         request = item.values["solver"]
-        if isinstance(request, dict) and item.name not in parts.stages:
+        if stage is None and (isinstance(request, dict) or item.cls is Conduction):
             continue
         try:
-            return choose(parts.structure, solver_from(request)), []
+            return choose(body, solver_from(request)), []
         except (InputError, MissingDependencyError) as error:
             return None, [Mistake((*item.path, "solver"), str(error))]
     return None, []

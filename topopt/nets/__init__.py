@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from topopt.nets.digits import digits
 from topopt.nets.layers import Affine, Bend, CrossEntropy, SignGate, StraightThrough
-from topopt.nets.net import Net, Samples, sign_net
+from topopt.nets.net import Net, sign_net
+from topopt.nets.samples import Samples
 
 __all__ = [
     "Affine",

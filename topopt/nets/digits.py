@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from topopt.errors import MissingDependencyError
-from topopt.nets.net import Samples
+from topopt.nets.samples import Samples
 
 __all__ = ["digits"]
 

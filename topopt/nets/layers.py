@@ -6,22 +6,21 @@ is constant and lives in the first layer.
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from dataclasses import dataclass
 from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from topopt.chain import Pullback, Stage
 from topopt.errors import InputError
+from topopt.nets.samples import Samples
 from topopt.parameters import Array, NonNegative
 
 __all__ = ["Affine", "Bend", "CrossEntropy", "SignGate", "StraightThrough", "steepness"]
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class Affine(Stage):
     """``z = a W + b``, read from its own part of the weights.
 
@@ -31,19 +30,19 @@ class Affine(Stage):
         Width of what comes in and goes out.
     begin : int
         Where its weights begin; `size` of them are its own, W row by row and then b.
-    data : array, shape (samples, inputs), optional
+    fed : Samples, optional
         What it is fed with, if it is the first layer; it then reads the weights alone.
     """
 
     inputs: int
     outputs: int
     begin: int = 0
-    data: Array | None = None
+    fed: Samples | None = None
 
     def __post_init__(self) -> None:
-        """Refuse data of another width."""
-        if self.data is not None and (self.data.ndim != 2 or self.data.shape[1] != self.inputs):
-            raise InputError(f"Affine.data: expected shape (samples, {self.inputs}), got {self.data.shape}")
+        """Refuse samples of another width."""
+        if self.fed is not None and self.fed.inputs.shape[1] != self.inputs:
+            raise InputError(f"Affine.fed: expected samples of {self.inputs} features, got {self.fed}")
 
     @property
     def size(self) -> int:
@@ -53,7 +52,7 @@ class Affine(Stage):
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return z, shape (samples, outputs)."""
         weights = inputs[0]
-        a = self.data if self.data is not None else inputs[1]
+        a = self.fed.inputs if self.fed is not None else inputs[1]
         own = weights[self.begin : self.begin + self.size].reshape(self.inputs + 1, self.outputs)
 
         def pullback(v: Array) -> tuple[Array, ...]:
@@ -61,7 +60,7 @@ class Affine(Stage):
             at = self.begin + self.inputs * self.outputs
             passed[self.begin : at] = (a.T @ v).ravel()
             passed[at : self.begin + self.size] = v.sum(axis=0)
-            return (passed,) if self.data is not None else (passed, v @ own[:-1].T)
+            return (passed,) if self.fed is not None else (passed, v @ own[:-1].T)
 
         return a @ own[:-1] + own[-1], pullback
 
@@ -160,31 +159,31 @@ class Bend(Stage):
         return _bent(self.gain, z)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True)
 class CrossEntropy(Stage):
     """Mean cross-entropy of logits and classes.
 
     Parameters
     ----------
-    labels : array of int, shape (samples,)
-        The right classes.
+    samples : Samples
+        With the right classes.
     """
 
-    labels: NDArray[np.intp] = dataclasses.field(repr=False)
+    samples: Samples
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the loss."""
         (logits,) = inputs
-        rows = np.arange(len(logits))
+        rows, labels = np.arange(len(logits)), self.samples.labels
         shifted = logits - logits.max(axis=1, keepdims=True)
         log_share = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
         def pullback(v: Array) -> tuple[Array]:
             passed = np.exp(log_share)
-            passed[rows, self.labels] -= 1.0
+            passed[rows, labels] -= 1.0
             return (passed * (v / len(logits)),)
 
-        return np.asarray(-log_share[rows, self.labels].mean()), pullback
+        return np.asarray(-log_share[rows, labels].mean()), pullback
 
 
 def _bent(beta: float, z: Array) -> tuple[Array, Pullback]:

@@ -7,46 +7,17 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from topopt.chain import Chain, Link, Stage
-from topopt.errors import InputError
 from topopt.evaluation import Bounds, Evaluation
 from topopt.nets.layers import Affine, CrossEntropy, SignGate
+from topopt.nets.samples import Samples
 from topopt.parameters import Array, Positive, checked
 from topopt.signals import signals
 
-__all__ = ["Net", "Samples", "sign_net"]
+__all__ = ["Net", "sign_net"]
 
 LOGITS, LOSS = "logits", "loss"
-
-
-@dataclass(frozen=True, eq=False)
-class Samples:
-    """What a net learns from, and what it is judged by.
-
-    Attributes
-    ----------
-    inputs : array, shape (samples, features)
-        One row a sample.
-    labels : array of int, shape (samples,)
-        Classes, from 0.
-    """
-
-    inputs: Array
-    labels: NDArray[np.intp]
-
-    def __post_init__(self) -> None:
-        """Refuse rows without a class."""
-        if self.inputs.ndim != 2 or self.labels.shape != self.inputs.shape[:1]:
-            raise InputError(
-                f"samples: {self.labels.shape} labels do not fit inputs of shape {self.inputs.shape}"
-            )
-
-    @property
-    def classes(self) -> int:
-        """How many classes there are."""
-        return int(self.labels.max()) + 1
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,7 +102,7 @@ def _right(chain: Chain, logits: Array) -> float:
     """Return the share of logits whose largest is the right one."""
     loss = chain[LOSS].stage
     assert isinstance(loss, CrossEntropy)
-    return float((logits.argmax(axis=1) == loss.labels).mean())
+    return float((logits.argmax(axis=1) == loss.samples.labels).mean())
 
 
 def sign_net(
@@ -158,7 +129,7 @@ def sign_net(
         start += [random.normal(size=inputs * outputs) / np.sqrt(inputs), np.zeros(outputs)]
 
     def chain(samples: Samples) -> Chain:
-        first = Affine(widths[0], widths[1], 0, samples.inputs)
+        first = Affine(widths[0], widths[1], 0, samples)
         links = [Link("score1", first, "weights"), Link("code1", gate)]
         for number, layer in enumerate(layers[1:-1], 2):
             links += [
@@ -166,7 +137,7 @@ def sign_net(
                 Link(f"code{number}", gate),
             ]
         links.append(Link(LOGITS, layers[-1], ("weights", links[-1].name)))
-        return Chain((*links, Link(LOSS, CrossEntropy(samples.labels))), source="weights")
+        return Chain((*links, Link(LOSS, CrossEntropy(samples))), source="weights")
 
     return Net(chain(train), np.concatenate(start), chain(held_out))
 

@@ -83,7 +83,7 @@ def saliency_chain(net: Net, weights: Array, label: int) -> Chain:
     for link in net.chain.upto(LOGITS):
         stage = link.stage
         if isinstance(stage, Affine):
-            stage = _Fixed(dataclasses.replace(stage, data=None), weights)
+            stage = _Fixed(dataclasses.replace(stage, fed=None), weights)
         links.append(Link(link.name, stage))
     return Chain((*links, Link("logit", _Entry(label))), source="input")
 

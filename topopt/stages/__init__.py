@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from topopt.stages.equilibrium import Equilibrium
 from topopt.stages.filters import Cone, SensitivityFilter
+from topopt.stages.heat import Conduction, MeanTemperature
 from topopt.stages.helmholtz import Helmholtz
 from topopt.stages.interpolation import Ramp, Simp
 from topopt.stages.offset import Offset, erosion_threshold
@@ -15,6 +16,7 @@ from topopt.stages.surrogate import Surrogate
 
 __all__ = [
     "Compliance",
+    "Conduction",
     "Cone",
     "Displacement",
     "Equilibrium",
@@ -22,6 +24,7 @@ __all__ = [
     "Exponential",
     "Helmholtz",
     "Mean",
+    "MeanTemperature",
     "Offset",
     "PreservingExponential",
     "PreservingTanh",

@@ -17,8 +17,9 @@ from topopt.fem.sanity import require_held
 from topopt.fem.structure import Structure
 from topopt.parameters import Array
 from topopt.solvers import Multigrid, Solver, choose
-from topopt.solvers.protocol import Factor, IterativeFactor
+from topopt.solvers.protocol import Factor
 from topopt.solves import current
+from topopt.stages.states import solved
 from topopt.threads import each
 
 __all__ = ["Equilibrium"]
@@ -75,7 +76,7 @@ class Equilibrium(Stage):
         if isinstance(solver, Multigrid):
             solver = solver.at(current().progress)
         factor = _factored(operator, solver)
-        displacements = _solved(factor, structure.forces)
+        displacements = solved(factor, structure.forces)
         if float(moduli.min()) < CONTRAST * float(moduli.max()):
             _require_balance(operator, structure.forces, displacements)
 
@@ -114,20 +115,6 @@ def _factored(operator: StiffnessOperator, solver: Solver) -> Factor:
         return solver.factor(operator)
     except SingularSystemError as error:
         raise SingularSystemError(f"{error}; {_advice(operator.moduli)}") from error
-
-
-def _solved(factor: Factor, rhs: Array) -> Array:
-    """Solve; what iterates begins with the state of the evaluation before, and leaves its own."""
-    if not isinstance(factor, IterativeFactor):
-        return factor.solve(rhs)
-    solves = current()
-    found = factor.solve(rhs, solves.guess(rhs.shape))
-    solves.states.append(found)
-    solves.iterations += factor.work.iterations
-    solves.climbs += factor.work.climbs
-    solves.tolerance = max(solves.tolerance, factor.work.tolerance)
-    solves.error = max(solves.error, factor.work.error)
-    return found
 
 
 def _require_balance(operator: StiffnessOperator, forces: Array, displacements: Array) -> None:
@@ -176,7 +163,7 @@ def _adjoint(
             unknown.append(case)
         adjoint.append((multiple or 0.0, right))
     if unknown:
-        for case, left in zip(unknown, _solved(factor, wanted[:, unknown]).T, strict=True):
+        for case, left in zip(unknown, solved(factor, wanted[:, unknown]).T, strict=True):
             adjoint[case] = (1.0, left)
     return adjoint
 
