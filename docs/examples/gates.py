@@ -73,7 +73,7 @@ def main() -> None:
         problem = read(BENCHMARKS / f"{name}.yaml").problem
         study = to.Study({name: problem}, continuations, to.Starts(perturbed=starts))
         outcomes += study.run(Path("results") / "gates" / name)
-    comparison = to.Comparison(tuple(outcomes), default="survival gate")
+    comparison = to.Comparison(tuple(outcomes))
     print("| rival | above best, mean | worst | solves to 5 %, M_nd < 2 %, on each |")
     print("| :-- | --: | --: | :-- |")
     for standing in comparison.standings():

@@ -25,18 +25,22 @@ from topopt.stages import (
     Equilibrium,
     Eroding,
     Exponential,
+    Extruded,
     Helmholtz,
     Mean,
     MeanTemperature,
     Offset,
     PreservingExponential,
     PreservingTanh,
+    Printed,
     Ramp,
+    Repeated,
     SensitivityFilter,
     Simp,
     Ssp,
     Ssp2,
     Surrogate,
+    Symmetric,
     Tanh,
 )
 
@@ -71,6 +75,7 @@ STAGES: dict[str, list[tuple[Stage, tuple[int, ...]]]] = {
     "Equilibrium": [(Equilibrium(BEAM), MODULI)],
     "Eroding": [(Eroding(8.0), DENSITY), (Eroding(0.0), DENSITY)],
     "Exponential": [(Exponential(8.0), DENSITY), (Exponential(0.0), DENSITY)],
+    "Extruded": [(Extruded(Domain(GRID), "y"), DENSITY)],
     "Helmholtz": [(Helmholtz(Domain(GRID), 2.4), DENSITY), (Helmholtz(PASSIVE, 2.4), DENSITY)],
     "Mean": [(Mean(Domain(GRID)), DENSITY), (Mean(PASSIVE), DENSITY), (Mean(GRID), DENSITY)],
     "MeanTemperature": [
@@ -80,7 +85,9 @@ STAGES: dict[str, list[tuple[Stage, tuple[int, ...]]]] = {
     "Offset": [(Offset(8.0, 1.0, 2.4), DENSITY), (Offset(8.0, -1.0, 2.4), DENSITY)],
     "PreservingExponential": [(PreservingExponential(beta), DENSITY) for beta in (0.0, 1.0, 16.0)],
     "PreservingTanh": [(PreservingTanh(beta), DENSITY) for beta in (0.0, 1.0, 64.0)],
+    "Printed": [(Printed(Domain(GRID), up), DENSITY) for up in ("+y", "-x")],
     "Ramp": [(Ramp(), DENSITY)],
+    "Repeated": [(Repeated(Domain(GRID), "x", 3), DENSITY)],
     "SensitivityFilter": [(SensitivityFilter(PASSIVE, 2.4), DENSITY)],
     "SignGate": [(SignGate(3.0), DENSITY)],
     "Simp": [(Simp(), DENSITY), (Simp(1.0), DENSITY)],
@@ -88,6 +95,7 @@ STAGES: dict[str, list[tuple[Stage, tuple[int, ...]]]] = {
     "Ssp2": [(Ssp2(PASSIVE, 8.0), DENSITY), (Ssp2(GRID, math.inf), DENSITY)],
     "StraightThrough": [(StraightThrough(), DENSITY), (StraightThrough(2.0, math.inf), DENSITY)],
     "Surrogate": [(Surrogate(64.0), DENSITY), (Surrogate(math.inf, 0.4, 2.0), DENSITY)],
+    "Symmetric": [(Symmetric(PASSIVE, "xy"), DENSITY)],
     "Tanh": [(Tanh(beta, eta), DENSITY) for beta in (0.0, 1.0, 64.0, 1e4) for eta in (0.0, 0.4, 1.0)],
 }
 

@@ -7,6 +7,7 @@ from topopt.stages.filters import Cone, SensitivityFilter
 from topopt.stages.heat import Conduction, MeanTemperature
 from topopt.stages.helmholtz import Helmholtz
 from topopt.stages.interpolation import Ramp, Simp
+from topopt.stages.making import Extruded, Printed, Repeated, Symmetric
 from topopt.stages.offset import Offset, erosion_threshold
 from topopt.stages.preserving import PreservingExponential, PreservingTanh
 from topopt.stages.projections import Eroding, Exponential, Tanh
@@ -22,18 +23,22 @@ __all__ = [
     "Equilibrium",
     "Eroding",
     "Exponential",
+    "Extruded",
     "Helmholtz",
     "Mean",
     "MeanTemperature",
     "Offset",
     "PreservingExponential",
     "PreservingTanh",
+    "Printed",
     "Ramp",
+    "Repeated",
     "SensitivityFilter",
     "Simp",
     "Ssp",
     "Ssp2",
     "Surrogate",
+    "Symmetric",
     "Tanh",
     "erosion_threshold",
 ]

@@ -44,8 +44,8 @@ class Conduction(Stage):
     film : float
         Heat that the fluid takes in all per degree, shared equally by the nodes.
     source : Region, optional
-        Where heat is made: evenly in its cells (of a plane the nearest layer, of a point the nearest one), or,
-        if it holds none, at its nodes; everywhere if left out.
+        Where heat is made: evenly in its cells (of a plane the nearest layer, of a point the nearest), or
+        at its nodes, if it holds no cell; everywhere if left out.
     power : float
         Heat that is made in all, per time.
     conductivity : float
