@@ -15,7 +15,7 @@ from topopt.nets import StraightThrough, digits, sign_net
 from topopt.study import Comparison, SharpAccuracy, Study, write_report
 
 LAYERS = range(1, 5)
-RATE = 0.01
+RATE = 0.02
 
 
 def gates(schedule: to.Schedule, slower: bool = True) -> to.Continuation:

@@ -249,6 +249,16 @@ class Dual:
         good = np.all(left <= TOLERANCE * self.size) and np.all(-left * multipliers <= TOLERANCE * work)
         return self.solution(multipliers, mu) if good else None
 
+    def idle(self) -> Solution | None:
+        """Return the solution if no constraint binds, None if one does or there are rivals.
+
+        Where the objective has died on many variables, these jump at the first touch of a multiplier, and no
+        Newton step finds the way between.
+        """
+        if self.problem.rivals:
+            return None
+        return self.closed(1e-14 * self.steep / self.size, 1e-16 * self.steep)
+
     def ended(self, mu: float, multipliers: Array) -> bool:
         """Tell whether the barrier is small enough beside the multipliers."""
         return mu <= max(1e-14 * self.steep, TOLERANCE * float(multipliers @ self.size) / multipliers.size)

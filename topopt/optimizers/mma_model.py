@@ -199,6 +199,8 @@ def heights(evaluation: Evaluation) -> Array:
 def solved(problem: Subproblem, start: Array) -> Solution:
     """Solve a subproblem on its dual, which is quick, or where that has sharp kinks by interior points.
 
+    Where neither gets through, no constraint may bind at all.
+
     Parameters
     ----------
     problem : Subproblem
@@ -215,7 +217,7 @@ def solved(problem: Subproblem, start: Array) -> Solution:
     if m == 0:
         return Solution(problem.minimiser(np.zeros(0)), np.zeros(0), np.zeros(0))
     dual = Dual.of(problem)
-    solution = dual.climbed(start) or solve_interior(problem, dual)
+    solution = dual.climbed(start) or solve_interior(problem, dual) or dual.idle()
     if solution is None:
         raise NumericalError(
             f"MMA: the subproblem ({problem.gradient.size} variables, {m} rows) could not be solved; "

@@ -35,10 +35,12 @@ BALANCE = 1e-3
 class Equilibrium(Stage):
     """Static equilibrium K(E) u = f of every load case, K = sum_e E_e k0_e + springs.
 
-    Input: moduli relative to the full material, shape (n_cells,), none negative. Output: displacements,
+    Input: moduli relative to the full material, shape (n_cells,), none negative; and, if it reads a second
+    name, forces that the design brings along (`SelfWeight`), shape (n_dofs, n_cases). Output: displacements,
     shape (n_dofs, n_cases), zero on fixed components. The pullback of a cotangent v solves K lambda = v with
-    the same factor, and dE_e = -sum over cases of lambda_e^T k0 u_e. Where v is a multiple of the case's own
-    forces (as for the compliance), lambda is that multiple of u and nothing is solved.
+    the same factor; dE_e = -sum over cases of lambda_e^T k0 u_e, and lambda is the derivative by the forces.
+    Where v is a multiple of the case's own forces (as for the compliance), lambda is that multiple of u and
+    nothing is solved.
 
     Source: Bendsøe & Sigmund, Topology Optimization, 2004, section 1.2, doi:10.1007/978-3-662-05086-6.
 
@@ -67,8 +69,9 @@ class Equilibrium(Stage):
         TooLargeError
             If the factorisation would not fit into memory.
         """
-        (moduli,) = inputs
+        moduli, *brought = inputs
         structure = self.structure
+        forces = _total(structure, brought)
         operator = StiffnessOperator(structure, moduli)
         _require_usable(moduli)
         require_held(structure, moduli)
@@ -76,19 +79,36 @@ class Equilibrium(Stage):
         if isinstance(solver, Multigrid):
             solver = solver.at(current().progress)
         factor = _factored(operator, solver)
-        displacements = solved(factor, structure.forces)
+        displacements = solved(factor, forces)
         if float(moduli.min()) < CONTRAST * float(moduli.max()):
-            _require_balance(operator, structure.forces, displacements)
+            _require_balance(operator, forces, displacements)
 
-        def pullback(cotangent: Array) -> tuple[Array]:
+        def pullback(cotangent: Array) -> tuple[Array, ...]:
             total = np.zeros(len(moduli))
-            adjoint = _adjoint(structure, factor, displacements, cotangent)
+            adjoint = _adjoint(structure, factor, (forces, displacements), cotangent)
             for (share, left), right in zip(adjoint, displacements.T, strict=True):
                 if share and np.any(left):
                     _subtract(total, share, energies(structure, left, right))
-            return (total,)
+            if not brought:
+                return (total,)
+            return total, np.stack([share * left for share, left in adjoint], axis=1)
 
         return displacements, pullback
+
+
+def _total(structure: Structure, brought: list[Array]) -> Array:
+    """Return all forces: the structure's, and those that the design brings along."""
+    if not brought:
+        return structure.forces
+    (more,) = brought
+    if more.shape != structure.forces.shape:
+        raise InputError(
+            f"Equilibrium: expected forces of shape {structure.forces.shape} as its second input, "
+            f"got {more.shape}"
+        )
+    total = structure.forces + more
+    total[_fixed(structure)] = 0.0
+    return total
 
 
 def _require_usable(moduli: Array) -> None:
@@ -147,18 +167,21 @@ def _subtract(total: Array, share: float, part: Array) -> None:
 
 
 def _adjoint(
-    structure: Structure, factor: Factor, displacements: Array, cotangent: Array
+    structure: Structure, factor: Factor, state: tuple[Array, Array], cotangent: Array
 ) -> list[tuple[float, Array]]:
     """Solve K lambda = cotangent, column by column only where the answer is not known already.
 
-    Returns for each case a number and a vector; lambda is their product.
+    The state are forces and displacements. Returns for each case a number and a vector; lambda is their
+    product.
     """
+    forces, displacements = state
     wanted = np.array(cotangent)
     wanted[_fixed(structure)] = 0.0
     adjoint, unknown = [], []
-    columns = zip(wanted.T, structure.forces.T, _loaded(structure), displacements.T, strict=True)
-    for case, (vector, forces, largest, right) in enumerate(columns):
-        multiple = _multiple(vector, forces, largest)
+    loaded = _loaded(structure) if forces is structure.forces else _largest(forces)
+    columns = zip(wanted.T, forces.T, loaded, displacements.T, strict=True)
+    for case, (vector, own, largest, right) in enumerate(columns):
+        multiple = _multiple(vector, own, largest)
         if multiple is None:
             unknown.append(case)
         adjoint.append((multiple or 0.0, right))
@@ -179,7 +202,12 @@ def _fixed(structure: Structure) -> NDArray[np.intp]:
 @functools.lru_cache(maxsize=8)
 def _loaded(structure: Structure) -> tuple[int, ...]:
     """Return the component with the largest force, case by case."""
-    return tuple(int(np.argmax(np.abs(column))) for column in structure.forces.T)
+    return _largest(structure.forces)
+
+
+def _largest(forces: Array) -> tuple[int, ...]:
+    """Return the component with the largest force, case by case."""
+    return tuple(int(np.argmax(np.abs(column))) for column in forces.T)
 
 
 def _multiple(vector: Array, of: Array, largest: int) -> float | None:

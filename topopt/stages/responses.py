@@ -17,14 +17,15 @@ from topopt.parameters import Array
 from topopt.regions import Region
 from topopt.threads import each, summed
 
-__all__ = ["Compliance", "Displacement", "Mean"]
+__all__ = ["Compliance", "Displacement", "Mean", "SelfWeight"]
 
 
 @dataclass(frozen=True)
 class Compliance(Stage):
     """Work of the loads, sum over cases of weight * f^T u.
 
-    Input: displacements, shape (n_dofs, n_cases). Output: shape (), force times length.
+    Input: displacements, shape (n_dofs, n_cases), and, if it reads a second name, forces that the design
+    brings along (`SelfWeight`), of the same shape. Output: shape (), force times length.
 
     Parameters
     ----------
@@ -32,15 +33,19 @@ class Compliance(Stage):
         Its forces and weights.
     """
 
-    linear: ClassVar[bool] = True
-
     structure: Structure
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the compliance and its pullback."""
-        (displacements,) = inputs
+        displacements, *brought = inputs
         weights, forces = self.structure.weights, self.structure.forces
-        return _weighted(self, displacements, forces if (weights == 1.0).all() else forces * weights)
+        if not brought:
+            return _weighted(self, displacements, forces if (weights == 1.0).all() else forces * weights)
+        (more,) = brought
+        if more.shape != forces.shape:
+            raise _misfit(self, more, forces.shape)
+        value, pullback = _weighted(self, displacements, (forces + more) * weights)
+        return value, lambda v: (*pullback(v), displacements * (weights * float(v)))
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,71 @@ class Mean(Stage):
             return (spread,)
 
         return np.asarray(sum(each(part, void.size)) / counted), pullback
+
+
+@dataclass(frozen=True)
+class SelfWeight(Stage):
+    """Forces of the material's own weight, or of any acceleration, at the nodes.
+
+    Input: densities, shape (n_cells,). Output: shape (n_dofs, n_cases), the same in every case; zero on fixed
+    components. `Equilibrium` and `Compliance` read it beside what they always read. A stiffness that falls
+    faster than the weight (`Simp`) makes near-void material sag without end; `Ramp` does not, if its `e_min`
+    is not far below 1e-6.
+
+    Parameters
+    ----------
+    structure : Structure
+        Its grid, cases and supports.
+    per_volume : tuple of float
+        Weight of the full material: force per volume, in 2-D per area and thickness.
+
+    Raises
+    ------
+    InputError
+        If the weight does not fit the grid.
+
+    References
+    ----------
+    Bruyneel and Duysinx 2005, doi:10.1007/s00158-004-0484-y
+    """
+
+    linear: ClassVar[bool] = True
+
+    structure: Structure
+    per_volume: tuple[float, ...] = (0.0, -1.0)
+
+    def __post_init__(self) -> None:
+        """Normalise the weight and refuse one that does not fit."""
+        super().__post_init__()
+        given, ndim = tuple(float(value) for value in self.per_volume), self.structure.ndim
+        if len(given) != ndim or not all(map(math.isfinite, given)):
+            raise InputError(f"SelfWeight.per_volume: expected {ndim} finite numbers, got {given}")
+        object.__setattr__(self, "per_volume", given)
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the forces and their pullback."""
+        (density,) = inputs
+        structure = self.structure
+        grid = structure.grid
+        if density.shape != (grid.n_cells,):
+            raise _misfit(self, density, (grid.n_cells,))
+        thickness = structure.material.thickness if grid.ndim == 2 else 1.0
+        table = grid.cell_nodes
+        share = float(np.prod(grid.spacing)) * thickness / table.shape[1]
+        free = np.zeros(structure.n_dofs, dtype=bool)
+        free[structure.free] = True
+        held = ~free.reshape(grid.n_nodes, grid.ndim)
+        mass = np.bincount(table.ravel(), np.repeat(density * share, table.shape[1]), grid.n_nodes)
+        forces = np.outer(mass, self.per_volume)
+        forces[held] = 0.0
+        cases = len(structure.cases)
+
+        def pullback(v: Array) -> tuple[Array]:
+            along = v.sum(axis=1).reshape(grid.n_nodes, grid.ndim)
+            along = np.where(held, 0.0, along) @ np.array(self.per_volume)
+            return (along[table].sum(axis=1) * share,)
+
+        return np.repeat(forces.reshape(-1, 1), cases, axis=1), pullback
 
 
 def _weighted(stage: Stage, given: Array, weights: Array) -> tuple[Array, Pullback]:
