@@ -22,6 +22,11 @@ HERE = Path(__file__).parent
 SHOWN = {
     "bridge": ("problem.png", "convergence.png", "vanishing.png", "densities.png"),
     "bridge_3d": ("problem.png", "design.png"),
+    "heat_sink": ("design.png",),
+    "inverter": ("design.png",),
+    "gripper": ("design.png",),
+    "arch": ("design.png",),
+    "mbb_printed": ("design.png",),
 }
 WIDTH = 1000
 STAGES = ("physical", "filtered", "design")
@@ -40,6 +45,10 @@ def main() -> None:
             for name in names:
                 kept(Path(scratch, problem, name), target / f"{problem}_{name}")
         first_screen(Path(scratch, "bridge")).savefig(target / "bridge.png")
+        nets = [sys.executable, str(HERE / "examples" / "sign_digits.py")]
+        subprocess.run(nets, check=True, cwd=scratch)
+        strips = Path(scratch, "results", "sign_digits", "figures", "start-0-strips.png")
+        kept(strips, target / "nets_strips.png")
     paths().savefig(target / "nets_paths.png")
     transition().savefig(target / "nets_transition.png")
 

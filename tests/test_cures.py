@@ -106,7 +106,7 @@ def test_what_would_have_changed_nothing_or_acts_already_is_no_cure(history):
 
 def test_the_survival_gate_is_not_told_to_take_its_own_guard():
     """It stands where its guard stops it, and the interface becomes thinner all the same."""
-    gate = to.Continuation({BETA: to.Survival(start=8.0)})
+    gate = to.Continuation({BETA: to.Survival(start=8.0, growth=0.08)})
     history = to.History()
     for number in range(1, 60):
         history.append(

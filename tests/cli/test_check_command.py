@@ -88,11 +88,11 @@ def test_a_test_that_takes_long_says_so_beforehand(problem: Path) -> None:
     job = read(problem, ["grid.cells=[40,20]"])
     assert job.choice is not None
     slow = dataclasses.replace(job, choice=dataclasses.replace(job.choice, seconds_estimated=20.0))
-    assert announced(slow, "compliance", 3) == (
+    assert announced(slow, slow.design, "compliance", 3) == (
         "testing the gradient of compliance ... 51 evaluations, roughly 17 min; sooner on a coarser grid "
         "(--set grid.cells=[10,8]), skipped by --no-taylor"
     )
-    assert announced(slow, "volume", 3) == "testing the gradient of volume ..."
+    assert announced(slow, slow.design, "volume", 3) == "testing the gradient of volume ..."
 
 
 def test_all_mistakes_at_once(topopt: Any, problem: Path) -> None:

@@ -16,6 +16,8 @@ from topopt.errors import MissingDependencyError
 from topopt.files import Job, read
 from topopt.history import History
 from topopt.parameters import Array
+from topopt.problem import Problem
+from topopt.run import model_parameters
 
 __all__ = ["announced", "check_file"]
 
@@ -27,6 +29,8 @@ STEEP = 64.0
 """Above this sharpness most cells of a random design are black or white already, and pass nothing on."""
 STEEPEST = 1024.0
 """What stands for an end that is steeper still, such as an infinite one."""
+SHORT = 0.01
+"""Largest step of a model's Taylor test, along a random direction."""
 SPREAD = 0.2
 """Largest deviation of a density of the random design: at 0 and 1 a step would leave the bounds."""
 
@@ -39,15 +43,39 @@ def check_file(file: Path, overrides: Sequence[str], results: Path, taylor: bool
     say(f"{file}: no mistakes")
     for warning in job.warnings:
         say(f"warning: {warning}")
-    for line in _described(job):
+    problem = job.design
+    if problem is None:
+        say(f"{job.name}: {len(job.problem.initial())} variables, at most {job.stop.iterations} iterations")
+        say(f"parameters: {', '.join(job.problem.parameters()) or 'none'}")
+        return _model_tested(job) if taylor else 0
+    for line in _described(job, problem):
         say(line)
-    _sketched(job, results)
-    return _tested(job) if taylor else 0
+    _sketched(job, problem, results)
+    return _tested(job, problem) if taylor else 0
 
 
-def _described(job: Job) -> list[str]:
+def _model_tested(job: Job) -> int:
+    """Run the Taylor test of a model's objective where it begins, at the parameters that come first."""
+    from topopt import check
+
+    model, rng = job.problem, np.random.default_rng(0)
+    setting = model_parameters(job.continuation.at(History()))
+    x, bounds = model.initial(), model.bounds()
+    say("testing the gradient of the objective ...")
+    direction = rng.normal(size=x.size) * np.minimum(bounds.ranges, 1.0)
+    evaluation = model.evaluate(x, setting)
+    test = check.taylor(
+        lambda at: model.evaluate(at, setting).objective, x, evaluation.gradient, direction, step=SHORT
+    )
+    say(str(test))
+    if not test.ok:
+        say("The gradient is wrong, or replaced on purpose (straight-through): look at the model's slopes.")
+    return 0 if test.ok else FAILED
+
+
+def _described(job: Job, problem: Problem) -> list[str]:
     """Return what will be run, in a few lines."""
-    problem, grid = job.problem, job.problem.grid
+    grid = problem.grid
     cells, edges = (" x ".join(f"{n:.4g}" for n in numbers) for numbers in (grid.cells, grid.spacing))
     lines = [
         f"{job.name}: {cells} cells of {edges}, {len(problem.initial())} of them designed",
@@ -63,7 +91,7 @@ def _described(job: Job) -> list[str]:
     return lines
 
 
-def _sketched(job: Job, results: Path) -> None:
+def _sketched(job: Job, problem: Problem, results: Path) -> None:
     """Draw supports, loads and regions."""
     if job.structure is None:
         return
@@ -72,25 +100,25 @@ def _sketched(job: Job, results: Path) -> None:
     path = results / "checks" / f"{job.name}.png"
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        figures.save(figures.sketch(job.structure, job.problem.domain), path)
+        figures.save(figures.sketch(job.structure, problem.domain), path)
     except MissingDependencyError as error:
         say(f"sketch not drawn: {error}")
         return
     say(f"sketch of supports, loads and regions: {path}")
 
 
-def _tested(job: Job) -> int:
+def _tested(job: Job, problem: Problem) -> int:
     """Run the Taylor test of the objective and of every limited response, soft and sharp."""
     from topopt import check
 
-    problem, rng = job.problem, np.random.default_rng(0)
-    settings = _settings(job)
+    rng = np.random.default_rng(0)
+    settings = _settings(job, problem)
     code = 0
     for response in dict.fromkeys([*problem.objectives, *problem.limits]):
-        say(announced(job, response, len(settings)))
+        say(announced(job, problem, response, len(settings)))
         reports = [
             check.chain(
-                problem.chain, response, _design(job, response, setting, rng), rng, settings=[setting]
+                problem.chain, response, _design(problem, response, setting, rng), rng, settings=[setting]
             )
             for setting in settings
         ]
@@ -103,9 +131,9 @@ def _tested(job: Job) -> int:
     return code
 
 
-def _design(job: Job, response: str, setting: Mapping[str, float], rng: np.random.Generator) -> Array:
+def _design(problem: Problem, response: str, setting: Mapping[str, float], rng: np.random.Generator) -> Array:
     """Return a random design, shape (n_cells,), that leaves the projections of a response half grey."""
-    sharp = [link for link in job.problem.chain.upto(response) if link.stage.sharp]
+    sharp = [link for link in problem.chain.upto(response) if link.stage.sharp]
     beta = max((setting.get(f"{link.name}.beta", 0.0) for link in sharp), default=0.0)
     centre = 0.5
     if beta > STEEP:
@@ -113,27 +141,27 @@ def _design(job: Job, response: str, setting: Mapping[str, float], rng: np.rando
     # The steeper the projection is, the nearer to its threshold a density has to be.
     spread = SPREAD * min(1.0, STEEP / beta) if beta > 0 else SPREAD
     # Passive cells, too.
-    return np.asarray(centre + spread * rng.uniform(-1.0, 1.0, job.problem.grid.n_cells))
+    return np.asarray(centre + spread * rng.uniform(-1.0, 1.0, problem.grid.n_cells))
 
 
-def announced(job: Job, response: str, settings: int) -> str:
+def announced(job: Job, problem: Problem, response: str, settings: int) -> str:
     """Say which gradient is tested, and how long that may take if states are solved for it."""
     text = f"testing the gradient of {response} ..."
-    solved = any(link.stage.costly for link in job.problem.chain.upto(response))
+    solved = any(link.stage.costly for link in problem.chain.upto(response))
     if not solved or job.choice is None:
         return text
     count = EVALUATIONS * settings
     seconds = count * job.choice.seconds_estimated
     text += f" {count} evaluations, roughly {duration(seconds)}"
     if seconds > LONG:
-        coarse = ",".join(str(max(8, n // 4)) for n in job.problem.grid.cells)
+        coarse = ",".join(str(max(8, n // 4)) for n in problem.grid.cells)
         text += f"; sooner on a coarser grid (--set grid.cells=[{coarse}]), skipped by --no-taylor"
     return text
 
 
-def _settings(job: Job) -> list[dict[str, float]]:
+def _settings(job: Job, problem: Problem) -> list[dict[str, float]]:
     """Return the scheduled parameters of the chain at their start, half way (by ratio) and at their end."""
-    scheduled, known = job.continuation.at(History()), job.problem.chain.parameters()
+    scheduled, known = job.continuation.at(History()), problem.chain.parameters()
     starts = {name: value for name, value in scheduled.items() if name in known}
     finals = {name: _final(job.continuation, name) for name in starts}
     ends = {name: min(v, max(STEEPEST, starts[name])) for name, v in finals.items()}

@@ -62,17 +62,18 @@ def draw(
     """
     from topopt import figures
 
-    grid = job.problem.grid
+    problem = job.design
     frames = list(read_frames(folder / "frames"))
     figure_of: dict[str, Callable[[], Any]] = {
         "convergence.png": lambda: figures.convergence(history),
-        "vanishing.png": lambda: figures.vanishing(history),
     }
-    if job.structure is not None:
+    if history[-1].stages:
+        figure_of["vanishing.png"] = lambda: figures.vanishing(history)
+    if problem is not None and job.structure is not None:
         structure = job.structure
-        figure_of["problem.png"] = lambda: figures.sketch(structure, job.problem.domain)
-    if isinstance(picture, Design):
-        figure_of["design.png"] = lambda: figures.design(grid, picture.density, domain=job.problem.domain)
+        figure_of["problem.png"] = lambda: figures.sketch(structure, problem.domain)
+    if problem is not None and isinstance(picture, Design):
+        figure_of["design.png"] = lambda: figures.design(problem.grid, picture.density, domain=problem.domain)
     if len(frames) > 1:
         figure_of["densities.png"] = lambda: figures.densities(_flat(frames))
     for name, build in figure_of.items():
@@ -80,13 +81,15 @@ def draw(
             figures.save(build(), file(name))
         except MissingDependencyError as error:
             say(f"{name} not drawn: {error}")
-    if len(frames) > 1:
-        figures.animate(grid, _flat(frames), file("design.gif"), history)
+    if problem is not None and len(frames) > 1:
+        figures.animate(problem.grid, _flat(frames), file("design.gif"), history)
 
 
 def _latest(path: Path, job: Job) -> Design | None:
     """Return the last design that the folder holds: the finished one, or the last frame."""
-    grid, finished = job.problem.grid, path / "design.npz"
+    if job.design is None:
+        return None
+    grid, finished = job.design.grid, path / "design.npz"
     if finished.is_file():
         with np.load(finished, allow_pickle=False) as arrays:
             return Design(grid, arrays["density"].ravel())

@@ -15,6 +15,7 @@ from topopt.diagnosis import TOLERANCE, diagnose
 from topopt.errors import InputError, RunFolderError
 from topopt.files import Job, Plan, Recording, RunFolder, parse, read, read_about, read_history, read_problem
 from topopt.kernels.announcing import announced
+from topopt.problem import Problem
 from topopt.run import Step, model_parameters
 
 __all__ = ["resume_folder", "run_file"]
@@ -89,7 +90,8 @@ def _last(job: Job, folder: RunFolder, shown: Reporter) -> Step:
     before = len(folder.history)
     if before:
         shown.say(f"{folder.path}: {before} iterations are on record")
-    shown.wait("preparing: neighbours, sparsity pattern, ordering of the unknowns ...")
+    if job.design is not None:
+        shown.wait("preparing: neighbours, sparsity pattern, ordering of the unknowns ...")
     request = Request()
     with handled(request), announced(_once(shown)):
         for step in folder.steps(job.problem, job.optimizer, job.continuation, job.stop):
@@ -121,7 +123,7 @@ def _finished(job: Job, folder: RunFolder, last: Step, shown: Reporter, figures:
     shown.wait("writing the design ...")
     text = diagnose(last.history, last.reason, job.problem.parameters())
     folder.write_text("diagnosis.txt", text + "\n")
-    for sentence in folder.finish(last, _plan(job, last)):
+    for sentence in folder.finish(last, _plan(job, job.design, last) if job.design else None):
         if "not written" in sentence:
             shown.say(sentence)
     shown.say(f"\n{text}\n")
@@ -146,11 +148,11 @@ def _solver(job: Job) -> str:
     return job.choice.reason if job.choice else "nothing is solved"
 
 
-def _plan(job: Job, last: Step) -> Plan:
+def _plan(job: Job, problem: Problem, last: Step) -> Plan:
     """Return what is exported beside the density: the fields and displacements on the tape."""
-    tape = job.problem.tape(last.x, model_parameters(last.iteration.parameters))
+    tape = problem.tape(last.x, model_parameters(last.iteration.parameters))
     structure = job.structure
-    fields = {k: v for k, v in tape.values.items() if v.shape == (job.problem.grid.n_cells,)}
+    fields = {k: v for k, v in tape.values.items() if v.shape == (problem.grid.n_cells,)}
     displacements: dict[str, np.ndarray] = {}
     if structure is not None:
         shape = (structure.n_dofs, len(structure.cases))

@@ -36,7 +36,7 @@ from topopt.regions import Nowhere, Region
 from topopt.run import Stop
 from topopt.solvers import SOLVERS
 
-__all__ = ["Parts", "assembled", "solver_from"]
+__all__ = ["Parts", "assembled", "booked", "continued", "made", "solver_from"]
 
 MOST_CELLS = 40_000_000
 """More cells than this, at 600 bytes each, fit no machine that this is made for: building would fail."""
@@ -74,10 +74,10 @@ def assembled(spec: Spec, folder: FilePath) -> Parts:
         What files are relative to.
     """
     parts = Parts()
-    parts.stop = _made(spec, spec.stop)
-    parts.optimizer = _made(spec, spec.optimizer)
-    parts.material = _made(spec, spec.material)
-    _continuation(spec, parts)
+    parts.stop = made(spec, spec.stop)
+    parts.optimizer = made(spec, spec.optimizer)
+    parts.material = made(spec, spec.material)
+    continued(spec, parts)
     _model(spec, parts, folder)
     if parts.problem is not None and parts.grid is not None:
 
@@ -113,7 +113,7 @@ def booked(spec: Spec, path: Path, fields: Iterable[str] = ()) -> Iterator[None]
         spec.add([blamed(error, path, fields)])
 
 
-def _made(spec: Spec, item: Item | None, **context: Any) -> Any:
+def made(spec: Spec, item: Item | None, **context: Any) -> Any:
     """Construct what an item describes, or book why not."""
     if item is None:
         return None
@@ -138,14 +138,14 @@ def solver_from(value: Any) -> Any:
     return SOLVERS[value["name"]](**settings)
 
 
-def _continuation(spec: Spec, parts: Parts) -> None:
+def continued(spec: Spec, parts: Parts) -> None:
     """Build the schedules with their guards, the settings, and the continuation if all of it is right."""
     for name, item in spec.continuation.items():
-        schedule = _made(spec, item)
-        guard = _made(spec, spec.guards.get(name))
+        schedule = made(spec, item)
+        guard = made(spec, spec.guards.get(name))
         if schedule is not None:
             parts.schedules[name] = Guarded(schedule, guard) if guard else schedule
-    rollback = _made(spec, spec.rollback)
+    rollback = made(spec, spec.rollback)
     if not spec.refuses("continuation"):
         with booked(spec, ("continuation",)):
             parts.continuation = Continuation(parts.schedules, spec.memory, rollback)  # type: ignore[arg-type]
@@ -157,7 +157,7 @@ def _continuation(spec: Spec, parts: Parts) -> None:
 
 def _grid(spec: Spec) -> Grid | None:
     """Build the grid; a design needs room."""
-    grid = _made(spec, spec.grid)
+    grid = made(spec, spec.grid)
     if grid is None:
         return None
     if min(grid.cells) < 2:
@@ -267,7 +267,7 @@ def _placed(spec: Spec, parts: Parts, item: Item, folder: FilePath, **context: A
         if chosen is None:
             return None
         values[name] = chosen
-    return _made(spec, Item(item.path, item.cls, values), **context)
+    return made(spec, Item(item.path, item.cls, values), **context)
 
 
 def _stages(spec: Spec, parts: Parts, folder: FilePath) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 
 from topopt.continuation import Continuation
 from topopt.errors import ProblemFileError
+from topopt.evaluation import Model
 from topopt.fem import Structure
 from topopt.files.build import assembled
 from topopt.files.located import Located, Mistake, located
+from topopt.files.modelled import modelled
 from topopt.files.overrides import overridden
 from topopt.files.references import dangling
 from topopt.files.registry import importable
@@ -37,8 +39,8 @@ class Job:
         Names the run folder.
     description : str
         For the reader.
-    problem : Problem
-        The model.
+    problem : Model
+        The model; of a file with a grid a `Problem`.
     structure : Structure or None
         Supports, loads and material, if a stage needs them.
     optimizer, continuation, stop
@@ -60,7 +62,7 @@ class Job:
     """
 
     name: str
-    problem: Problem = field(compare=False)
+    problem: Model = field(compare=False)
     structure: Structure | None
     optimizer: Optimizer
     continuation: Continuation
@@ -75,6 +77,11 @@ class Job:
     source: str = field(default="", compare=False)
 
     __hash__ = None  # type: ignore[assignment]
+
+    @property
+    def design(self) -> Problem | None:
+        """The problem if it is a design on a grid."""
+        return self.problem if isinstance(self.problem, Problem) else None
 
 
 def read(path: str | Path, overrides: Iterable[str] = ()) -> Job:
@@ -147,6 +154,8 @@ def understood(said: Located, folder: str | Path) -> tuple[Job | None, list[Mist
     """
     named = said.data.get("folder")
     base = Path(folder) / named if isinstance(named, str) else Path(folder)
+    if "model" in said.data:
+        return _modelled(said, base)
     with importable(base):
         spec = shaped(said)
         spec.add(dangling(spec))
@@ -174,6 +183,29 @@ def understood(said: Located, folder: str | Path) -> tuple[Job | None, list[Mist
         regions=parts.regions,
         choice=findings.choice,
         warnings=tuple(said.sentence(warning) for warning in findings.warnings),
+        source=said.source,
+    )
+    return job, []
+
+
+def _modelled(said: Located, base: Path) -> tuple[Job | None, list[Mistake]]:
+    """Return the job of a file with a model of its own."""
+    found, mistakes = modelled(said, base)
+    if found is None:
+        return None, mistakes
+    top, parts = found.spec.top, found.parts
+    assert parts.continuation is not None
+    assert parts.stop is not None
+    job = Job(
+        name=top["name"],
+        problem=found.model,
+        structure=None,
+        optimizer=parts.optimizer,
+        continuation=parts.continuation,
+        stop=parts.stop,
+        description=top["description"],
+        frames_every=top["output"].frames_every,
+        resolved=found.resolved,
         source=said.source,
     )
     return job, []

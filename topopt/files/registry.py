@@ -21,7 +21,12 @@ from topopt.files.fields import form
 
 __all__ = ["KINDS", "importable", "known", "looked_up", "type_name"]
 
-KINDS = ("stage", "schedule", "optimizer")
+KINDS = ("stage", "schedule", "optimizer", "model")
+
+METHODS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"optimizer": ("init", "step"), "model": ("initial", "bounds", "parameters", "evaluate")}
+)
+"""What makes a class one of a kind that has no base class."""
 
 
 @functools.cache
@@ -32,14 +37,21 @@ def known(kind: str) -> Mapping[str, type]:
 
     Parameters
     ----------
-    kind : {"stage", "schedule", "optimizer"}
+    kind : {"stage", "schedule", "optimizer", "model"}
         What is wanted.
     """
-    room = {"stage": stages, "schedule": continuation, "optimizer": optimizers}[kind]
+    room = {"stage": stages, "schedule": continuation, "optimizer": optimizers}.get(kind) or _models()
     classes = [getattr(room, name) for name in sorted(set(room.__all__))]
     # A guard is written into the schedule that it bounds.
     ours = [cls for cls in classes if _complaint(cls, kind) is None and cls is not Guarded]
     return MappingProxyType({type_name(cls): cls for cls in ours})
+
+
+def _models() -> Any:
+    """Return the room of models, which a design on a grid never opens."""
+    from topopt.nets import models
+
+    return models
 
 
 def type_name(cls: type) -> str:
@@ -61,7 +73,7 @@ def looked_up(name: str, kind: str) -> type:
     ----------
     name : str
         One of `known`, or a dotted path ``package.module:Class``, which is imported.
-    kind : {"stage", "schedule", "optimizer"}
+    kind : {"stage", "schedule", "optimizer", "model"}
         What it must be.
 
     Raises
@@ -125,10 +137,10 @@ def _complaint(cls: Any, kind: str) -> str | None:
     """Say why an object is not a class of a kind, or nothing."""
     if not inspect.isclass(cls):
         return "is no class"
-    if kind == "optimizer":
-        lacking = [name for name in ("init", "step") if not callable(getattr(cls, name, None))]
+    if kind in METHODS:
+        lacking = [name for name in METHODS[kind] if not callable(getattr(cls, name, None))]
         if lacking or getattr(cls, "_is_protocol", False):
-            return f"is no optimizer: it lacks {' and '.join(lacking)}"
+            return f"is no {kind}: it lacks {' and '.join(lacking)}"
         return None
     base: type = Stage if kind == "stage" else Schedule
     if not issubclass(cls, base):

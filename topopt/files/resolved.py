@@ -14,7 +14,7 @@ from topopt.files.fields import form
 from topopt.files.selectors import DRAWN, complete
 from topopt.files.spec import Item, Spec
 
-__all__ = ["resolved", "written"]
+__all__ = ["fields_of", "resolved", "said_continuation", "written"]
 
 _WORDS = re.compile(r"[A-Za-z_](?:[\w ./-]*\w)?", re.ASCII)
 
@@ -40,19 +40,19 @@ def resolved(spec: Spec, parts: Parts, folder: FilePath) -> str:
     text["material"] = spec.material.values if spec.material else {}
     text["regions"] = {name: complete(value) for name, value in top["regions"].items()}
     text["passive"] = {role: complete(value) for role, value in dict(top["passive"]).items() if value}
-    text["supports"] = [_fields(item) for item in spec.supports]
+    text["supports"] = [fields_of(item) for item in spec.supports]
     text |= _loads(spec)
     text["chain"] = [
         {"name": item.name, "type": item.type, "reads": reads[item.name]}
-        | _fields(item, parts.stages[item.name])
+        | fields_of(item, parts.stages[item.name])
         for item in spec.chain
     ]
     text["minimise"], text["limits"], text["density"] = top["minimise"], spec.limits, top["density"]
     text["start"] = _start(spec)
-    text["continuation"] = _continuation(spec)
+    text["continuation"] = said_continuation(spec)
     if spec.optimizer and spec.stop:
-        text["optimizer"] = {"type": spec.optimizer.type} | _fields(spec.optimizer)
-        text["stop"] = _fields(spec.stop)
+        text["optimizer"] = {"type": spec.optimizer.type} | fields_of(spec.optimizer)
+        text["stop"] = fields_of(spec.stop)
     text["output"] = dict(top["output"])
     kept = ("limits",)
     return written(
@@ -81,7 +81,7 @@ def _quoted(representer: Any, text: str) -> Any:
     return representer.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
-def _fields(item: Item, built: Any = None) -> dict[str, Any]:
+def fields_of(item: Item, built: Any = None) -> dict[str, Any]:
     """Return an item's fields; numbers that a schedule gave are taken from what was built."""
     regions = form(item.cls).regions
     values = {}
@@ -92,12 +92,12 @@ def _fields(item: Item, built: Any = None) -> dict[str, Any]:
     return values
 
 
-def _continuation(spec: Spec) -> dict[str, Any]:
+def said_continuation(spec: Spec) -> dict[str, Any]:
     """Return the schedules with their guards, and the settings where there is something to set."""
     said: dict[str, Any] = {}
     for name, item in spec.continuation.items():
         guard = {"guard": spec.guards[name].values} if name in spec.guards else {}
-        said[name] = {"type": item.type} | _fields(item) | guard
+        said[name] = {"type": item.type} | fields_of(item) | guard
     if said:
         said["memory"] = spec.memory
     if spec.rollback:
@@ -108,10 +108,10 @@ def _continuation(spec: Spec) -> dict[str, Any]:
 def _loads(spec: Spec) -> dict[str, Any]:
     """Return the loads as the file gave them, as loads or as cases."""
     if "cases" not in spec.located.data:
-        return {"loads": [_fields(item) for *_, loads in spec.cases for item in loads]}
+        return {"loads": [fields_of(item) for *_, loads in spec.cases for item in loads]}
     return {
         "cases": [
-            {"name": name, "weight": weight, "loads": [_fields(item) for item in loads]}
+            {"name": name, "weight": weight, "loads": [fields_of(item) for item in loads]}
             for _, name, weight, loads in spec.cases
         ]
     }

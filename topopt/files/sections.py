@@ -10,7 +10,7 @@ from pydantic import Field
 from topopt.fem import BodyLoad, LineLoad, PointLoad, SurfaceLoad
 from topopt.files.fields import Entry, FiniteNumber, RegionField
 
-__all__ = ["LOADS", "Case", "Output", "Passive", "Sections", "Start"]
+__all__ = ["LOADS", "Case", "ModelSections", "Output", "Passive", "Sections", "Start"]
 
 LOADS = {
     "force": PointLoad,
@@ -86,5 +86,22 @@ class Sections(Entry):
         default_factory=dict, description="Schedules by parameter, link.field."
     )
     optimizer: dict[str, Any] = Field(default_factory=lambda: {"type": "mma"})
+    stop: dict[str, Any] = Field(default_factory=dict)
+    output: Output = Output()
+
+
+class ModelSections(Entry):
+    """A model of its own, such as a net, under a continuation."""
+
+    name: Annotated[str, Field(description="Names the run folder: letters, digits, '_', '-', '.'.")]
+    description: Annotated[str, Field(description="For the reader.")] = ""
+    folder: Annotated[
+        str, Field(description="Where modules are looked for; the file's own, if left out.")
+    ] = ""
+    model: dict[str, Any]
+    continuation: dict[str, Any] = Field(
+        default_factory=dict, description="Schedules by parameter, as the model names them."
+    )
+    optimizer: dict[str, Any] = Field(default_factory=lambda: {"type": "adam"})
     stop: dict[str, Any] = Field(default_factory=dict)
     output: Output = Output()

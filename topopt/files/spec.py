@@ -12,7 +12,7 @@ from topopt.continuation import Constant, Follow, Guard, Rollback, Survival
 from topopt.continuation.continuation import Memory
 from topopt.errors import InputError, suggestion
 from topopt.fem import Material, Support
-from topopt.files.fields import form, model
+from topopt.files.fields import Entry, form, model
 from topopt.files.located import Located, Mistake, Path, shown
 from topopt.files.mistakes import fitted
 from topopt.files.registry import looked_up, type_name
@@ -22,7 +22,18 @@ from topopt.limits import Limit
 from topopt.run import Stop
 from topopt.solvers import SOLVERS
 
-__all__ = ["MEMORIES", "NAME", "Item", "Spec", "mapping", "shaped"]
+__all__ = [
+    "MEMORIES",
+    "NAME",
+    "Item",
+    "Spec",
+    "driven",
+    "fitted_top",
+    "mapping",
+    "plain",
+    "shaped",
+    "typed",
+]
 
 MEMORIES = get_args(Memory)
 SETTINGS = ("memory", "rollback")
@@ -93,12 +104,30 @@ def shaped(located: Located) -> Spec:
         The file; its folder must be importable while this runs (`registry.importable`).
     """
     spec, data = Spec(located), located.data
-    top, found = fitted(Sections, data, ())
+    fitted_top(spec, Sections)
+    spec.grid = plain(spec, Grid, "grid") if "grid" in data else None
+    spec.material = plain(spec, Material, "material")
+    spec.stop = plain(spec, Stop, "stop")
+    spec.supports = [item for path, e in _list(data, "supports") if (item := _fit(spec, Support, e, path))]
+    _cases(spec)
+    spec.chain = [item for path, entry in _list(data, "chain") if (item := typed(spec, "stage", entry, path))]
+    _limits(spec)
+    _start(spec)
+    driven(spec)
+    if isinstance(spec.top["optimizer"], dict):
+        spec.optimizer = typed(spec, "optimizer", spec.top["optimizer"], ("optimizer",))
+    return spec
+
+
+def fitted_top(spec: Spec, sections: type[Entry]) -> None:
+    """Fit the sections of a file, and look at its name."""
+    data = spec.located.data
+    top, found = fitted(sections, data, ())
     spec.mistakes += found
-    top = top or {key: value for key, value in data.items() if key in Sections.model_fields}
+    top = top or {key: value for key, value in data.items() if key in sections.model_fields}
     spec.top = {
         name: f.get_default(call_default_factory=True)
-        for name, f in Sections.model_fields.items()
+        for name, f in sections.model_fields.items()
         if not f.is_required()
     } | top
     if isinstance(data.get("name"), str) and not NAME.fullmatch(data["name"]):
@@ -106,20 +135,6 @@ def shaped(located: Located) -> Spec:
             f"expected letters, digits, '_', '-' and '.', a letter or digit first, got {shown(data['name'])}"
         )
         spec.mistakes.append(Mistake(("name",), text))
-    spec.grid = _plain(spec, Grid, "grid") if "grid" in data else None
-    spec.material = _plain(spec, Material, "material")
-    spec.stop = _plain(spec, Stop, "stop")
-    spec.supports = [item for path, e in _list(data, "supports") if (item := _fit(spec, Support, e, path))]
-    _cases(spec)
-    spec.chain = [
-        item for path, entry in _list(data, "chain") if (item := _typed(spec, "stage", entry, path))
-    ]
-    _limits(spec)
-    _start(spec)
-    _continuation(spec)
-    if isinstance(spec.top["optimizer"], dict):
-        spec.optimizer = _typed(spec, "optimizer", spec.top["optimizer"], ("optimizer",))
-    return spec
 
 
 def _fit(spec: Spec, cls: type, data: Any, path: Path) -> Item | None:
@@ -129,13 +144,13 @@ def _fit(spec: Spec, cls: type, data: Any, path: Path) -> Item | None:
     return None if values is None else Item(path, cls, values)
 
 
-def _plain(spec: Spec, cls: type, section: str) -> Item | None:
+def plain(spec: Spec, cls: type, section: str) -> Item | None:
     """Fit a section, left out or not."""
     data = spec.located.data.get(section, {})
     return _fit(spec, cls, data, (section,)) if isinstance(data, dict) else None
 
 
-def _typed(spec: Spec, kind: str, data: Any, path: Path) -> Item | None:
+def typed(spec: Spec, kind: str, data: Any, path: Path) -> Item | None:
     """Fit an entry whose type the file names."""
     if not isinstance(data, dict):
         spec.mistakes.append(Mistake(path, f"expected a mapping with a type, got {shown(data)}"))
@@ -182,7 +197,7 @@ def _solver(spec: Spec, data: dict[str, Any], path: Path) -> dict[str, Any] | No
     return None if values is None else {"name": name, **values}
 
 
-def _continuation(spec: Spec) -> None:
+def driven(spec: Spec) -> None:
     """Fit the schedules and the settings.
 
     A sharpness that nobody sets follows one that has a way of its own; if none has, it is driven by the
@@ -205,10 +220,10 @@ def _continuation(spec: Spec) -> None:
             spec.continuation[name] = item
     sharp = [item for item in spec.chain if getattr(item.cls, "sharp", False)]
     sharp.sort(key=lambda item: item.name != spec.top["density"])
-    driven = {f"{item.name}.{SHARPNESS}": item for item in sharp}
-    unset = [n for n, item in driven.items() if item.values.get(SHARPNESS, 0.0) is None and n not in data]
+    gates = {f"{item.name}.{SHARPNESS}": item for item in sharp}
+    unset = [n for n, item in gates.items() if item.values.get(SHARPNESS, 0.0) is None and n not in data]
     followers = {name for name, item in spec.continuation.items() if item.cls is Follow}
-    leading = [name for name in driven if name in data and name not in followers]
+    leading = [name for name in gates if name in data and name not in followers]
     leader = (leading or unset or [""])[0]
     for name in unset:
         cls: type = Survival if name == leader else Follow
@@ -223,7 +238,7 @@ def _schedule(spec: Spec, data: Any, path: Path) -> Item | None:
     if isinstance(data, int | float) and not isinstance(data, bool):
         return Item(path, Constant, {"value": float(data)}, "constant")
     if isinstance(data, dict):
-        item = _typed(spec, "schedule", {key: value for key, value in data.items() if key != "guard"}, path)
+        item = typed(spec, "schedule", {key: value for key, value in data.items() if key != "guard"}, path)
         if "guard" in data:
             place = (*path, "guard")
             guard = _fit(spec, Guard, data["guard"], place)

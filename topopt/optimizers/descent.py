@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -52,7 +51,7 @@ class Sgd:
         Step over gradient.
     momentum : float
         Share of the last velocity that is kept, 0 to 1.
-    clip : float
+    clip : float, optional
         Norm to which a longer gradient is shortened.
 
     References
@@ -73,7 +72,7 @@ class Sgd:
 
     rate: Positive = 0.1
     momentum: Unit = 0.0
-    clip: Positive = math.inf
+    clip: Positive | None = None
 
     def __post_init__(self) -> None:
         """Check that numbers lie in their bounds."""
@@ -138,7 +137,7 @@ class Adam:
         Share of the running averages that is kept, of the gradient and of its square.
     small : float
         Added to the root.
-    clip : float
+    clip : float, optional
         Norm to which a longer gradient is shortened.
 
     References
@@ -161,7 +160,7 @@ class Adam:
     first: Unit = 0.9
     second: Unit = 0.999
     small: NonNegative = 1e-16
-    clip: Positive = math.inf
+    clip: Positive | None = None
 
     def __post_init__(self) -> None:
         """Check that numbers lie in their bounds."""
@@ -197,7 +196,7 @@ def _box(x: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
     return lower, upper
 
 
-def _gradient(rule: Any, x: Array, evaluation: Evaluation, state: Any, clip: float) -> Array:
+def _gradient(rule: Any, x: Array, evaluation: Evaluation, state: Any, clip: float | None) -> Array:
     """Return the gradient, shortened to a norm; refuse what a descent cannot heed."""
     m, k = np.size(evaluation.constraints), np.size(evaluation.rivals)
     if m or k:
@@ -206,7 +205,7 @@ def _gradient(rule: Any, x: Array, evaluation: Evaluation, state: Any, clip: flo
             f"{type(rule).__name__} lowers one objective without constraints, got {what}; use MMA"
         )
     check_evaluation(x, evaluation, state)
-    if math.isinf(clip):
+    if clip is None:
         return evaluation.gradient
     length = float(np.linalg.norm(evaluation.gradient))
     return evaluation.gradient if length <= clip else evaluation.gradient * (clip / length)

@@ -17,6 +17,7 @@ from topopt.files import Job, parse, read_about, read_history, read_problem
 from topopt.files.located import located
 from topopt.files.status import read_status
 from topopt.run import model_parameters
+from topopt.study.accuracy import fitting
 from topopt.study.archive import read_judgements, read_outcome
 from topopt.study.comparison import Comparison
 from topopt.study.outcome import Judgement, Outcome
@@ -131,7 +132,7 @@ def _judged(path: Path, job: Job, outcome: Outcome) -> Outcome:
         x = arrays["x"]
     parameters = model_parameters(last.parameters)
     evaluation = job.problem.evaluate(x, parameters)
-    score = Threshold().judge(job.problem, x, evaluation, parameters)
+    score = fitting(job.problem, Threshold()).judge(job.problem, x, evaluation, parameters)
     grey = last.measures.get("discreteness", math.nan)
     final = Judgement(last.number, last.solves, score.value, last.objective, grey, score.fault)
     recorded = read_judgements(path, upto=last.number)
@@ -139,7 +140,7 @@ def _judged(path: Path, job: Job, outcome: Outcome) -> Outcome:
     whole = bool(recorded) and recorded[-1].iteration == last.number
     same = whole and _agree(recorded[-1].value, final.value)
     picture = evaluation.picture
-    density = job.problem.grid.shaped(picture.density) if isinstance(picture, Design) else None
+    density = picture.grid.shaped(picture.density) if isinstance(picture, Design) else None
     judgements = (*recorded[:-1], final) if same else (final,)
     return dataclasses.replace(outcome, judgements=judgements, density=density, folder=str(path.resolve()))
 

@@ -15,6 +15,7 @@ from topopt.evaluation import Model
 from topopt.files.study import StudyFile
 from topopt.optimizers import MMA, Optimizer
 from topopt.parameters import checked
+from topopt.study.accuracy import fitting
 from topopt.study.execution import carry_out
 from topopt.study.outcome import Outcome
 from topopt.study.progress import Watcher
@@ -126,7 +127,7 @@ def trials_of(file: StudyFile) -> list[Trial]:
         From `topopt.files.study.read_study`.
     """
     stop = FairStop(file.budget, **file.stop)
-    yardstick = Threshold(**{name: value for name, value in file.yardstick.items() if value is not None})
+    threshold = Threshold(**{name: value for name, value in file.yardstick.items() if value is not None})
     return [
         Trial(
             entry.problem,
@@ -136,7 +137,7 @@ def trials_of(file: StudyFile) -> list[Trial]:
             entry.job.optimizer,
             entry.job.continuation,
             stop,
-            yardstick,
+            fitting(entry.job.problem, threshold),
             file.judge_every,
             entry.job.resolved,
         )

@@ -1,0 +1,106 @@
+"""Files with a model of their own are read whole; every mistake is named where it stands."""
+
+from pathlib import Path
+
+import pytest
+
+import topopt as to
+from topopt.errors import ProblemFileError
+from topopt.files.job import parse, read
+from topopt.nets.models import FlossedRnn
+
+FOLDER = Path(__file__).parents[2] / "problems" / "nets"
+FLOSSED = """
+name: flossed
+model: {type: flossed_rnn, units: 6, count: 2, steps: 12}
+continuation: {exponents.target: {type: linear, start: -0.3, final: 0.0, over: 3}}
+stop: {change: 0.0, iterations: 5}
+"""
+OWN = """
+from dataclasses import dataclass
+import numpy as np
+import topopt as to
+from topopt.evaluation import Bounds
+
+
+@dataclass(frozen=True)
+class Bowl:
+    slope: float = 2.0
+
+    def initial(self):
+        return np.ones(3)
+
+    def bounds(self):
+        return Bounds(-2 * np.ones(3), 2 * np.ones(3))
+
+    def parameters(self):
+        return {"slope": self.slope}
+
+    def evaluate(self, x, parameters):
+        a = parameters.get("slope", self.slope)
+        return to.Evaluation(float(a * x @ x), 2 * a * x, np.zeros(0), np.zeros((0, 3)))
+"""
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
+def test_every_file_is_read_and_means_the_same_written_out(path):
+    pytest.importorskip("sklearn")
+    job = read(path)
+    assert job.name == path.stem
+    assert job.design is None
+    assert parse(job.resolved) == job
+    assert "To expect:" in path.read_text("utf-8")
+
+
+def test_numbers_reach_the_model():
+    job = parse(FLOSSED)
+    assert job.problem == FlossedRnn(units=6, count=2, steps=12)
+    assert job.optimizer == to.Adam()
+    *_, last = to.optimize(job.problem, job.optimizer, job.continuation, job.stop)
+    assert last.iteration.parameters == {"exponents.target": 0.0}
+
+
+def test_a_model_of_ones_own(tmp_path):
+    (tmp_path / "bowl.py").write_text(OWN, "utf-8")
+    text = (
+        "name: bowl\nmodel: {type: 'bowl:Bowl', slope: 3.0}\noptimizer: {type: sgd}\nstop: {iterations: 3}\n"
+    )
+    job = parse(text, folder=tmp_path)
+    *_, last = to.optimize(job.problem, job.optimizer, job.continuation, job.stop)
+    assert last.iteration.objective == pytest.approx(3 * 3 * 0.4**4)
+    assert parse(job.resolved, folder=".").name == "bowl"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        (
+            "flossed_rnn",
+            "flosed_rnn",
+            r":3: model\.type: no model 'flosed_rnn': did you mean 'flossed_rnn'\?",
+        ),
+        ("units: 6", "unit: 6", r":3: model\.unit: unknown key: did you mean 'units'\?"),
+        ("units: 6", "units: 0", r":3: model\.units: expected .* >= 1"),
+        ("count: 2", "count: 7", r":3: model.*1 to 6 exponents, got 7"),
+        ("exponents.target", "exponents.taget", r":4: continuation.*'exponents\.taget'.*did you mean"),
+        ("type: linear", "type: linea", r":4: continuation.*no schedule 'linea'"),
+        ("iterations: 5", "iteration: 5", r":5: stop\.iteration: unknown key"),
+        (
+            "model: {type: flossed_rnn, units: 6, count: 2, steps: 12}",
+            "model: {units: 6}",
+            r"missing: name a model",
+        ),
+        ("type: flossed_rnn", "type: 'os.path:join'", r"'os\.path:join' is no class"),
+        ("type: flossed_rnn", "type: 'topopt.stages:Simp'", r"is no model: it lacks initial and bounds"),
+    ],
+)
+def test_mistakes_are_located(old, new, said):
+    assert old in FLOSSED
+    with pytest.raises(ProblemFileError, match=said):
+        parse(FLOSSED.replace(old, new))
+
+
+def test_all_mistakes_come_at_once():
+    wrong = FLOSSED.replace("units: 6", "unit: 6").replace("type: linear", "type: linea")
+    with pytest.raises(ProblemFileError, match=r"(?s):3: model\.unit.*:4: continuation.*:5: stop\.chnge"):
+        parse(wrong.replace("change", "chnge"))
