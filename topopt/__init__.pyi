@@ -24,7 +24,7 @@ from .continuation import (
 from .design import Design
 from .diagnosis import diagnose
 from .errors import TopoptError
-from .evaluation import Evaluation, Model
+from .evaluation import Bounds, Evaluation, Model
 from .fem import BodyLoad, LineLoad, LoadCase, Material, PointLoad, Structure, Support, SurfaceLoad
 from .grid import Domain, Grid
 from .history import History, Iteration
@@ -85,6 +85,7 @@ __all__ = [
     "Adam",
     "Ball",
     "BodyLoad",
+    "Bounds",
     "Box",
     "Chain",
     "Comparison",
