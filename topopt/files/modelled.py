@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
-from topopt.errors import ParameterError
 from topopt.evaluation import Model
 from topopt.files.build import Parts, booked, continued, made
 from topopt.files.located import Located, Mistake
@@ -18,11 +18,26 @@ from topopt.run import Stop, schedulable
 __all__ = ["Modelled", "modelled"]
 
 
+@dataclass(frozen=True, eq=False)
 class Modelled:
-    """What a file with a model means: the parts, and the text with every default written out."""
+    """What a file with a model means.
 
-    def __init__(self, spec: Spec, parts: Parts, model: Model, resolved: str) -> None:
-        self.spec, self.parts, self.model, self.resolved = spec, parts, model, resolved
+    Attributes
+    ----------
+    spec : Spec
+        What it says.
+    parts : Parts
+        Continuation, optimiser and stop rule.
+    model : Model
+        The model.
+    resolved : str
+        The text with every default written out.
+    """
+
+    spec: Spec
+    parts: Parts
+    model: Model
+    resolved: str
 
 
 def modelled(said: Located, folder: FilePath) -> tuple[Modelled | None, list[Mistake]]:
@@ -50,19 +65,10 @@ def modelled(said: Located, folder: FilePath) -> tuple[Modelled | None, list[Mis
         model: Any = made(spec, item)
         if model is not None and parts.optimizer is not None and parts.continuation is not None:
             with booked(spec, ("continuation",)):
-                _require(parts, model)
+                parts.continuation.require(schedulable(model, parts.optimizer))
     if spec.mistakes or model is None or item is None:
         return None, spec.mistakes
     return Modelled(spec, parts, model, _text(spec, item, folder)), []
-
-
-def _require(parts: Parts, model: Model) -> None:
-    """Refuse schedules of parameters that model and optimiser do not have."""
-    assert parts.continuation is not None
-    try:
-        parts.continuation.require(schedulable(model, parts.optimizer))
-    except ParameterError as error:
-        raise ParameterError(str(error)) from None
 
 
 def _text(spec: Spec, item: Any, folder: FilePath) -> str:
