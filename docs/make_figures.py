@@ -49,6 +49,16 @@ def main() -> None:
         subprocess.run(nets, check=True, cwd=scratch)
         strips = Path(scratch, "results", "sign_digits", "figures", "start-0-strips.png")
         kept(strips, target / "nets_strips.png")
+        gallery = [
+            sys.executable,
+            "-c",
+            "from topopt.cli import main; main()",
+            "gallery",
+            "--results",
+            scratch,
+        ]
+        subprocess.run(gallery, check=True)
+        kept(Path(scratch, "gallery", "gallery.png"), target / "gallery.png")
     paths().savefig(target / "nets_paths.png")
     transition().savefig(target / "nets_transition.png")
 

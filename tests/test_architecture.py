@@ -24,7 +24,7 @@ HOUSE = (
     {"problem", "diagnosis", "nets"},
     {"run", "refinement"},
     {"files", "figures"},
-    {"study"},
+    {"study", "gallery"},
     {"cli"},
     {"__main__"},
 )

@@ -172,6 +172,18 @@ def study(
 
 
 @app.command()
+def gallery(
+    results: Annotated[Path, typer.Option("--results", help="Where the gallery's folder goes.")] = Path(
+        "results"
+    ),
+) -> None:
+    """Show how a signal dies in designs and nets of all kinds, and what is left of it after the cure."""
+    from topopt.cli.showing import show_gallery
+
+    _leave(show_gallery(results))
+
+
+@app.command()
 def compare(
     runs: Annotated[
         list[Path], typer.Argument(metavar="RUN RUN ...", help="Run folders.", show_default=False)

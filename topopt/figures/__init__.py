@@ -7,6 +7,18 @@ from topopt.figures.fading import vanishing
 from topopt.figures.film import animate
 from topopt.figures.picture import design
 from topopt.figures.sketch import sketch
+from topopt.figures.strength import Strength, strengths
 from topopt.figures.style import save
 
-__all__ = ["VIEWS", "animate", "convergence", "densities", "design", "save", "sketch", "vanishing"]
+__all__ = [
+    "VIEWS",
+    "Strength",
+    "animate",
+    "convergence",
+    "densities",
+    "design",
+    "save",
+    "sketch",
+    "strengths",
+    "vanishing",
+]
