@@ -10,6 +10,7 @@ import numpy as np
 
 from topopt.errors import InputError
 from topopt.nets.costate import Path, followed
+from topopt.nets.layers import steepness
 from topopt.parameters import Array
 
 __all__ = ["RandomNetwork", "Spectrum", "spectrum"]
@@ -134,7 +135,7 @@ class RandomNetwork:
 
     def tangent(self, state: Array, directions: Array) -> Array:
         """Return directions behind a step, shape (n, k)."""
-        return np.asarray(self.coupling @ (_slope(state)[:, None] * directions))
+        return np.asarray(self.coupling @ (steepness(1.0, state)[:, None] * directions))
 
     def start(self, seed: int = 0) -> Array:
         """Return a random state."""
@@ -151,14 +152,8 @@ class RandomNetwork:
             state = self.step(state)
         slopes = []
         for _ in range(steps):
-            slopes.append(_slope(state))
+            slopes.append(steepness(1.0, state))
             state = self.step(state)
         last = np.random.default_rng(seed + 1).normal(size=len(state))
         back = (lambda v, s=s: s * (self.coupling.T @ v) for s in reversed(slopes))
         return followed(last, back)
-
-
-def _slope(z: Array) -> Array:
-    """Return the slope of tanh, not rounded to nothing where it has died."""
-    q = np.exp(-2.0 * np.abs(z))
-    return np.asarray(4.0 * q / (1.0 + q) ** 2)

@@ -14,6 +14,7 @@ import numpy as np
 
 from topopt.errors import InputError
 from topopt.nets.costate import Path, followed
+from topopt.nets.layers import steepness
 from topopt.parameters import Array
 
 __all__ = ["LSTM", "RNN", "Cell", "chrono", "costate_path", "driven"]
@@ -169,11 +170,11 @@ class LSTM:
 
         def pullback(v: Array) -> tuple[Array, Array]:
             bent = np.tanh(c)
-            inner = v[:, n:] + v[:, :n] * o * _tanh_slope(c)
+            inner = v[:, n:] + v[:, :n] * o * steepness(1.0, c)
             before = np.empty_like(z)
             before[:, :n] = inner * g * _logistic_slope(z[:, :n])
             before[:, n : 2 * n] = inner * state[:, n:] * _logistic_slope(z[:, n : 2 * n])
-            before[:, 2 * n : 3 * n] = inner * i * _tanh_slope(z[:, 2 * n : 3 * n])
+            before[:, 2 * n : 3 * n] = inner * i * steepness(1.0, z[:, 2 * n : 3 * n])
             before[:, 3 * n :] = v[:, :n] * bent * _logistic_slope(z[:, 3 * n :])
             gradient = (state[:, :n].T @ before).ravel(), (drive.T @ before).ravel(), before.sum(axis=0)
             return np.concatenate([before @ self.w.T, inner * f], axis=1), np.concatenate(gradient)
@@ -245,9 +246,3 @@ def _logistic_slope(z: Array) -> Array:
     """Return its slope, not rounded to nothing where it has died."""
     q = np.exp(-np.abs(z))
     return np.asarray(q / (1.0 + q) ** 2)
-
-
-def _tanh_slope(z: Array) -> Array:
-    """Return the slope of tanh, likewise."""
-    q = np.exp(-2.0 * np.abs(z))
-    return np.asarray(4.0 * q / (1.0 + q) ** 2)
