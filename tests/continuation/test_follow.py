@@ -191,3 +191,13 @@ def test_what_is_driven_matters(beam):
     for name, rule in DRIVEN.items():
         driven = run(beam(), Continuation({name: rule}), 12).x
         assert np.abs(driven - plain).max() > 1e-3, name
+
+
+def test_a_follower_may_be_a_power_of_its_leader():
+    """A learning rate that falls as the sharpness grows."""
+    rule = Follow("physical.beta", factor=0.02, power=-1.0)
+    assert rule.at(1.0) == 0.02
+    assert rule.at(64.0) == 0.02 / 64
+    assert Follow("physical.beta").at(7.0) == 7.0
+    continuation = Continuation({"physical.beta": to.Geometric(1.0, 64.0, over=6), "optimizer.rate": rule})
+    assert continuation.at(History())["optimizer.rate"] == pytest.approx(0.02)

@@ -82,7 +82,7 @@ def test_a_file_names_its_schema_its_source_and_what_to_expect(path: Path) -> No
 def test_a_file_fits_its_solver(path: Path) -> None:
     job = opened(path)
     assert job.choice is not None
-    assert job.choice.bytes_estimated < (3e9 if path in FINE else 1e9)
+    assert job.choice.bytes_estimated < (2e9 if path in FINE else 1e9)
     assert (job.problem.grid.n_cells >= 2_000_000) == (path in FINE)
 
 
