@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from topopt.solvers.cuda.device import grid_for, require_card
 from topopt.solvers.cuda.kernels import kernels
 from topopt.solvers.cuda.levels import CardLevel, FineOperator, StoredOperator, flags
 from topopt.solvers.cuda.recorded import Recorded
-from topopt.solvers.cuda.vectors import CardSpace, nothing, zeros
+from topopt.solvers.cuda.vectors import CardSpace, cast, nothing, zeros
 from topopt.solvers.matrixfree.coefficients import coefficients
 from topopt.solvers.matrixfree.lattice import Lattice
 from topopt.solvers.matrixfree.operator import GridSystem, fixed_dofs, lattice_of
@@ -81,63 +82,46 @@ class Card:
         SingularSystemError
             If the coarsest operator cannot be factored.
         """
-        floors, kind = plan.floors, kernels(np.dtype(dtype), operator.lattice.components, system.ndim)
-        finest = _cast(operator, kind, dtype)
-        held = [operator.free, *(flags(floor.lattice, floor.fixed) for floor in floors[1:])]
-        springs: Array = operator.springs.copy_to_host()
-        levels: list[CardLevel] = []
-        for level, floor in enumerate(floors[:-1]):
-            stage: FineOperator | StoredOperator = finest
-            if level == 0:
-                finest = stage = replace(finest, inverse=finest.diagonal())
-            else:
-                table = _table(
-                    np.ascontiguousarray(system.element_matrix * scale).tobytes(), system.ndim, level
-                )
-                stored = cuda.to_device(springs.astype(dtype))
-                stage = StoredOperator.galerkin(
-                    kind, finest, table, level, floor.lattice, held[level], stored
-                )
-            coarse = floors[level + 1]
-            diagonal = np.zeros(0)
-            if len(floor.off):
-                diagonal = stage.inverse.copy_to_host()
-            springs = below(floor, coarse, springs, diagonal)
-            kind.invert[grid_for(stage.inverse.size)](stage.inverse, stage.free)
-            levels.append(CardLevel(stage, floor.bound, coarse.lattice, held[level + 1]))
-        last = floors[-1]
-        shaped = moduli.reshape(system.grid.cells)
+        kind = kernels(np.dtype(dtype), operator.lattice.components, system.ndim)
         matrix = system.element_matrix * scale
-        direct = card_bottom(matrix, shaped, len(floors) - 1, last.lattice, last.fixed, springs)
+        levels, springs = _levels(_cast(operator, kind, dtype), plan, matrix)
+        last = plan.floors[-1]
+        shaped = moduli.reshape(system.grid.cells)
+        direct = card_bottom(matrix, shaped, len(levels), last.lattice, last.fixed, springs)
         rooms = tuple(
             _room(floor.lattice, dtype, (steps.coarse if level else steps.fine) > 1)
-            for level, floor in enumerate(floors)
+            for level, floor in enumerate(plan.floors)
         )
-        return Recorded(Hierarchy(tuple(levels), direct, rooms, steps))
+        return Recorded(Hierarchy(levels, direct, rooms, steps))
+
+
+def _levels(finest: FineOperator, plan: Plan, matrix: Array) -> tuple[tuple[CardLevel, ...], Array]:
+    """Return all levels but the coarsest, fine to coarse, and the springs of that one."""
+    floors, ndim, dtype = plan.floors, finest.lattice.ndim, finest.moduli.dtype
+    finest = replace(finest, inverse=finest.diagonal())
+    springs: Array = finest.springs.copy_to_host()
+    stage: FineOperator | StoredOperator = finest
+    levels: list[CardLevel] = []
+    for level, (floor, coarse) in enumerate(pairwise(floors)):
+        held = flags(coarse.lattice, coarse.fixed)
+        diagonal = stage.inverse.copy_to_host() if len(floor.off) else np.zeros(0)
+        springs = below(floor, coarse, springs, diagonal)
+        finest.kernels.invert[grid_for(stage.inverse.size)](stage.inverse, stage.free)
+        levels.append(CardLevel(stage, floor.bound, coarse.lattice, held))
+        if level + 2 < len(floors):
+            table = _table(np.ascontiguousarray(matrix).tobytes(), ndim, level + 1)
+            stored = cuda.to_device(springs.astype(dtype))
+            stage = StoredOperator.galerkin(finest, table, level + 1, coarse.lattice, held, stored)
+    return tuple(levels), springs
 
 
 def _cast(operator: FineOperator, kind: Any, dtype: DTypeLike) -> FineOperator:
     """Return the operator in the precision of the cycle."""
     if np.dtype(dtype) == operator.moduli.dtype:
         return operator
-    parts = {name: _as(getattr(operator, name), dtype) for name in ("springs", "moduli")}
+    springs, moduli = (cast(getattr(operator, name), dtype) for name in ("springs", "moduli"))
     matrix = cuda.to_device(operator.matrix.copy_to_host().astype(dtype))
-    return replace(operator, kernels=kind, matrix=matrix, **parts)
-
-
-def _as(values: Any, dtype: DTypeLike) -> Any:
-    """Return an array of the card in another precision."""
-    out = zeros(values.size, dtype)
-    if values.size:
-        _copied[grid_for(values.size)](values, out)
-    return out
-
-
-@cuda.jit
-def _copied(source, target):  # type: ignore[no-untyped-def]
-    e = cuda.grid(1)
-    if e < target.size:
-        target[e] = source[e]
+    return replace(operator, kernels=kind, springs=springs, moduli=moduli, matrix=matrix)
 
 
 @functools.lru_cache(maxsize=16)

@@ -119,8 +119,9 @@ class StoredOperator:
         return 0.0
 
     @staticmethod
-    def galerkin(kernels: Kernels, fine: FineOperator, table: Any, level: int, lattice: Lattice, free: Any,
-                 springs: Any) -> StoredOperator:  # fmt: skip
+    def galerkin(
+        fine: FineOperator, table: Any, level: int, lattice: Lattice, free: Any, springs: Any
+    ) -> StoredOperator:
         """Return the exact Galerkin operator of a level, its diagonal not yet inverted.
 
         Parameters
@@ -131,6 +132,7 @@ class StoredOperator:
             Constant diagonal, or empty.
         """
         neighbours, components, n = 3**lattice.ndim, lattice.components, lattice.n
+        kernels = fine.kernels
         weights = cuda.device_array(neighbours * components**2 * n, fine.moduli.dtype)
         kernels.galerkin[grid_for(n * neighbours)](
             fine.moduli, *fine.lattice.sizes, np.uintp(2**level), table, springs, weights, *lattice.sizes

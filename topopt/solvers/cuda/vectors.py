@@ -14,7 +14,7 @@ from topopt.parameters import Array
 from topopt.solvers.cuda.device import BLOCK, SIMULATED, grid_for, stream
 from topopt.solvers.matrixfree.lattice import Lattice
 
-__all__ = ["CardSpace", "dot", "jacobi", "nothing", "zeros"]
+__all__ = ["CardSpace", "cast", "dot", "jacobi", "nothing", "zeros"]
 
 BLOCKS = 2 if SIMULATED else 512
 """Blocks that add up a sum."""
@@ -118,6 +118,14 @@ def zeros(size: int, dtype: DTypeLike) -> Any:
     if size:
         _clear[grid_for(size)](vector)
     return vector
+
+
+def cast(values: Any, dtype: DTypeLike) -> Any:
+    """Return an array of the card in another precision."""
+    out = zeros(values.size, dtype)
+    if values.size:
+        _assign[grid_for(values.size)](out, values)
+    return out
 
 
 @functools.cache
