@@ -11,10 +11,10 @@ import pytest
 
 import topopt.solvers.cuda.bottom
 from topopt import optimize
-from topopt.errors import InputError, MissingDependencyError
+from topopt.errors import InputError, MissingDependencyError, ProblemFileError
 from topopt.fem import LoadCase, Material, PointLoad, StiffnessOperator, Structure, Support
 from topopt.fem.element import diffusion, mass
-from topopt.files.job import read
+from topopt.files.job import parse
 from topopt.grid import Grid
 from topopt.regions import Plane, Point
 from topopt.solvers import Multigrid, SuperLU
@@ -25,6 +25,26 @@ from topopt.solvers.matrixfree.operator import MatrixFree
 from topopt.solvers.multigrid.cycle import Steps
 from topopt.solvers.multigrid.hierarchy import hierarchy
 from topopt.solvers.multigrid.plan import plan
+
+TINY = """
+name: tiny
+grid: {cells: [3, 2]}
+regions:
+  wall: {plane: {x: 0.0}}
+  tip:  {point: [3.0, 0.0]}
+supports: [{on: wall}]
+loads: [{on: tip, force: [0.0, -1.0]}]
+chain:
+  - {name: filtered,     type: cone,        radius: 1.5}
+  - {name: stiffness,    type: simp}
+  - {name: displacement, type: equilibrium, solver: {name: multigrid, device: cuda, tolerance: 1.0e-5}}
+  - {name: compliance,   type: compliance}
+  - {name: volume,       type: mean,        reads: [filtered]}
+minimise: compliance
+density: filtered
+limits: {volume: 0.5}
+stop: {iterations: 1}
+"""
 
 GRIDS = [Grid((5, 3), (1.0, 0.7)), Grid((3, 2, 2), (1.0, 2.0, 1.5))]
 
@@ -155,37 +175,20 @@ def test_without_a_card_it_says_what_to_do(no_card):
         Multigrid(device="cuda").factor(StiffnessOperator(structure, np.ones(15)))
 
 
+def test_a_file_that_asks_for_a_card_is_refused_where_it_asks(no_card):
+    with pytest.raises(ProblemFileError, match=r"tiny:12: chain\.displacement\.solver: device 'cuda' needs"):
+        parse(TINY, "tiny")
+
+
 def test_an_unknown_device_is_refused():
     with pytest.raises(InputError, match="'gpu' is unknown; did you mean"):
         Multigrid(device="gpu")
 
 
-def test_a_run_on_a_card_from_a_problem_file(tmp_path):
-    (tmp_path / "tiny.yaml").write_text(
-        """
-name: tiny
-grid: {cells: [3, 2]}
-regions:
-  wall: {plane: {x: 0.0}}
-  tip:  {point: [3.0, 0.0]}
-supports: [{on: wall}]
-loads: [{on: tip, force: [0.0, -1.0]}]
-chain:
-  - {name: filtered,     type: cone,        radius: 1.5}
-  - {name: stiffness,    type: simp}
-  - {name: displacement, type: equilibrium, solver: {name: multigrid, device: cuda, tolerance: 1.0e-5}}
-  - {name: compliance,   type: compliance}
-  - {name: volume,       type: mean,        reads: [filtered]}
-minimise: compliance
-density: filtered
-limits: {volume: 0.5}
-stop: {iterations: 1}
-""",
-        "utf-8",
-    )
+def test_a_run_on_a_card_from_a_problem_file():
     ends = []
     for overrides in ((), ("chain.displacement.solver=superlu",)):
-        job = read(tmp_path / "tiny.yaml", overrides)
+        job = parse(TINY, overrides=overrides)
         *_, last = optimize(job.problem, job.optimizer, stop=job.stop)
         ends.append(last.iteration.objective)
     assert ends[0] == pytest.approx(ends[1], rel=1e-4)

@@ -96,6 +96,8 @@ def test_void_makes_no_heat():
     [
         ({}, "nothing takes the heat away; give a sink, or cooled and film"),
         ({"cooled": Plane(x=0.0)}, "nothing takes the heat away"),
+        ({"sink": Plane(x=0.0), "film": 2.0}, "a fluid needs both"),
+        ({"sink": Plane(x=0.0), "cooled": Plane(x=2.0)}, "a fluid needs both"),
         ({"sink": to.Everywhere()}, "every node is kept at zero"),
         ({"sink": Plane(x=0.0), "source": Box((0, 0), (0, 0.5))}, "all heat is made in the sink"),
         ({"sink": Plane(x=9.0)}, "no node lies in this region"),

@@ -11,6 +11,7 @@ from typing import Annotated
 import annotated_types as at
 import numpy as np
 
+from topopt.errors import InputError
 from topopt.evaluation import Bounds, Evaluation
 from topopt.nets.digits import digits
 from topopt.nets.flossing import Flossing
@@ -49,6 +50,8 @@ class SignDigits:
         """Check that numbers lie in their bounds."""
         checked(self)
         object.__setattr__(self, "bits", tuple(self.bits))
+        if not self.bits or min(self.bits) < 1:
+            raise InputError(f"SignDigits.bits: expected one width >= 1 a layer, got {list(self.bits)}")
 
     @functools.cached_property
     def net(self) -> Net:

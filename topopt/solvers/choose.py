@@ -123,6 +123,10 @@ def available_bytes() -> int:
 def _given(structure: System, solver: Solver) -> Choice:
     """Take a solver as it is; what is known of it depends on its kind."""
     reason = f"{solver}: given"
+    if isinstance(solver, Multigrid) and solver.device == "cuda":
+        from topopt.solvers.cuda.device import require_card  # opens the room of the card
+
+        require_card()
     for name, kind in (("cholmod", Cholmod), ("multigrid", Multigrid), ("superlu", SuperLU)):
         if isinstance(solver, kind):
             size, seconds = _costs(structure, name)

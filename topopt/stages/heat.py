@@ -80,6 +80,8 @@ class Conduction(Stage):
         object.__setattr__(self, "domain", designed(self.domain))
         if self.sink is None and (self.cooled is None or self.film == 0.0):
             raise InputError("Conduction: nothing takes the heat away; give a sink, or cooled and film")
+        if (self.cooled is None) != (self.film == 0.0):
+            raise InputError("Conduction: a fluid needs both: the region that is cooled, and a film above 0")
         body = self.body
         if not len(body.free):
             raise InputError("Conduction.sink: every node is kept at zero; nothing can become warm")
