@@ -12,7 +12,7 @@ from scipy import ndimage
 
 import topopt as to
 from topopt.errors import InputError, ParameterError, SingularSystemError
-from topopt.study.yardstick import Score, Threshold, blackened
+from topopt.study.yardstick import Score, Threshold, blackened, floored
 
 GRID = to.Grid((12, 6))
 SOLID, VOID = to.Box((0.0, 5.0), (12.0, 6.0)), to.Box((4.0, 0.0), (8.0, 2.0))
@@ -319,3 +319,13 @@ def test_what_cannot_be_judged_is_refused(rng):
         judged(made, x, response="stiffness", volume=0.9)
     with pytest.raises(InputError, match="12 of the 72 cells are passive solid"):
         judged(made, x, volume=0.1)
+
+
+def test_void_that_conducts_heat_is_a_material_and_stays():
+    """At a billionth what is heated far from the conductor would melt, black and white or not."""
+    grid = to.Grid((6, 4))
+    links = [("conducting", to.Simp(3.0, 1e-2)), ("temperature", to.Conduction(grid, to.Plane(x=0.0)))]
+    heat = to.Chain(links, "physical")
+    assert floored(heat, 1e-9) is heat
+    plain = to.Chain(links[:1], "physical")
+    assert floored(plain, 1e-9).parameters()["conducting.e_min"] == 1e-9

@@ -172,6 +172,14 @@ def study(
 
 
 @app.command()
+def verify(run: Run) -> None:
+    """Compute a finished design again in black and white, on its grid and on one twice as fine."""
+    from topopt.cli.verifying import verify_folder
+
+    _leave(verify_folder(run))
+
+
+@app.command()
 def gallery(
     results: Annotated[Path, typer.Option("--results", help="Where the gallery's folder goes.")] = Path(
         "results"

@@ -20,10 +20,10 @@ from topopt.grid import Domain, Flags
 from topopt.limits import Limit
 from topopt.parameters import Array, UnitOpen, checked
 from topopt.problem import Problem
-from topopt.stages import Displacement, Equilibrium, Mean
+from topopt.stages import Conduction, Displacement, Equilibrium, Mean
 from topopt.study.connectivity import connectivity
 
-__all__ = ["Score", "Threshold", "Yardstick", "blackened"]
+__all__ = ["Score", "Threshold", "Yardstick", "blackened", "floored"]
 
 
 class Score(NamedTuple):
@@ -78,7 +78,7 @@ class Threshold:
         Name of the response to value. If left out, the one that is minimised; of several, the largest of
         those that depend on the density alone.
     e_min : float
-        Factor of a void cell in every stage that has one.
+        Factor of a void cell in every stage that has one; where heat is conducted the problem's own stays.
 
     Raises
     ------
@@ -107,7 +107,7 @@ class Threshold:
             )
         chains = self._chains(model)
         density = evaluation.picture.density
-        solid = blackened(model.domain, density, self._count(model, density))
+        solid = blackened(model.domain, density, self.count(model, density))
         for chain in chains.values():
             faults = _faults(chain, solid)
             if faults:
@@ -137,8 +137,8 @@ class Threshold:
             )
         return chains
 
-    def _count(self, problem: Problem, density: Array) -> int:
-        """Return how many cells become solid."""
+    def count(self, problem: Problem, density: Array) -> int:
+        """Return how many cells of a density, shape (n_cells,), become solid."""
         domain = problem.domain
         if self.volume is not None:
             return round(self.volume * int(np.count_nonzero(~domain.void_cells)))
@@ -152,11 +152,26 @@ class Threshold:
 
     def _value(self, name: str, chain: Chain, solid: Flags) -> float:
         """Return a response of the black-and-white design."""
-        floors = [parameter for parameter in chain.parameters() if parameter.endswith(".e_min")]
-        tape = chain.at(dict.fromkeys(floors, self.e_min)).run(solid.astype(np.float64))
+        tape = floored(chain, self.e_min).run(solid.astype(np.float64))
         if tape[name].size != 1:
             raise InputError(f"Threshold: '{name}' has shape {tape[name].shape}; only a number has a value")
         return float(tape[name].item())
+
+
+def floored(chain: Chain, e_min: float) -> Chain:
+    """Return a chain at another factor of void cells; where heat is conducted void is a material, and stays.
+
+    Parameters
+    ----------
+    chain : Chain
+        From the density on.
+    e_min : float
+        The factor.
+    """
+    if any(isinstance(link.stage, Conduction) for link in chain):
+        return chain
+    floors = [parameter for parameter in chain.parameters() if parameter.endswith(".e_min")]
+    return chain.at(dict.fromkeys(floors, e_min))
 
 
 def blackened(domain: Domain, density: Array, count: int) -> Flags:

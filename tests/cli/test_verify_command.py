@@ -1,0 +1,39 @@
+"""`topopt verify`: a design is computed again where nobody optimised it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from typer.testing import Result
+
+from tests.cli.conftest import SMALL
+from topopt.study.verification import verified
+
+
+def test_a_design_is_worth_about_the_same_on_a_finer_grid(
+    topopt: Callable[..., Result], problem: Path
+) -> None:
+    ramp = "continuation={physical.beta: {type: geometric, start: 1, final: 32, over: 40}}"
+    assert topopt("run", problem, *SMALL, "--set", "stop.iterations=60", "--set", ramp, "-q").exit_code == 0
+    found = verified("results/problem")
+    assert found.cells == (80, 40)
+    assert found.black == pytest.approx(found.grey, rel=0.1)
+    assert found.fine == pytest.approx(found.black, rel=0.1)
+    assert found.fine > found.black  # finer cells are softer
+    said = topopt("verify", "results/problem")
+    assert said.exit_code == 0
+    assert "On 80 x 40 cells that design has" in said.output
+
+
+def test_what_cannot_be_verified_is_refused(topopt: Callable[..., Result], problem: Path) -> None:
+    missing = topopt("verify", "results/none")
+    assert missing.exit_code == 2
+    Path("net.yaml").write_text(
+        "name: net\nmodel: {type: flossed_rnn, units: 4, count: 2, steps: 12}\nstop: {iterations: 2}\n"
+    )
+    assert topopt("run", "net.yaml", "-q", "--no-figures").exit_code == 0
+    refused = topopt("verify", "results/net")
+    assert refused.exit_code == 2
+    assert "no design on a grid" in refused.stderr
