@@ -201,3 +201,9 @@ def test_a_follower_may_be_a_power_of_its_leader():
     assert Follow("physical.beta").at(7.0) == 7.0
     continuation = Continuation({"physical.beta": to.Geometric(1.0, 64.0, over=6), "optimizer.rate": rule})
     assert continuation.at(History())["optimizer.rate"] == pytest.approx(0.02)
+    with pytest.raises(InputError, match=r"'physical\.beta' is 0, which has no power -1"):
+        rule.at(0.0)
+    with pytest.raises(InputError, match="start and final, or factor and power, not both"):
+        Follow("physical.beta", start=1.0, final=3.0, power=2.0)
+    with pytest.raises(InputError, match="finite factor and power"):
+        Follow("physical.beta", factor=math.inf)

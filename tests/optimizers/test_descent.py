@@ -75,6 +75,8 @@ def test_numbers_out_of_bounds_are_refused():
         Adam(rate=0.0)
     with pytest.raises(ParameterError, match=r"Sgd\.momentum"):
         Sgd(momentum=1.5)
+    with pytest.raises(ParameterError, match=r"Adam\.second"):
+        Adam(second=1.0)
 
 
 def test_a_memory_survives_packing_and_is_renewed(rng):

@@ -49,6 +49,10 @@ class Follow(Schedule):
         given = [value for value in (self.start, self.final) if value is not None]
         if len(given) == 1 or not all(math.isfinite(value) for value in given):
             raise InputError("Follow: give finite start and final, or neither to copy the leader")
+        if given and (self.factor, self.power) != (1.0, 1.0):
+            raise InputError("Follow: give start and final, or factor and power, not both")
+        if not (math.isfinite(self.factor) and math.isfinite(self.power)):
+            raise InputError(f"Follow: expected finite factor and power, got {self.factor}, {self.power}")
         low, high = self.between if len(self.between) == 2 else (0.0, 0.0)
         positive = 0 < low < math.inf and 0 < high < math.inf
         # neighbouring numbers differ while their logarithms, which `at` walks between, do not
@@ -63,6 +67,8 @@ class Follow(Schedule):
     def at(self, lead: float) -> float:
         """Return the value that goes with one of the leader's."""
         if self.start is None:
+            if lead <= 0 and self.power != 1.0:
+                raise InputError(f"Follow: '{self.leader}' is {lead:g}, which has no power {self.power:g}")
             return float(self.factor * lead**self.power)
         low, high = (math.log(value) for value in self.between)
         walked = ((math.log(lead) if lead > 0 else -math.inf) - low) / (high - low)

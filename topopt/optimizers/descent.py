@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
+import annotated_types as at
 import numpy as np
 
 from topopt.errors import InputError
@@ -14,6 +15,9 @@ from topopt.optimizers.protocol import check_bounds, check_evaluation
 from topopt.parameters import Array, NonNegative, Positive, Unit, checked
 
 __all__ = ["Adam", "AdamState", "Sgd", "SgdState"]
+
+Kept = Annotated[float, at.Ge(0), at.Lt(1)]
+"""A share of a running average; at 1 nothing would ever enter it."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -157,8 +161,8 @@ class Adam:
     """
 
     rate: Positive = 0.01
-    first: Unit = 0.9
-    second: Unit = 0.999
+    first: Kept = 0.9
+    second: Kept = 0.999
     small: NonNegative = 1e-16
     clip: Positive | None = None
 
