@@ -60,6 +60,7 @@ from .stages import (
     Surrogate,
     Symmetric,
     Tanh,
+    TotalWork,
     erosion_threshold,
 )
 from .study import (
@@ -171,6 +172,7 @@ __all__ = [
     "Threshold",
     "Top99neo",
     "TopoptError",
+    "TotalWork",
     "Trial",
     "Yardstick",
     "diagnose",

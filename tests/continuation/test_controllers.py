@@ -205,12 +205,16 @@ def test_numbers_out_of_bounds_are_refused(make, text):
         make()
 
 
-@pytest.mark.parametrize("rule", [Survival(final=32.0), Linked(final=32.0), Homotopy(final=32.0)])
+QUICK = Survival(final=32.0, growth=0.08, change=0.01)
+"""The gate less patient than its default, which needs more than 150 iterations here."""
+
+
+@pytest.mark.parametrize("rule", [QUICK, Linked(final=32.0), Homotopy(final=32.0)])
 def test_a_beam_is_sharpened_without_a_collapse_and_its_log_gives_every_value_again(beam, rule):
     continuation = Continuation({NAME: rule})
 
     def arrived(history, settled):
-        return "arrived" if settled or len(history) >= 250 else None
+        return "arrived" if settled or len(history) >= 150 else None
 
     last = to.solve(beam(), to.MMA(), continuation, arrived)
     history = last.history

@@ -43,6 +43,7 @@ from topopt.stages import (
     Surrogate,
     Symmetric,
     Tanh,
+    TotalWork,
 )
 
 GRID = Grid((6, 5), (6.0, 5.0))
@@ -100,6 +101,11 @@ STAGES: dict[str, list[tuple[Stage, tuple[int, ...]]]] = {
     "Symmetric": [(Symmetric(PASSIVE, "xy"), DENSITY)],
     "Tanh": [(Tanh(beta, eta), DENSITY) for beta in (0.0, 1.0, 64.0, 1e4) for eta in (0.0, 0.4, 1.0)],
 }
+WEIGHED = {
+    "Equilibrium": (Equilibrium(BEAM), MODULI, MOVED),
+    "TotalWork": (TotalWork(BEAM), MOVED, MOVED),
+}
+"""What reads two names."""
 
 
 def subclasses(kind: type) -> Iterator[type]:
@@ -121,7 +127,7 @@ def package_stages() -> set[type]:
 
 def test_every_stage_of_the_package_is_listed_here():
     found = {kind.__name__ for kind in package_stages()}
-    assert found == set(STAGES), "give each stage an entry in STAGES, and none to what is gone"
+    assert found == set(STAGES) | set(WEIGHED), "give each stage an entry in STAGES, and none to what is gone"
 
 
 @pytest.mark.parametrize(
@@ -131,6 +137,12 @@ def test_every_stage_of_the_package_is_listed_here():
 def test_conformance(stage: Stage, shape: tuple[int, ...], rng: np.random.Generator):
     report = check.stage(stage, rng.uniform(0.2, 0.8, shape), rng=rng)
     report.raise_if_failed()
+
+
+@pytest.mark.parametrize("name", WEIGHED)
+def test_conformance_with_two_inputs(name: str, rng: np.random.Generator):
+    stage, *shapes = WEIGHED[name]
+    check.stage(stage, *(rng.uniform(0.2, 0.8, shape) for shape in shapes), rng=rng).raise_if_failed()
 
 
 @pytest.mark.parametrize("name", STAGES)

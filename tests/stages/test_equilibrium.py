@@ -9,8 +9,9 @@ from topopt.fem import LoadCase, Material, PointLoad, Structure, Support, Surfac
 from topopt.grid import Grid
 from topopt.regions import Plane, Point
 from topopt.solvers import SuperLU, choose
-from topopt.stages.equilibrium import Equilibrium, _chosen
+from topopt.stages.equilibrium import Equilibrium
 from topopt.stages.responses import Compliance, Displacement
+from topopt.stages.states import _choice
 
 MBB = Structure(
     Grid((60, 20)),
@@ -200,7 +201,7 @@ def test_moduli_that_no_material_has():
 
 def test_too_large_is_said_before_it_happens(monkeypatch):
     monkeypatch.setattr(sys.modules[choose.__module__], "available_bytes", lambda: 1000)
-    _chosen.cache_clear()
+    _choice.cache_clear()
     with pytest.raises(TooLargeError, match="a factorisation of 2540 unknowns"):
         Equilibrium(MBB)(np.ones(1200))
 

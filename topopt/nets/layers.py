@@ -17,7 +17,7 @@ from topopt.errors import InputError
 from topopt.nets.samples import Samples
 from topopt.parameters import Array, NonNegative
 
-__all__ = ["Affine", "Bend", "CrossEntropy", "SignGate", "StraightThrough", "steepness"]
+__all__ = ["Affine", "Bend", "CrossEntropy", "SignGate", "StraightThrough", "bent", "steepness"]
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ class SignGate(Stage):
         (z,) = inputs
         if math.isinf(self.beta):
             return np.where(z < 0, -1.0, 1.0), lambda v: (np.zeros_like(v),)
-        return _bent(self.beta, z)
+        return bent(self.beta, z)
 
     def derivative(self, parameter: str, *inputs: Array) -> Array | None:
         """Return the derivative with respect to the sharpness."""
@@ -156,7 +156,7 @@ class Bend(Stage):
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the output."""
         (z,) = inputs
-        return _bent(self.gain, z)
+        return bent(self.gain, z)
 
 
 @dataclass(frozen=True)
@@ -186,7 +186,7 @@ class CrossEntropy(Stage):
         return np.asarray(-log_share[rows, labels].mean()), pullback
 
 
-def _bent(beta: float, z: Array) -> tuple[Array, Pullback]:
+def bent(beta: float, z: Array) -> tuple[Array, Pullback]:
     """Return ``tanh(beta z)`` and its pullback, both from one exponential, which is what they cost."""
     q = np.exp(-2.0 * beta * np.abs(z))
     return np.copysign((1.0 - q) / (1.0 + q), z), lambda v: (v * (4.0 * beta * q / (1.0 + q) ** 2),)

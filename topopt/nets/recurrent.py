@@ -14,7 +14,7 @@ import numpy as np
 
 from topopt.errors import InputError
 from topopt.nets.costate import Path, followed
-from topopt.nets.layers import steepness
+from topopt.nets.layers import bent, steepness
 from topopt.parameters import Array
 
 __all__ = ["LSTM", "RNN", "Cell", "chrono", "costate_path", "driven"]
@@ -92,15 +92,14 @@ class RNN:
 
     def vjp(self, state: Array, drive: Array) -> tuple[Array, Callable[[Array], tuple[Array, Array]]]:
         """Return the next state and its pullback."""
-        z = state @ self.w + drive @ self.u + self.b
-        q = np.exp(-2.0 * np.abs(z))
+        following, back = bent(1.0, state @ self.w + drive @ self.u + self.b)
 
         def pullback(v: Array) -> tuple[Array, Array]:
-            before = v * (4.0 * q / (1.0 + q) ** 2)
+            (before,) = back(v)
             gradient = ((state.T @ before).ravel(), (drive.T @ before).ravel(), before.sum(axis=0))
             return before @ self.w.T, np.concatenate(gradient)
 
-        return np.tanh(z), pullback
+        return following, pullback
 
 
 @dataclass(frozen=True, eq=False)

@@ -11,7 +11,7 @@ from topopt.stages.making import Extruded, Printed, Repeated, Symmetric
 from topopt.stages.offset import Offset, erosion_threshold
 from topopt.stages.preserving import PreservingExponential, PreservingTanh
 from topopt.stages.projections import Eroding, Exponential, Tanh
-from topopt.stages.responses import Compliance, Displacement, Mean, SelfWeight
+from topopt.stages.responses import Compliance, Displacement, Mean, SelfWeight, TotalWork
 from topopt.stages.subpixel import Ssp, Ssp2
 from topopt.stages.surrogate import Surrogate
 
@@ -41,5 +41,6 @@ __all__ = [
     "Surrogate",
     "Symmetric",
     "Tanh",
+    "TotalWork",
     "erosion_threshold",
 ]

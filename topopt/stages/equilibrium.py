@@ -16,15 +16,13 @@ from topopt.fem.operator import StiffnessOperator
 from topopt.fem.sanity import require_held
 from topopt.fem.structure import Structure
 from topopt.parameters import Array
-from topopt.solvers import Multigrid, Solver, choose
+from topopt.solvers import Solver
 from topopt.solvers.protocol import Factor
-from topopt.solves import current
-from topopt.stages.states import solved
+from topopt.stages.states import chosen, multiple, solved
 from topopt.threads import each
 
 __all__ = ["Equilibrium"]
 
-ROUNDING = 4 * float(np.finfo(np.float64).eps)
 CONTRAST = 1e-14
 """Below this ratio of moduli a hinge may be lost in rounding, and the balance of forces is checked."""
 BALANCE = 1e-3
@@ -75,10 +73,7 @@ class Equilibrium(Stage):
         operator = StiffnessOperator(structure, moduli)
         _require_usable(moduli)
         require_held(structure, moduli)
-        solver = _chosen(structure, self.solver)
-        if isinstance(solver, Multigrid):
-            solver = solver.at(current().progress)
-        factor = _factored(operator, solver)
+        factor = _factored(operator, chosen(structure, self.solver))
         displacements = solved(factor, forces)
         if float(moduli.min()) < CONTRAST * float(moduli.max()):
             _require_balance(operator, forces, displacements)
@@ -121,12 +116,6 @@ def _require_usable(moduli: Array) -> None:
             f"moduli: {np.count_nonzero(moduli < 0)} are negative, the lowest {lowest:g}; "
             f"a filter or a move may have left [0, 1]"
         )
-
-
-@functools.lru_cache(maxsize=8)
-def _chosen(structure: Structure, request: str | Solver) -> Solver:
-    """Choose once, so that the memory which a run itself takes is not held against its next iteration."""
-    return choose(structure, request).solver
 
 
 def _factored(operator: StiffnessOperator, solver: Solver) -> Factor:
@@ -181,10 +170,10 @@ def _adjoint(
     loaded = _loaded(structure) if forces is structure.forces else _largest(forces)
     columns = zip(wanted.T, forces.T, loaded, displacements.T, strict=True)
     for case, (vector, own, largest, right) in enumerate(columns):
-        multiple = _multiple(vector, own, largest)
-        if multiple is None:
+        share = multiple(vector, own, largest)
+        if share is None:
             unknown.append(case)
-        adjoint.append((multiple or 0.0, right))
+        adjoint.append((share or 0.0, right))
     if unknown:
         for case, left in zip(unknown, solved(factor, wanted[:, unknown]).T, strict=True):
             adjoint[case] = (1.0, left)
@@ -208,13 +197,3 @@ def _loaded(structure: Structure) -> tuple[int, ...]:
 def _largest(forces: Array) -> tuple[int, ...]:
     """Return the component with the largest force, case by case."""
     return tuple(int(np.argmax(np.abs(column))) for column in forces.T)
-
-
-def _multiple(vector: Array, of: Array, largest: int) -> float | None:
-    """Return a with vector = a * of, to rounding, or None if there is no such number."""
-    factor = float(vector[largest] / of[largest])
-
-    def same(at: slice) -> bool:
-        return bool((np.abs(vector[at] - factor * of[at]) <= ROUNDING * np.abs(vector[at])).all())
-
-    return factor if all(each(same, len(vector))) else None

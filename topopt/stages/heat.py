@@ -17,9 +17,8 @@ from topopt.fem.picking import nodes_of
 from topopt.grid import Domain, Grid, Indices, designed
 from topopt.parameters import Array, NonNegative, Positive
 from topopt.regions import Everywhere, Region
-from topopt.solvers import Multigrid, Solver, choose
-from topopt.solves import current
-from topopt.stages.states import solved
+from topopt.solvers import Solver
+from topopt.stages.states import chosen, multiple, solved
 
 __all__ = ["Conduction", "MeanTemperature"]
 
@@ -112,11 +111,8 @@ class Conduction(Stage):
                 f"conductivities: expected positive ones, the lowest is {lowest:g}; raise e_min, so that "
                 "what is made in void flows somewhere"
             )
-        solver = _chosen(body, self.solver)
-        if isinstance(solver, Multigrid):
-            solver = solver.at(current().progress)
         try:
-            factor = solver.factor(operator)
+            factor = chosen(body, self.solver).factor(operator)
         except SingularSystemError as error:
             raise SingularSystemError(f"{error}; a part of the grid may not reach the sink") from error
         temperatures = solved(factor, body.forces)
@@ -124,7 +120,7 @@ class Conduction(Stage):
         def pullback(cotangent: Array) -> tuple[Array]:
             wanted = np.zeros_like(body.forces)
             wanted[body.free] = cotangent[body.free]
-            share = _multiple(wanted, body.forces)
+            share = multiple(wanted[:, 0], body.forces[:, 0], int(np.argmax(body.forces)))
             left = temperatures if share is not None else solved(factor, wanted)
             passed = energies(body, left[:, 0], temperatures[:, 0])
             return (passed * -(1.0 if share is None else share),)
@@ -251,17 +247,3 @@ def _shares(domain: Domain, on: Region | None, what: str) -> Array:
         nodes = nodes_of(region, grid, what)
         shares[nodes] = 1.0 / len(nodes)
     return shares
-
-
-@functools.lru_cache(maxsize=8)
-def _chosen(body: _Body, request: str | Solver) -> Solver:
-    """Choose once."""
-    return choose(body, request).solver
-
-
-def _multiple(vector: Array, of: Array) -> float | None:
-    """Return a with vector = a * of, to rounding, or None."""
-    largest = int(np.argmax(np.abs(of)))
-    factor = float(vector.flat[largest] / of.flat[largest])
-    close = np.allclose(vector, factor * of, rtol=1e-15, atol=1e-15 * float(np.abs(vector).max(initial=0.0)))
-    return factor if close else None

@@ -17,15 +17,38 @@ from topopt.parameters import Array
 from topopt.regions import Region
 from topopt.threads import each, summed
 
-__all__ = ["Compliance", "Displacement", "Mean", "SelfWeight"]
+__all__ = ["Compliance", "Displacement", "Mean", "SelfWeight", "TotalWork"]
 
 
 @dataclass(frozen=True)
 class Compliance(Stage):
     """Work of the loads, sum over cases of weight * f^T u.
 
-    Input: displacements, shape (n_dofs, n_cases), and, if it reads a second name, forces that the design
-    brings along (`SelfWeight`), of the same shape. Output: shape (), force times length.
+    Input: displacements, shape (n_dofs, n_cases). Output: shape (), force times length.
+
+    Parameters
+    ----------
+    structure : Structure
+        Its forces and weights.
+    """
+
+    linear: ClassVar[bool] = True
+
+    structure: Structure
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the compliance and its pullback."""
+        (displacements,) = inputs
+        weights, forces = self.structure.weights, self.structure.forces
+        return _weighted(self, displacements, forces if (weights == 1.0).all() else forces * weights)
+
+
+@dataclass(frozen=True)
+class TotalWork(Stage):
+    """The compliance where the design brings forces along: work of these and of the loads.
+
+    Input: displacements and further forces (`SelfWeight`), both of shape (n_dofs, n_cases). Output: shape (),
+    force times length.
 
     Parameters
     ----------
@@ -36,12 +59,9 @@ class Compliance(Stage):
     structure: Structure
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
-        """Return the compliance and its pullback."""
-        displacements, *brought = inputs
+        """Return the work and its pullback."""
+        displacements, more = inputs
         weights, forces = self.structure.weights, self.structure.forces
-        if not brought:
-            return _weighted(self, displacements, forces if (weights == 1.0).all() else forces * weights)
-        (more,) = brought
         if more.shape != forces.shape:
             raise _misfit(self, more, forces.shape)
         value, pullback = _weighted(self, displacements, (forces + more) * weights)
@@ -158,9 +178,9 @@ class SelfWeight(Stage):
     """Forces of the material's own weight, or of any acceleration, at the nodes.
 
     Input: densities, shape (n_cells,). Output: shape (n_dofs, n_cases), the same in every case; zero on fixed
-    components. `Equilibrium` and `Compliance` read it beside what they always read. A stiffness that falls
-    faster than the weight (`Simp`) makes near-void material sag without end; `Ramp` does not, if its `e_min`
-    is not far below 1e-6.
+    components. `Equilibrium` reads it beside the moduli, `TotalWork` beside the displacements. A stiffness
+    that falls faster than the weight (`Simp`) makes near-void material sag without end; `Ramp` does not, if
+    its `e_min` is not far below 1e-6.
 
     Parameters
     ----------

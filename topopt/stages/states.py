@@ -1,12 +1,32 @@
-"""State solves that begin where those of the evaluation before ended."""
+"""What mechanics and heat share in solving for a state and its adjoint."""
 
 from __future__ import annotations
 
-from topopt.parameters import Array
-from topopt.solvers.protocol import Factor, IterativeFactor
-from topopt.solves import current
+import functools
 
-__all__ = ["solved"]
+import numpy as np
+
+from topopt.parameters import Array
+from topopt.solvers import Multigrid, Solver, choose
+from topopt.solvers.protocol import Factor, IterativeFactor, System
+from topopt.solves import current
+from topopt.threads import each
+
+__all__ = ["chosen", "multiple", "solved"]
+
+ROUNDING = 4 * float(np.finfo(np.float64).eps)
+
+
+def chosen(system: System, request: str | Solver) -> Solver:
+    """Return the solver of a system, as the run's last progress wants it."""
+    solver = _choice(system, request)
+    return solver.at(current().progress) if isinstance(solver, Multigrid) else solver
+
+
+@functools.lru_cache(maxsize=8)
+def _choice(system: System, request: str | Solver) -> Solver:
+    """Choose once, so that the memory which a run itself takes is not held against its next iteration."""
+    return choose(system, request).solver
 
 
 def solved(factor: Factor, rhs: Array) -> Array:
@@ -29,3 +49,13 @@ def solved(factor: Factor, rhs: Array) -> Array:
     solves.tolerance = max(solves.tolerance, factor.work.tolerance)
     solves.error = max(solves.error, factor.work.error)
     return found
+
+
+def multiple(vector: Array, of: Array, largest: int) -> float | None:
+    """Return a with vector = a * of, to rounding, or None if there is no such number."""
+    factor = float(vector[largest] / of[largest])
+
+    def same(at: slice) -> bool:
+        return bool((np.abs(vector[at] - factor * of[at]) <= ROUNDING * np.abs(vector[at])).all())
+
+    return factor if all(each(same, len(vector))) else None

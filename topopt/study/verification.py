@@ -10,16 +10,12 @@ import numpy as np
 from topopt.design import Design
 from topopt.errors import InputError, RunFolderError
 from topopt.files import parse, read_about, read_history, read_problem
-from topopt.files.located import located
 from topopt.parameters import Array
 from topopt.problem import Problem
 from topopt.run import model_parameters
 from topopt.study.yardstick import Threshold, blackened, floored
 
 __all__ = ["Verification", "verified"]
-
-E_MIN = 1e-9
-"""Factor of a void cell in every stage that has one."""
 
 
 @dataclass(frozen=True)
@@ -81,10 +77,7 @@ def verified(path: Path | str) -> Verification:
         raise InputError(f"{path}: several responses are lowered; verify them one by one in Python")
     cells = tuple(2 * n for n in problem.grid.cells)
     overrides = [f"grid.cells={list(cells)}", f"grid.size={list(problem.grid.size)}"]
-    if "start" in located(text, "problem.yaml").data and not isinstance(problem.start, float):
-        overrides.append(
-            "start=0.5"
-        )  # a file of densities fits its own grid alone, and no start matters here
+    overrides.append("start=0.5")  # one from a file fits its own grid alone, and none matters here
     finer = parse(text, source=str(path / "problem.yaml"), overrides=overrides, folder=path).design
     assert finer is not None
     return _compared(path, problem, finer)
@@ -100,16 +93,17 @@ def _compared(path: Path, problem: Problem, finer: Problem) -> Verification:
     assert isinstance(evaluation.picture, Design)
     density = evaluation.picture.density
     counted = int(np.count_nonzero(~problem.domain.void_cells))
-    volume = _count(problem, density) / counted
-    score = Threshold(volume).judge(problem, x, evaluation, parameters)
+    count = _count(problem, density)
+    threshold = Threshold(count / counted)
+    score = threshold.judge(problem, x, evaluation, parameters)
     if score.fault:
         raise InputError(f"{path}: the black-and-white design is broken: {score.fault}")
-    solid = blackened(problem.domain, density, _count(problem, density))
+    solid = blackened(problem.domain, density, count)
     shaped = problem.grid.shaped(solid.astype(np.float64))
     for axis in range(problem.grid.ndim):
         shaped = np.repeat(shaped, 2, axis)
     chain = finer.chain.upto(str(finer.minimise)).after(finer.density)
-    tape = floored(chain, E_MIN).run(finer.domain.impose(shaped.ravel()))
+    tape = floored(chain, threshold.e_min).run(finer.domain.impose(shaped.ravel()))
     value = float(tape[str(finer.minimise)].item())
     return Verification(last.objective, score.value, value, finer.grid.cells)
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from topopt.errors import MissingDependencyError
 
-__all__ = ["BLOCK", "SIMULATED", "card_available", "grid_for", "memory_of_card", "require_card", "stream"]
+__all__ = ["BLOCK", "SIMULATED", "card_available", "grid_for", "require_card", "stream"]
 
 SIMULATED = os.environ.get("NUMBA_ENABLE_CUDASIM") == "1"
 """Whether numba runs kernels in Python, thread by thread, as in the tests."""
@@ -52,15 +52,6 @@ def require_card() -> None:
             "device 'cuda' needs an Nvidia graphics card with its driver and the extra topopt[cuda] "
             "(pip install topopt[cuda]); take device 'cpu', which needs nothing"
         )
-
-
-def memory_of_card() -> int:
-    """Return the bytes that are free on the card."""
-    from numba import cuda
-
-    if SIMULATED:
-        return 1 << 30
-    return int(cuda.current_context().get_memory_info().free)
 
 
 @functools.cache

@@ -118,7 +118,7 @@ def kernels(dtype: np.dtype[Any], components: int, ndim: int) -> Kernels:
         for ti in range(np.uintp(3)):
             for tj in range(near):
                 for tk in range(np.uintp(3)):
-                    # node and the first axes of a lattice are counted from one behind
+                    # the neighbour's place plus one along every axis
                     ni, nj, nk = i + ti, j + tj + two - near // two - one, k + tk
                     if 0 < ni <= m0 and 0 < nj <= m1 and 0 < nk <= m2:
                         node = ((ni - one) * m1 + nj - one) * m2 + nk - one
