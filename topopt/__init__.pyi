@@ -4,6 +4,7 @@ from .chain import Chain, Link, Stage, Tape
 from .continuation import (
     Constant,
     Continuation,
+    Counter,
     Follow,
     Geometric,
     Guard,
@@ -95,6 +96,7 @@ __all__ = [
     "Cone",
     "Constant",
     "Continuation",
+    "Counter",
     "Cylinder",
     "Design",
     "Displacement",

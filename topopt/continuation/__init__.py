@@ -6,12 +6,13 @@ from topopt.continuation.follow import Follow
 from topopt.continuation.guards import Guard, Guarded
 from topopt.continuation.refreshed import Refreshed
 from topopt.continuation.rollback import Rollback
-from topopt.continuation.schedules import Constant, Geometric, Linear, Schedule, Steps
+from topopt.continuation.schedules import Constant, Counter, Geometric, Linear, Schedule, Steps
 from topopt.continuation.stairs import Petsc, Settling, Staircase, Top99neo
 
 __all__ = [
     "Constant",
     "Continuation",
+    "Counter",
     "Follow",
     "Geometric",
     "Guard",

@@ -19,6 +19,7 @@ from topopt.parameters import Positive, checked
 __all__ = [
     "Constant",
     "Count",
+    "Counter",
     "Geometric",
     "Linear",
     "Schedule",
@@ -172,6 +173,29 @@ class Steps(Schedule):
         """Yield each value but the last with the number of iterations after which it goes."""
         holds = cast("tuple[int, ...]", self.every)  # `__post_init__` saw to it
         return zip(self.values[:-1], itertools.accumulate(holds), strict=False)
+
+
+@dataclass(frozen=True)
+class Counter(Schedule):
+    """One more an iteration: ``p(k) = start + k``, for what is numbered, such as the batches of a net.
+
+    It has no end, and nothing waits for it.
+    """
+
+    start: float = 0.0
+
+    @property
+    def final(self) -> float:  # type: ignore[override]
+        """The first value; there is no last."""
+        return self.start
+
+    def __call__(self, past: Sequence[float], history: History) -> float:
+        """Return the number of this iteration."""
+        return self.start + len(past)
+
+    def settled(self, past: Sequence[float], history: History) -> bool:
+        """Return that it holds nothing up."""
+        return True
 
 
 def _is_count(value: object) -> bool:

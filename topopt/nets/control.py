@@ -7,16 +7,17 @@ deep learning calls back-propagation (Bryson and Ho 1975; LeCun 1988).
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from topopt.errors import InputError
+from topopt.evaluation import Bounds, Evaluation, Signals
 from topopt.nets.costate import Path, followed
 from topopt.parameters import Array
 
-__all__ = ["LinearQuadratic", "Solution"]
+__all__ = ["LinearQuadratic", "Solution", "Steered"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -134,3 +135,65 @@ class LinearQuadratic:
         """
         closed = [self.a - self.b @ gain for gain in gains] or [self.a] * steps
         return followed(seed, (lambda v, a=a: a.T @ v for a in reversed(closed)))  # type: ignore[misc]
+
+
+@dataclass(frozen=True, eq=False)
+class Steered:
+    """A `topopt.Model` whose design are the controls of a plant and whose objective is its cost.
+
+    The vanishing log has the costate of every tenth state as a stage, `parameters` the weight of the effort:
+    a continuation may lower it, and with it how far back a deviation at the end is heard of.
+
+    Parameters
+    ----------
+    plant : LinearQuadratic
+        What is steered.
+    start : array, shape (n,)
+        Its first state.
+    steps : int
+        Over which it is steered.
+    reach : float
+        Bound of every control, on both sides of 0.
+    """
+
+    plant: LinearQuadratic
+    start: Array
+    steps: int
+    reach: float = 100.0
+
+    def initial(self) -> Array:
+        """Return controls of nothing."""
+        return np.zeros(self.steps * self.plant.b.shape[1])
+
+    def bounds(self) -> Bounds:
+        """Return the box of the controls."""
+        wide = np.full(self.initial().size, self.reach)
+        return Bounds(-wide, wide)
+
+    def parameters(self) -> dict[str, float]:
+        """Return the weight of the effort, 1 where it is the plant's own."""
+        return {"effort.weight": 1.0}
+
+    def weighted(self, weight: float) -> LinearQuadratic:
+        """Return the plant with another cost of effort."""
+        plant = self.plant
+        return LinearQuadratic(plant.a, plant.b, plant.q, weight * plant.r, plant.p)
+
+    def evaluate(self, x: Array, parameters: Mapping[str, float] | None = None) -> Evaluation:
+        """Evaluate controls; `measures` has the share of the cost above Riccati's optimum (``excess``)."""
+        plant = self.weighted((parameters or {}).get("effort.weight", 1.0))
+        found = plant.evaluate(self.start, x.reshape(self.steps, -1))
+        best = plant.optimum(self.start, self.steps).cost
+        costates = {f"state{k}": found.costates[k] for k in range(0, self.steps + 1, 10)}
+        cotangents = {"controls": found.gradient.ravel()} | costates
+        return Evaluation(
+            objective=found.cost,
+            gradient=found.gradient.ravel(),
+            constraints=np.zeros(0),
+            jacobian=np.zeros((0, x.size)),
+            signals=Signals(cotangents, {}, cotangents, np.zeros((0, x.size))),
+            output=found.states.ravel(),
+            responses={"cost": found.cost},
+            measures={"excess": found.cost / best - 1.0},
+            solves=1,
+        )

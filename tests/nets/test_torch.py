@@ -1,0 +1,326 @@
+"""The bridge to torch holds against torch's own gradients, our costates, and itself after a resume."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import topopt as to
+from topopt.errors import InputError, ParameterError
+from topopt.nets.layers import SignGate as NumpyGate
+from topopt.nets.recurrent import LSTM, RNN, costate_path
+
+torch = pytest.importorskip("torch")
+from torch import nn  # noqa: E402
+from torch.utils.checkpoint import checkpoint  # noqa: E402
+
+from topopt.nets.torch import (  # noqa: E402
+    SignGate,
+    Stepped,
+    Tap,
+    TorchModel,
+    TorchOptimizer,
+    segmented_adjoint,
+)
+
+
+def tower(depth: int = 20, width: int = 12) -> nn.Sequential:
+    """Return a deep tanh net of 2 depth + 1 parts."""
+    torch.manual_seed(1)
+    layers: list[nn.Module] = []
+    for _ in range(depth):
+        layers += [nn.Linear(width, width), nn.Tanh()]
+    return nn.Sequential(*layers, nn.Linear(width, 1)).double()
+
+
+def test_a_tap_agrees_with_retain_grad_to_the_last_digit() -> None:
+    net, x = tower(), torch.randn(7, 12, dtype=torch.float64)
+    with Tap(net) as tap:
+        net(x).square().sum().backward()
+    costates = tap.costates
+    assert len(costates) == 41
+    values, value = [], x
+    for part in net:
+        value = part(value)
+        value.retain_grad()
+        values.append(value)
+    value.square().sum().backward()
+    for costate, expected in zip(costates.values(), values, strict=True):
+        assert torch.equal(costate, expected.grad)
+
+
+def test_a_closed_tap_leaves_no_hook_behind() -> None:
+    net = tower(2)
+    with Tap(net):
+        pass
+    assert not any(part._forward_hooks for part in net.modules())
+
+
+class TwiceCalled(nn.Module):
+    """One layer that is called several times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer, self.bend = nn.Linear(3, 3), nn.ReLU(inplace=True)
+
+    def forward(self, x: Any) -> Any:
+        for _ in range(4):
+            x = self.bend(self.layer(x) + 0.1 * x)
+        return x
+
+
+def test_a_part_called_several_times_is_a_stage_a_call_in_place_or_not() -> None:
+    torch.manual_seed(0)
+    net = TwiceCalled().double()
+    x = torch.randn(5, 3, dtype=torch.float64)
+    with Tap(net) as tap:
+        grads = torch.autograd.grad(net(x).sum(), list(net.parameters()))
+    names = [f"layer[{k}]" for k in range(4)] + [f"bend[{k}]" for k in range(4)]
+    assert sorted(tap.costates) == sorted(names)
+    # the weight's gradient is the sum of the outer products at the calls
+    inputs, value = [], x
+    for _ in range(4):
+        inputs.append(value)
+        value = torch.relu(net.layer(value) + 0.1 * value)
+    total = sum(tap.costates[f"layer[{k}]"].T @ inputs[k] for k in range(4))
+    torch.testing.assert_close(total, grads[0], rtol=1e-12, atol=1e-14)
+
+
+@pytest.mark.parametrize("reentrant", [False, True])
+def test_a_tap_sees_through_checkpoints(reentrant: bool) -> None:
+    net, x = tower(6), torch.randn(4, 12, dtype=torch.float64, requires_grad=True)
+    with Tap(net) as plain:
+        net(x).sum().backward()
+    with Tap(net) as tap:
+        half = checkpoint(net[:6], x, use_reentrant=reentrant)
+        checkpoint(net[6:], half, use_reentrant=reentrant).sum().backward()
+    assert set(tap.costates) == set(plain.costates)
+    for name, costate in plain.costates.items():
+        torch.testing.assert_close(tap.costates[name], costate, rtol=0, atol=0)
+
+
+def test_a_fused_net_is_one_stage_and_says_so_and_its_stepped_twin_shows_every_step() -> None:
+    torch.manual_seed(0)
+    fused, x = nn.LSTM(2, 5).double(), torch.randn(50, 3, 2, dtype=torch.float64)
+    with pytest.warns(UserWarning, match=r"one kernel.*Stepped\.of"), Tap(nn.Sequential(fused)) as tap:
+        fused(x)[0][-1].sum().backward()
+    assert tap.fused == ("0",)
+    stepped = Stepped.of(fused)
+    with Tap(stepped) as steps:
+        outputs, _ = stepped(x)
+        outputs[-1].sum().backward()
+    torch.testing.assert_close(outputs, fused(x)[0], rtol=1e-12, atol=1e-14)
+    assert list(steps.costates) == [f"cell[{k}]" for k in range(50)]
+    assert steps.costates["cell[0]"].abs().sum() < 1e-3 * steps.costates["cell[49]"].abs().sum()
+
+
+def test_a_tap_refuses_what_would_crash_torch_and_what_is_not_there() -> None:
+    net = Stepped(nn.RNNCell(1, 2))
+    with pytest.raises(InputError, match="segmented_adjoint"), Tap(net):
+        net(torch.zeros(10_001, 1, 1))
+    with pytest.raises(InputError, match=r"no part 'cel': did you mean 'cell'"):
+        Tap(net, ["cel"])
+
+
+def bridged(cell: RNN | LSTM) -> nn.Module:
+    """Return torch's cell with the weights of ours."""
+    inputs, units = cell.u.shape[0], cell.w.shape[0]
+    made = (nn.LSTM if isinstance(cell, LSTM) else nn.RNN)(inputs, units).double()
+    with torch.no_grad():
+        made.weight_hh_l0.copy_(torch.from_numpy(cell.w.T.copy()))
+        made.weight_ih_l0.copy_(torch.from_numpy(cell.u.T.copy()))
+        made.bias_hh_l0.zero_()
+        made.bias_ih_l0.copy_(torch.from_numpy(cell.b))
+    return made
+
+
+@pytest.mark.parametrize("draw", [RNN.drawn, LSTM.drawn], ids=["rnn", "lstm"])
+@pytest.mark.parametrize("segment", [37, 100, 5000])
+def test_the_segmented_adjoint_is_back_propagation(draw: Callable[..., Any], segment: int) -> None:
+    ours = draw(2, 6, seed=3)
+    module = bridged(ours)
+    random = np.random.default_rng(0)
+    drives = torch.from_numpy(random.normal(size=(200, 4, 2)))
+    pull = torch.from_numpy(random.normal(size=(4, 6)))
+    found = segmented_adjoint(module, drives, lambda out: (out * pull).sum(), segment=segment)
+    (module(drives)[0][-1] * pull).sum().backward()
+    for name, weight in module.named_parameters():
+        expected = weight.grad.numpy()
+        np.testing.assert_allclose(found.gradient[name], expected, rtol=1e-11, atol=1e-13)
+    # and the costate is that of the recursion written out in numpy
+    seed = np.zeros((4, ours.rest(1).shape[1]))
+    seed[:, :6] = pull.numpy()
+    path = costate_path(ours, drives.numpy(), seed)
+    np.testing.assert_allclose(found.path.log_norms, path.log_norms[found.steps], rtol=1e-12, atol=1e-12)
+    direction = np.concatenate([path.direction[:, k : k + 6].ravel() for k in range(0, seed.shape[1], 6)])
+    np.testing.assert_allclose(found.path.direction, direction, rtol=1e-9, atol=1e-11)
+
+
+def test_a_path_of_ten_thousand_steps_ends_far_below_the_smallest_float() -> None:
+    module = bridged(RNN.drawn(2, 8, seed=1))
+    drives = torch.from_numpy(np.random.default_rng(0).normal(size=(10_000, 1, 2)))
+    found = segmented_adjoint(module, drives, torch.sum, segment=100)
+    assert found.path.lost > 400
+    assert found.rate == pytest.approx(found.path.lost * -math.log(10) / 10_000, rel=0.02)
+
+
+def test_float32_that_underflows_within_a_segment_is_refused_with_the_way_out() -> None:
+    module = bridged(RNN.drawn(2, 8, seed=1)).float()
+    drives = torch.zeros(4000, 1, 2)
+    with pytest.raises(InputError, match="shorter segments or float64"):
+        segmented_adjoint(module, drives, torch.sum, segment=2000)
+
+
+@pytest.mark.parametrize("beta", [0.0, 0.7, 20.0, math.inf])
+def test_the_gate_is_that_of_numpy(beta: float) -> None:
+    z = np.array([-30.0, -1.0, -1e-3, 0.0, 0.2, 5.0])
+    tensor = torch.from_numpy(z).requires_grad_()
+    SignGate(beta)(tensor).sum().backward()
+    output, pullback = NumpyGate(beta).vjp(z)
+    np.testing.assert_allclose(SignGate(beta)(tensor).detach().numpy(), output, rtol=1e-13)
+    np.testing.assert_allclose(tensor.grad.numpy(), pullback(np.ones(6))[0], rtol=1e-13)
+
+
+def test_straight_through_passes_what_the_softer_gate_passes() -> None:
+    z = torch.linspace(-2, 2, 9, dtype=torch.float64, requires_grad=True)
+    SignGate(math.inf, backward_beta=0.0)(z).sum().backward()
+    assert torch.equal(z.grad, torch.ones_like(z))
+    z.grad = None
+    SignGate(math.inf, backward_beta=1.0)(z).sum().backward()
+    torch.testing.assert_close(z.grad, 1 / torch.cosh(z.detach()) ** 2)
+
+
+class Noisy(nn.Module):
+    """Gate, dropout, noise: everything that makes a run hard to repeat."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(5)
+        self.inner, self.gate, self.drop = nn.Linear(4, 16), SignGate(1.0), nn.Dropout(0.1)
+        self.outer = nn.Linear(16, 1)
+        self.sigma = 0.1
+
+    def forward(self, x: Any) -> Any:
+        x = x + self.sigma * torch.randn_like(x)
+        return self.outer(self.drop(self.gate(self.inner(x))))
+
+
+def points(number: int) -> tuple[Any, Any]:
+    """Return a batch of its own for every number."""
+    x = torch.from_numpy(np.random.default_rng(number).normal(size=(32, 4))).float()
+    return x, torch.sign(x[:, :1] * x[:, 1:2])
+
+
+def misfit(net: nn.Module, batch: tuple[Any, Any]) -> Any:
+    """Return the mean square error."""
+    return ((net(batch[0]) - batch[1]) ** 2).mean()
+
+
+SHARPER = to.Continuation(
+    {
+        "gate.beta": to.Geometric(1.0, 8.0, over=20),
+        "sigma": to.Linear(0.3, 0.0, over=20),
+        "batch": to.Counter(),
+    }
+)
+
+
+@pytest.mark.parametrize(
+    "optimizer", [to.Adam(rate=0.02), TorchOptimizer("AdamW", rate=0.02, options={"weight_decay": 0.1})]
+)
+def test_a_run_broken_off_goes_on_to_the_same_weights(optimizer: Any, tmp_path: Path) -> None:
+    stop = to.Stop(change=0.0, iterations=25)
+    whole = to.solve(TorchModel(Noisy(), misfit, points), optimizer, SHARPER, stop)
+    steps = to.optimize(TorchModel(Noisy(), misfit, points), optimizer, SHARPER, stop)
+    half = next(step for step in steps if step.iteration.number == 11)
+    model = TorchModel(Noisy(), misfit, points)
+    *_, last = to.optimize(model, optimizer, SHARPER, stop, snapshot=half.snapshot)
+    np.testing.assert_array_equal(last.snapshot.x, whole.snapshot.x)
+    assert whole.iteration.parameters["gate.beta"] == 8.0
+    assert whole.iteration.parameters["sigma"] == 0.0
+    assert model.module.gate.beta == 1.0  # what was scheduled is given back
+
+
+def test_the_log_knows_what_the_gate_holds_back() -> None:
+    model = TorchModel(Noisy().double(), lambda net, b: misfit(net, [v.double() for v in b]), points)
+    x = model.initial()
+    parameters = {"gate.beta": 60.0, "sigma": 0.0, "drop.p": 0.0}
+    found = model.evaluate(x, parameters)
+    assert found.signals is not None
+    (name,) = found.signals.gates
+    gate = found.signals.gates[name]
+    assert name == "gate"
+    np.testing.assert_allclose(found.signals.cotangents["inner"], gate.objective * gate.slope, rtol=1e-12)
+    np.testing.assert_allclose(found.signals.references["inner"], gate.objective, rtol=1e-12)
+    # the homotopy slope is the derivative along beta
+    h = 1e-6
+    up, down = (model.evaluate(x, parameters | {"gate.beta": 60 + d}).objective for d in (h, -h))
+    assert gate.objective @ gate.tilts["gate.beta"] == pytest.approx((up - down) / (2 * h), rel=1e-5)
+    # and looking ahead is what a sharper gate lets through
+    sharper = model.evaluate(x, parameters | {"gate.beta": 75.0}).signals.gates["gate"].slope
+    now = np.linalg.norm(gate.objective * gate.slope)
+    assert gate.ahead["gate.beta"][1.25] == pytest.approx(np.linalg.norm(gate.objective * sharper) / now)
+
+
+def test_the_gradient_passes_a_taylor_test() -> None:
+    model = TorchModel(Noisy().double(), lambda net, b: misfit(net, [v.double() for v in b]), points)
+    x = model.initial()
+    direction = np.random.default_rng(1).normal(size=x.size)
+    at = model.evaluate(x)
+    rests = [
+        abs(model.evaluate(x + h * direction).objective - at.objective - h * (at.gradient @ direction))
+        for h in (1e-3, 5e-4)
+    ]
+    assert rests[1] < 0.27 * rests[0]
+
+
+def test_the_survival_gate_drives_a_module_of_torch() -> None:
+    continuation = to.Continuation({"gate.beta": to.Survival(final=16.0), "batch": to.Counter()})
+    last = to.solve(
+        TorchModel(Noisy(), misfit, points),
+        to.Adam(rate=0.02),
+        continuation,
+        to.Stop(change=0.0, iterations=60),
+    )
+    assert last.iteration.parameters["gate.beta"] > 2.0
+    assert {"weights", "inner", "gate", "outer"} <= set(last.iteration.stages)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: TorchModel(nn.ReLU(), misfit, points), "no weights that require a gradient"),
+        (lambda: TorchModel(Noisy(), misfit, points, watch=("gat",)), "no part 'gat': did you mean 'gate'"),
+        (lambda: TorchModel(Noisy(), misfit, points, every=0), r"TorchModel\.every: expected at least 1"),
+        (lambda: TorchOptimizer("AdamV"), "no 'AdamV': did you mean 'Adam'"),
+        (lambda: TorchOptimizer("SGD", options={"momentun": 1}), "SGD refuses them"),
+        (lambda: TorchOptimizer("LBFGS"), "LBFGS evaluates by itself"),
+        (lambda: Stepped.of(nn.LSTM(2, 3, num_layers=2)), "one layer and one direction"),
+    ],
+)
+def test_what_cannot_work_is_refused_with_a_reason(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make()
+
+
+def test_a_batch_normalisation_that_remembers_is_refused() -> None:
+    net = nn.Sequential(nn.Linear(4, 4), nn.BatchNorm1d(4), nn.Linear(4, 1))
+    with pytest.raises(InputError, match=r"'1\.running_mean' changes with every evaluation"):
+        TorchModel(net, misfit, points).evaluate(TorchModel(net, misfit, points).initial())
+
+
+def test_an_unknown_parameter_is_refused_before_the_first_iteration() -> None:
+    continuation = to.Continuation({"gate.bta": to.Linear(1.0, 2.0)})
+    with pytest.raises(ParameterError, match=r"gate\.bta.*did you mean 'gate\.beta'"):
+        next(to.optimize(TorchModel(Noisy(), misfit, points), to.Adam(), continuation))
+
+
+def test_no_warning_for_what_is_not_fused() -> None:
+    with warnings.catch_warnings(), Tap(tower(2)):
+        warnings.simplefilter("error")
