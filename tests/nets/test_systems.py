@@ -73,11 +73,11 @@ def test_a_critic_ahead_silences_the_saturating_generator_and_not_the_other() ->
     ahead = to.Continuation({"pace": to.Constant(0.0), "batch": to.Counter()})
     strength = {}
     for loss in ("saturating", "non_saturating"):
-        model = digit_duel(Duel(loss), every=1500)
-        last = learnt(model, to.Adam(rate=1e-3, first=0.5), 1501, ahead)
+        model = digit_duel(Duel(loss), every=600)
+        last = learnt(model, to.Adam(rate=1e-3, first=0.5), 601, ahead)
         first = model.evaluate(model.initial(), {"batch": 0.0}).measures["generator"]
         strength[loss] = last.iteration.measures["generator"] - first
-    assert strength["saturating"] < -2.0
+    assert strength["saturating"] < -1.2
     assert strength["non_saturating"] > 0.0
 
 

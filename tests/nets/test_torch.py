@@ -247,6 +247,13 @@ def test_a_run_broken_off_goes_on_to_the_same_weights(optimizer: Any, tmp_path: 
     assert model.module.gate.beta == 1.0  # what was scheduled is given back
 
 
+def test_the_weights_to_begin_with_are_not_those_of_the_last_evaluation() -> None:
+    model = TorchModel(Noisy(), misfit, points)
+    start = model.initial()
+    model.evaluate(start + 1.0)
+    np.testing.assert_array_equal(model.initial(), start)
+
+
 def test_the_log_knows_what_the_gate_holds_back() -> None:
     model = TorchModel(Noisy().double(), lambda net, b: misfit(net, [v.double() for v in b]), points)
     x = model.initial()

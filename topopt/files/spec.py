@@ -213,7 +213,7 @@ def driven(spec: Spec) -> None:
                 spec.mistakes.append(Mistake(path, text))
         elif name == "rollback":
             spec.rollback = _fit(spec, Rollback, entry, path)
-        elif "." not in name:
+        elif "." not in name and "model" not in spec.located.data:
             text = f"is neither a parameter, link.field, nor a setting: {suggestion(name, SETTINGS)}"
             spec.mistakes.append(Mistake(path, text))
         elif item := _schedule(spec, entry, path):

@@ -2,45 +2,63 @@
 
 from __future__ import annotations
 
+from topopt.stages.aggregates import Extreme, PNorm, SoftMaximum
 from topopt.stages.equilibrium import Equilibrium
 from topopt.stages.filters import Cone, SensitivityFilter
 from topopt.stages.heat import Conduction, MeanTemperature
 from topopt.stages.helmholtz import Helmholtz
-from topopt.stages.interpolation import Ramp, Simp
-from topopt.stages.making import Extruded, Printed, Repeated, Symmetric
+from topopt.stages.interpolation import OrderedSimp, Ramp, Simp
+from topopt.stages.making import Cast, Extruded, Printed, Repeated, Rotated, Symmetric
+from topopt.stages.modes import BucklingFactors, Frequencies, Masses
 from topopt.stages.offset import Offset, erosion_threshold
 from topopt.stages.preserving import PreservingExponential, PreservingTanh
 from topopt.stages.projections import Eroding, Exponential, Tanh
-from topopt.stages.responses import Compliance, Displacement, Mean, SelfWeight, TotalWork
+from topopt.stages.responses import Compliance, Displacement, Mean, SelfWeight, TotalWork, WorstDirection
+from topopt.stages.stress import VonMises
 from topopt.stages.subpixel import Ssp, Ssp2
 from topopt.stages.surrogate import Surrogate
+from topopt.stages.thermal import ThermalLoad
+from topopt.stages.vibration import DynamicCompliance
 
 __all__ = [
+    "BucklingFactors",
+    "Cast",
     "Compliance",
     "Conduction",
     "Cone",
     "Displacement",
+    "DynamicCompliance",
     "Equilibrium",
     "Eroding",
     "Exponential",
+    "Extreme",
     "Extruded",
+    "Frequencies",
     "Helmholtz",
+    "Masses",
     "Mean",
     "MeanTemperature",
     "Offset",
+    "OrderedSimp",
+    "PNorm",
     "PreservingExponential",
     "PreservingTanh",
     "Printed",
     "Ramp",
     "Repeated",
+    "Rotated",
     "SelfWeight",
     "SensitivityFilter",
     "Simp",
+    "SoftMaximum",
     "Ssp",
     "Ssp2",
     "Surrogate",
     "Symmetric",
     "Tanh",
+    "ThermalLoad",
     "TotalWork",
+    "VonMises",
+    "WorstDirection",
     "erosion_threshold",
 ]

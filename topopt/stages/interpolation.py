@@ -10,11 +10,11 @@ import numpy as np
 from scipy.special import xlogy
 
 from topopt.chain import Pullback, Stage
-from topopt.errors import NumericalError
+from topopt.errors import InputError, NumericalError
 from topopt.parameters import Array, NonNegative, UnitOpen
 from topopt.threads import each
 
-__all__ = ["Ramp", "Simp"]
+__all__ = ["OrderedSimp", "Ramp", "Simp"]
 
 
 @dataclass(frozen=True)
@@ -143,3 +143,77 @@ class Ramp(Stage):
         if parameter == "e_min":
             return np.asarray(1.0 - rho / below)
         return None
+
+
+@dataclass(frozen=True)
+class OrderedSimp(Stage):
+    """Several materials along one density: a power between every two neighbours, ``a rho**penal + b``.
+
+    Materials are ordered by density, void first; at the density of one the output is its modulus, and between
+    two of them it lies below the straight line, so that a mixture is never worth its weight. Input and output
+    have shape (n_cells,); limit the mean of the density itself, which is the mass.
+
+    Parameters
+    ----------
+    densities : tuple of float
+        Of the materials but void, ascending, the last 1.
+    moduli : tuple of float
+        Theirs, ascending, the last 1.
+    penal : float
+        Penalty exponent; a continuation raises it from 1, where materials mix freely.
+    e_min : float
+        Factor of a void cell.
+
+    Raises
+    ------
+    InputError
+        If lists do not ascend to 1 together.
+
+    References
+    ----------
+    Zuo and Saitou 2017, doi:10.1007/s00158-016-1513-3
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> law = OrderedSimp(densities=(0.4, 1.0), moduli=(0.2, 1.0), penal=3.0)
+    >>> law(np.array([0.0, 0.2, 0.4, 0.7, 1.0])).round(4).tolist()
+    [0.0, 0.025, 0.2, 0.4384, 1.0]
+    """
+
+    densities: tuple[float, ...] = (0.4, 1.0)
+    moduli: tuple[float, ...] = (0.2, 1.0)
+    penal: Annotated[float, at.Ge(1), at.Lt(float("inf"))] = 3.0
+    e_min: UnitOpen = 1e-9
+
+    def __post_init__(self) -> None:
+        """Refuse lists that do not ascend to 1 together."""
+        super().__post_init__()
+        for name in ("densities", "moduli"):
+            values = tuple(float(value) for value in getattr(self, name))
+            object.__setattr__(self, name, values)
+            steps = np.diff((0.0, *values))
+            if not values or (steps <= 0).any() or values[-1] != 1.0:
+                raise InputError(
+                    f"OrderedSimp.{name}: expected numbers that ascend from above 0 to 1, got {values}"
+                )
+        if len(self.densities) != len(self.moduli):
+            raise InputError(
+                f"OrderedSimp: {len(self.densities)} densities and {len(self.moduli)} moduli do not fit"
+            )
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the factors, one per cell."""
+        (rho,) = inputs
+        inside = np.clip(rho, 0.0, 1.0)
+        places = np.minimum(np.searchsorted(self.densities, inside), len(self.densities) - 1)
+        low, high = (np.array(values)[places] for values in ((0.0, *self.densities), (*self.densities, 1.0)))
+        soft, stiff = (
+            np.array(values)[places] for values in ((self.e_min, *self.moduli), (*self.moduli, 1.0))
+        )
+        factor = (stiff - soft) / (high**self.penal - low**self.penal)
+
+        def pullback(v: Array) -> tuple[Array]:
+            return (v * factor * self.penal * inside ** (self.penal - 1.0),)
+
+        return soft + factor * (inside**self.penal - low**self.penal), pullback

@@ -15,7 +15,7 @@ from topopt.errors import InputError, suggestion
 from topopt.grid import Domain, designed
 from topopt.parameters import Array, Positive, UnitOpen
 
-__all__ = ["Extruded", "Printed", "Repeated", "Symmetric"]
+__all__ = ["Cast", "Extruded", "Printed", "Repeated", "Rotated", "Symmetric"]
 
 
 @dataclass(frozen=True)
@@ -233,6 +233,118 @@ class Printed(Stage):
         total = np.maximum(total, 1e-300)
         outer = self.power / q * total ** (1.0 / q - 1.0)
         return total ** (1.0 / q), [outer * carrier ** (self.power - 1.0) for carrier in carriers]
+
+
+@dataclass(frozen=True)
+class Rotated(Stage):
+    """The mean of a field and its images under turns about the grid's middle: cyclic symmetry.
+
+    Parameters
+    ----------
+    domain : Domain
+        The cells; for four images the two axes of the plane have equal numbers of them.
+    plane : str
+        Two axes, as in ``"xy"``.
+    order : {2, 4}
+        How many images there are, half turns or quarter turns apart: those that map square cells on cells.
+    """
+
+    linear: ClassVar[bool] = True
+
+    domain: Domain
+    plane: str = "xy"
+    order: int = 4
+
+    def __post_init__(self) -> None:
+        """Take a bare grid as a domain, and refuse turns that do not map it on itself."""
+        super().__post_init__()
+        object.__setattr__(self, "domain", designed(self.domain))
+        axes = _axes(self.domain, self.plane, "Rotated.plane")
+        if len(axes) != 2:
+            raise InputError(f"Rotated.plane: expected two axes, got '{self.plane}'")
+        if self.order not in (2, 4):
+            raise InputError(f"Rotated.order: expected 2 or 4 images, got {self.order}")
+        counts = [self.domain.grid.cells[axis] for axis in axes]
+        if self.order == 4 and counts[0] != counts[1]:
+            raise InputError(
+                f"Rotated.order: a quarter turn does not map {counts[0]} x {counts[1]} cells on themselves"
+            )
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the symmetric part; it is its own adjoint, since turns come with their inverses."""
+        return self._mean(inputs[0]), lambda v: (self._mean(v),)
+
+    def _mean(self, field: Array) -> Array:
+        """Return the mean over all turns."""
+        shaped = self.domain.grid.shaped(field)
+        first, second = _axes(self.domain, self.plane, "Rotated.plane")
+        turns = [np.rot90(shaped, k * 4 // self.order, (first, second)) for k in range(self.order)]
+        return np.ascontiguousarray(sum(turns) / self.order).ravel()
+
+
+@dataclass(frozen=True)
+class Cast(Stage):
+    """What can be drawn out of a mould: along the axis of drawing, density never rises again.
+
+    A cell is as dense as the densest behind it, seen against the direction of drawing: the running maximum,
+    smooth as ``m' = (m + s + sqrt((m - s)**2 + e) - sqrt(e)) / 2``.
+
+    Parameters
+    ----------
+    domain : Domain
+        The cells.
+    drawn : str
+        The direction in which the part leaves the mould: ``"+y"``, ``"-x"``, ...
+    smooth : float
+        e.
+
+    References
+    ----------
+    Gersborg and Andreasen 2011, doi:10.1007/s00158-011-0649-1
+    """
+
+    domain: Domain
+    drawn: str = "+y"
+    smooth: Positive = 1e-4
+
+    def __post_init__(self) -> None:
+        """Take a bare grid as a domain, and refuse other directions."""
+        super().__post_init__()
+        object.__setattr__(self, "domain", designed(self.domain))
+        known = [f"{sign}{axis}" for axis in self.domain.grid.axes for sign in "+-"]
+        if self.drawn not in known:
+            raise InputError(f"Cast.drawn: '{self.drawn}' is no direction; {suggestion(self.drawn, known)}")
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the cast field; the pullback runs with the drawing."""
+        layers = self._layers(inputs[0])
+        cast, roots = np.empty_like(layers), np.empty_like(layers)
+        cast[-1] = layers[-1]
+        for place in range(len(layers) - 2, -1, -1):
+            roots[place] = np.sqrt((cast[place + 1] - layers[place]) ** 2 + self.smooth)
+            cast[place] = 0.5 * (cast[place + 1] + layers[place] + roots[place] - math.sqrt(self.smooth))
+
+        def pullback(v: Array) -> tuple[Array]:
+            passed = self._layers(v).copy()
+            for place in range(len(layers) - 1):
+                share = 0.5 * (1.0 + (cast[place + 1] - layers[place]) / roots[place])
+                passed[place + 1] += share * passed[place]
+                passed[place] *= 1.0 - share
+            return (self._flat(passed),)
+
+        return self._flat(cast), pullback
+
+    def _layers(self, field: Array) -> Array:
+        """Return a field by layers, the last one leaving the mould first."""
+        axis = self.domain.grid.axes.index(self.drawn[1])
+        layers = np.moveaxis(self.domain.grid.shaped(field), axis, 0)
+        return np.ascontiguousarray(layers[::-1] if self.drawn[0] == "-" else layers)
+
+    def _flat(self, layers: Array) -> Array:
+        """Return layers as a field."""
+        ordered = layers[::-1] if self.drawn[0] == "-" else layers
+        axis = self.domain.grid.axes.index(self.drawn[1])
+        return np.ascontiguousarray(np.moveaxis(ordered, 0, axis)).ravel()
 
 
 def _windows(shape: tuple[int, ...], place: tuple[int, ...]) -> tuple[tuple[slice, ...], tuple[slice, ...]]:

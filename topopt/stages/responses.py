@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+import annotated_types as at
 import numpy as np
 
 from topopt.chain import Pullback, Stage
@@ -17,30 +18,103 @@ from topopt.parameters import Array
 from topopt.regions import Region
 from topopt.threads import each, summed
 
-__all__ = ["Compliance", "Displacement", "Mean", "SelfWeight", "TotalWork"]
+__all__ = ["Compliance", "Displacement", "Mean", "SelfWeight", "TotalWork", "WorstDirection"]
 
 
 @dataclass(frozen=True)
 class Compliance(Stage):
-    """Work of the loads, sum over cases of weight * f^T u.
+    """Work of the loads, sum over cases of weight * f^T u, or that of one case.
 
-    Input: displacements, shape (n_dofs, n_cases). Output: shape (), force times length.
+    Input: displacements, shape (n_dofs, n_cases). Output: shape (), force times length. One link a case, all
+    of them in `minimise`, lowers the worst.
 
     Parameters
     ----------
     structure : Structure
         Its forces and weights.
+    case : str, optional
+        Name of a load case, which then counts with a weight of 1 and the others do not.
+
+    Raises
+    ------
+    InputError
+        If there is no such case.
     """
 
     linear: ClassVar[bool] = True
 
     structure: Structure
+    case: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a case that is not there."""
+        super().__post_init__()
+        _weights(self, self.structure, self.case)
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the compliance and its pullback."""
         (displacements,) = inputs
-        weights, forces = self.structure.weights, self.structure.forces
+        weights, forces = _weights(self, self.structure, self.case), self.structure.forces
         return _weighted(self, displacements, forces if (weights == 1.0).all() else forces * weights)
+
+
+@dataclass(frozen=True)
+class WorstDirection(Stage):
+    """Compliance under the worst load that loads of some cases add up to, the sum of their squared shares 1.
+
+    Input: displacements, shape (n_dofs, n_cases). Output: shape (), force times length: the largest
+    eigenvalue of ``C_ij = f_i . u_j``. With two cases of the same force along x and y it is that of the
+    direction in the plane that is worst; with more, of the worst distribution. Near where two directions are
+    equally bad, a power norm of all eigenvalues stands for the largest.
+
+    Parameters
+    ----------
+    structure : Structure
+        Its forces; weights of cases are not looked at.
+    cases : tuple of str, optional
+        Names of the load cases; all if left out.
+    power : float
+        Of the norm.
+
+    References
+    ----------
+    Cherkaev and Cherkaev 2008, doi:10.1016/j.compstruc.2007.08.005 (the worst load as an eigenvalue)
+    """
+
+    structure: Structure
+    cases: tuple[str, ...] | None = None
+    power: Annotated[float, at.Ge(1)] = 32.0
+
+    def __post_init__(self) -> None:
+        """Refuse cases that are not there."""
+        super().__post_init__()
+        if self.cases is not None:
+            object.__setattr__(self, "cases", tuple(self.cases))
+        for case in self.cases or ():
+            _weights(self, self.structure, case)
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the worst compliance and its pullback."""
+        (displacements,) = inputs
+        forces = self.structure.forces
+        if displacements.shape != forces.shape:
+            raise _misfit(self, displacements, forces.shape)
+        names = self.structure.case_names
+        chosen = [names.index(case) for case in self.cases or names]
+        loads = forces[:, chosen]
+        flexibility = loads.T @ displacements[:, chosen]
+        values, shares = np.linalg.eigh(0.5 * (flexibility + flexibility.T))
+        largest = float(values[-1])
+        ratios = np.maximum(values / largest, 0.0)
+        total = float((ratios**self.power).sum())
+
+        def pullback(v: Array) -> tuple[Array]:
+            slopes = ratios ** (self.power - 1.0) * total ** (1.0 / self.power - 1.0)
+            back = np.zeros_like(displacements)
+            back[:, chosen] = float(v) * loads @ ((shares * slopes) @ shares.T)
+            return (back,)
+
+        return np.asarray(largest * total ** (1.0 / self.power)), pullback
 
 
 @dataclass(frozen=True)
@@ -109,9 +183,7 @@ class Displacement(Stage):
                 f"Displacement.direction: expected {ndim} finite numbers, not all zero, got {direction}"
             )
         object.__setattr__(self, "direction", direction)
-        names = self.structure.case_names
-        if self.case is not None and self.case not in names:
-            raise InputError(f"Displacement.case: no load case '{self.case}'; {suggestion(self.case, names)}")
+        _weights(self, self.structure, self.case)
         nodes_of(self.on, self.structure.grid, "Displacement")
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
@@ -125,10 +197,7 @@ class Displacement(Stage):
         nodes = nodes_of(self.on, structure.grid, "Displacement")
         field = np.zeros((structure.grid.n_nodes, structure.ndim))
         field[nodes] = np.array(self.direction) / len(nodes)
-        weights = structure.weights
-        if self.case is not None:
-            weights = np.array([float(name == self.case) for name in structure.case_names])
-        return np.outer(field.ravel(), weights)
+        return np.outer(field.ravel(), _weights(self, structure, self.case))
 
 
 @dataclass(frozen=True)
@@ -236,6 +305,16 @@ class SelfWeight(Stage):
             return (along[table].sum(axis=1) * share,)
 
         return np.repeat(forces.reshape(-1, 1), cases, axis=1), pullback
+
+
+def _weights(stage: Stage, structure: Structure, case: str | None) -> Array:
+    """Return the weights of all cases, or 1 for the one that is named."""
+    if case is None:
+        return structure.weights
+    names = structure.case_names
+    if case not in names:
+        raise InputError(f"{type(stage).__name__}.case: no load case '{case}'; {suggestion(case, names)}")
+    return np.array([float(name == case) for name in names])
 
 
 def _weighted(stage: Stage, given: Array, weights: Array) -> tuple[Array, Pullback]:

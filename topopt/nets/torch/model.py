@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,11 @@ class TorchModel:
     threads : int
         Of torch, while it evaluates; recurrent nets are slower on two.
 
+    Attributes
+    ----------
+    start : array, shape (n,)
+        The weights that the module had when the model was made. An evaluation leaves its own in it.
+
     Examples
     --------
     >>> import topopt as to
@@ -80,6 +85,7 @@ class TorchModel:
     judged: int = 1
     reach: Positive = 100.0
     threads: int = 1
+    start: Array = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         """Refuse modules without weights, and counts below 1."""
@@ -92,10 +98,12 @@ class TorchModel:
         if BATCH in _floats(self.module):
             raise InputError(f"TorchModel.module: its attribute '{BATCH}' is the name of the batch's number")
         Tap(self.module, self.watch)
+        start = np.concatenate([_flat(weight) for weight in self._weights()])
+        object.__setattr__(self, "start", start)
 
     def initial(self) -> Array:
-        """Return the weights to begin with, in a row."""
-        return np.concatenate([_flat(weight) for weight in self._weights()])
+        """Return the weights that the module had when the model was made, in a row."""
+        return self.start.copy()
 
     def bounds(self) -> Bounds:
         """Return the box of the weights."""

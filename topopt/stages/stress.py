@@ -1,0 +1,107 @@
+"""How hard the material is strained: von Mises' stress cell by cell, relaxed where the density is low."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+from typing import Annotated
+
+import annotated_types as at
+import numpy as np
+
+from topopt.chain import Pullback, Stage
+from topopt.errors import InputError
+from topopt.fem.element import shapes, strain_displacement
+from topopt.fem.material import elasticity
+from topopt.fem.structure import Structure
+from topopt.parameters import Array
+from topopt.regions import Region
+
+__all__ = ["VonMises"]
+
+
+@dataclass(frozen=True)
+class VonMises(Stage):
+    """Relaxed von Mises stress at the cells' centres, ``rho**relax sigma(u)``.
+
+    Input: displacements, shape (n_dofs, n_cases), and densities, shape (n_cells,). Output: shape
+    (n_cells, n_cases), force per area. sigma is that of the full material under the cell's strain; with an
+    exponent below that of the stiffness, void has no stress although it is strained, and the material of thin
+    members has its own: the optimum with a hole is not cut off from that without (qp-relaxation).
+
+    Parameters
+    ----------
+    structure : Structure
+        Grid, material, cases.
+    relax : float
+        The exponent.
+    apart_from : Region, optional
+        Cells whose stress is not looked at, such as those under a point load, where it has no limit.
+
+    References
+    ----------
+    Bruggi 2008, doi:10.1007/s00158-007-0203-6; Le et al. 2010, doi:10.1007/s00158-009-0440-y
+    """
+
+    structure: Structure
+    relax: Annotated[float, at.Gt(0), at.Le(1)] = 0.5
+    apart_from: Region | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a region that leaves nothing to look at."""
+        super().__post_init__()
+        if not self._seen.any():
+            raise InputError("VonMises.apart_from: it holds every cell; there is no stress left to look at")
+
+    @functools.cached_property
+    def _seen(self) -> Array:
+        """1 for cells that are looked at, 0 for the others."""
+        grid = self.structure.grid
+        seen = np.ones(grid.n_cells)
+        if self.apart_from is not None:
+            seen[grid.cells_in(self.apart_from)] = 0.0
+        return seen
+
+    @functools.cached_property
+    def _form(self) -> Array:
+        """The square of the stress as a quadratic form of a cell's displacements."""
+        structure = self.structure
+        ndim = structure.ndim
+        law = elasticity(structure.material, ndim)
+        b = strain_displacement(shapes(np.full(ndim, 0.5), structure.grid.spacing)[1])
+        stresses = law @ b
+        normal = list(stresses[:ndim])
+        if ndim == 2:
+            across = structure.material.poisson if structure.material.plane == "strain" else 0.0
+            normal.append(across * (stresses[0] + stresses[1]))
+        pairs = ((0, 1), (1, 2), (2, 0))
+        form = sum(0.5 * np.outer(normal[i] - normal[j], normal[i] - normal[j]) for i, j in pairs)
+        return np.asarray(form + 3.0 * sum(np.outer(shear, shear) for shear in stresses[ndim:]))
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the stresses and their pullback."""
+        displacements, density = inputs
+        structure, form = self.structure, self._form
+        wanted = (structure.n_dofs, len(structure.cases)), (structure.grid.n_cells,)
+        if (displacements.shape, density.shape) != wanted:
+            raise InputError(
+                f"VonMises: expected displacements of shape {wanted[0]} and densities of shape {wanted[1]}, "
+                f"got {displacements.shape} and {density.shape}"
+            )
+        table = structure.cell_dofs
+        gathered = displacements[table]
+        strained = np.einsum("ij,ejc->eic", form, gathered)
+        pure = np.sqrt(np.maximum(np.einsum("eic,eic->ec", gathered, strained), 0.0))
+        pure *= self._seen[:, None]
+        share = np.maximum(density, 0.0)[:, None] ** self.relax
+
+        def pullback(v: Array) -> tuple[Array, Array]:
+            factor = np.divide(v * share, pure, out=np.zeros_like(pure), where=pure > 0)
+            back = np.zeros_like(displacements)
+            for case in range(back.shape[1]):
+                parts = strained[:, :, case] * factor[:, case, None]
+                back[:, case] = np.bincount(table.ravel(), parts.ravel(), structure.n_dofs)
+            slope = self.relax * np.maximum(density, 1e-12) ** (self.relax - 1.0)
+            return back, (v * pure).sum(axis=1) * slope
+
+        return share * pure, pullback

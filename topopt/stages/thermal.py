@@ -1,0 +1,88 @@
+"""What warmth does to a structure: forces of the material that would expand and may not."""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+
+from topopt.chain import Pullback, Stage
+from topopt.errors import InputError
+from topopt.fem.element import shapes, strain_displacement
+from topopt.fem.material import elasticity
+from topopt.fem.structure import Structure
+from topopt.parameters import Array
+
+__all__ = ["ThermalLoad"]
+
+
+@dataclass(frozen=True)
+class ThermalLoad(Stage):
+    """Nodal forces of expansion, ``integral of B . D alpha T``, the same in every load case.
+
+    Input: temperatures, shape (n_nodes, 1), counted from where nothing is strained, and moduli relative to
+    the full material, shape (n_cells,). Output: forces, shape (n_dofs, n_cases), zero on fixed components;
+    `Equilibrium` reads them beside the moduli, `TotalWork` beside the displacements.
+
+    Parameters
+    ----------
+    structure : Structure
+        Grid, material, cases.
+    expansion : float
+        Coefficient of linear expansion, per degree.
+
+    References
+    ----------
+    Rodrigues and Fernandes 1995, doi:10.1002/nme.1620381202; Gao and Zhang 2010,
+    doi:10.1007/s00158-010-0527-5
+    """
+
+    structure: Structure
+    expansion: float = 1.0
+
+    @functools.cached_property
+    def _element(self) -> Array:
+        """Forces of a full cell for a degree at each of its nodes, shape (k, 2**ndim)."""
+        structure = self.structure
+        grid, ndim = structure.grid, structure.ndim
+        thickness = structure.material.thickness if ndim == 2 else 1.0
+        strain = np.zeros(ndim * (ndim + 1) // 2)
+        across = structure.material.poisson if ndim == 2 and structure.material.plane == "strain" else 0.0
+        strain[:ndim] = (1.0 + across) * self.expansion
+        stress = elasticity(structure.material, ndim) @ strain
+        total = np.zeros((ndim * 2**ndim, 2**ndim))
+        weight, offset = float(np.prod(grid.spacing)) * thickness / 2**ndim, 0.5 / np.sqrt(3.0)
+        for digits in np.ndindex(*(2,) * ndim):
+            point = 0.5 + (2 * np.array(digits) - 1) * offset
+            values, gradients = shapes(point, grid.spacing)
+            total += weight * np.outer(strain_displacement(gradients).T @ stress, values)
+        return total
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the forces and their pullback."""
+        temperatures, moduli = inputs
+        structure = self.structure
+        grid, element = structure.grid, self._element
+        wanted = (grid.n_nodes, 1), (grid.n_cells,)
+        if (temperatures.shape, moduli.shape) != wanted:
+            raise InputError(
+                f"ThermalLoad: expected temperatures of shape {wanted[0]} and moduli of shape {wanted[1]}, "
+                f"got {temperatures.shape} and {moduli.shape}"
+            )
+        warm = temperatures[grid.cell_nodes, 0]
+        pushed = warm @ element.T
+        parts = moduli[:, None] * pushed
+        forces = np.bincount(structure.cell_dofs.ravel(), parts.ravel(), structure.n_dofs)
+        held = np.ones(structure.n_dofs, dtype=bool)
+        held[structure.free] = False
+        forces[held] = 0.0
+
+        def pullback(v: Array) -> tuple[Array, Array]:
+            along = np.where(held, 0.0, v.sum(axis=1))[structure.cell_dofs]
+            heat = moduli[:, None] * (along @ element)
+            back = np.zeros(temperatures.shape)
+            back[:, 0] = np.bincount(grid.cell_nodes.ravel(), heat.ravel(), grid.n_nodes)
+            return back, np.asarray(np.einsum("ek,ek->e", along, pushed), dtype=np.float64)
+
+        return np.repeat(forces[:, None], len(structure.cases), axis=1), pullback
