@@ -80,7 +80,7 @@ def imported_distributions() -> set[str]:
 
 
 def test_the_wheel_holds_every_module_and_nothing_else(wheel: dict[str, str]) -> None:
-    data = ["**/*.pyi", "files/*.json", "cli/templates/*.yaml"]
+    data = ["**/*.pyi", "files/*.json", "cli/templates/*.yaml", "nets/data/*"]
     files = [*sources(), *(path for kind in data for path in (ROOT / "topopt").glob(kind))]
     expected = {path.relative_to(ROOT).as_posix() for path in files} | {"topopt/py.typed"}
     assert {name for name in wheel if ".dist-info/" not in name} == expected

@@ -12,6 +12,7 @@ from .continuation import (
     Homotopy,
     Linear,
     Linked,
+    Normalised,
     Petsc,
     Refreshed,
     Rollback,
@@ -33,7 +34,7 @@ from .limits import Limit
 from .optimizers import GCMMA, MMA, OC, Adam, Sgd
 from .problem import Problem
 from .refinement import Refinable
-from .regions import Ball, Box, Cylinder, Everywhere, Mask, Plane, Point, Polygon, Region
+from .regions import Aerofoil, Ball, Box, Cylinder, Everywhere, Mask, Plane, Point, Polygon, Region
 from .run import Snapshot, Step, Stop, optimize, solve
 from .stages import (
     BucklingFactors,
@@ -55,13 +56,14 @@ from .stages import (
     MeanTemperature,
     Offset,
     OrderedSimp,
-    PNorm,
+    PowerNorm,
     PreservingExponential,
     PreservingTanh,
     Printed,
     Ramp,
     Repeated,
     Rotated,
+    Scaled,
     SelfWeight,
     SensitivityFilter,
     Simp,
@@ -98,6 +100,7 @@ __all__ = [
     "MMA",
     "OC",
     "Adam",
+    "Aerofoil",
     "Ball",
     "BodyLoad",
     "Bounds",
@@ -148,15 +151,16 @@ __all__ = [
     "Mean",
     "MeanTemperature",
     "Model",
+    "Normalised",
     "Offset",
     "OrderedSimp",
     "Outcome",
-    "PNorm",
     "Petsc",
     "Plane",
     "Point",
     "PointLoad",
     "Polygon",
+    "PowerNorm",
     "PreservingExponential",
     "PreservingTanh",
     "Printed",
@@ -169,6 +173,7 @@ __all__ = [
     "Repeated",
     "Rollback",
     "Rotated",
+    "Scaled",
     "Schedule",
     "SelfWeight",
     "SensitivityFilter",

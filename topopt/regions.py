@@ -13,8 +13,8 @@ from topopt.errors import InputError
 from topopt.parameters import Array
 
 __all__ = [
-    "Ball", "Both", "Box", "Cylinder", "Either", "Everywhere", "Mask", "Not", "Nowhere", "Plane", "Point",
-    "Polygon", "Region",
+    "Aerofoil", "Ball", "Both", "Box", "Cylinder", "Either", "Everywhere", "Mask", "Not", "Nowhere", "Plane",
+    "Point", "Polygon", "Region",
 ]  # fmt: skip
 
 Flags = NDArray[np.bool_]
@@ -293,6 +293,66 @@ class Polygon(Region):
                 along = np.clip(((x - xa) * (xb - xa) + (y - ya) * (yb - ya)) / length2, 0.0, 1.0)
                 on_edge |= np.hypot(x - xa - along * (xb - xa), y - ya - along * (yb - ya)) <= slack
         return inside | on_edge
+
+
+@dataclass(frozen=True)
+class Aerofoil(Region):
+    """The points inside a NACA section of four digits in the x-y plane, drawn out along z in 3-D.
+
+    Parameters
+    ----------
+    code : str
+        Four digits: camber in hundredths of the chord, its place in tenths, thickness in hundredths.
+    chord : float
+        From the nose to the tail.
+    nose : tuple of float
+        Where it begins, ``(x, y)``.
+    inset : float
+        How much the boundary is moved in, along y: a skin is the section without the section that is inset.
+
+    References
+    ----------
+    Jacobs, Ward and Pinkerton 1933, NACA Report 460; the tail is closed, with -0.1036 for -0.1015.
+
+    Examples
+    --------
+    >>> wing = Aerofoil("0012", 1.0, (0.0, 0.5))
+    >>> wing.contains(np.array([[0.3, 0.559], [0.3, 0.561]]), (1.0, 1.0), np.array([0.001, 0.001])).tolist()
+    [True, False]
+    """
+
+    code: str
+    chord: float
+    nose: tuple[float, ...]
+    inset: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Normalise, and refuse what is no section."""
+        object.__setattr__(self, "code", str(self.code))
+        object.__setattr__(self, "nose", _position(self.nose, "aerofoil"))
+        if len(self.code) != 4 or not self.code.isdigit() or self.code[2:] == "00":
+            raise InputError(f"aerofoil: expected four digits like '2412', got '{self.code}'")
+        if (self.code[0] == "0") != (self.code[1] == "0"):
+            raise InputError(f"aerofoil: camber needs a height and a place, or neither, got '{self.code}'")
+        if len(self.nose) != 2 or not (math.isfinite(self.chord) and self.chord > 0 and self.inset >= 0):
+            raise InputError(
+                f"aerofoil: expected a nose (x, y), a chord above 0 and an inset of at least 0, got {self}"
+            )
+
+    def contains(self, points: Array, size: tuple[float, ...], spacing: Array) -> Flags:
+        """Return the points between the lower and the upper surface."""
+        along = (points[:, 0] - self.nose[0]) / self.chord
+        inside = (along >= 0.0) & (along <= 1.0)
+        t = np.clip(along, 0.0, 1.0)
+        height, place, thick = int(self.code[0]) / 100, int(self.code[1]) / 10, int(self.code[2:]) / 100
+        half = 5 * thick * (0.2969 * np.sqrt(t) - t * (0.1260 + t * (0.3516 - t * (0.2843 - 0.1036 * t))))
+        camber = np.zeros_like(t)
+        if height:
+            front = height / place**2 * (2 * place * t - t**2)
+            back = height / (1 - place) ** 2 * (1 - 2 * place + 2 * place * t - t**2)
+            camber = np.where(t < place, front, back)
+        apart = np.abs(points[:, 1] - self.nose[1] - self.chord * camber)
+        return np.asarray(inside & (apart <= self.chord * half - self.inset + TOLERANCE * spacing[1]))
 
 
 @dataclass(frozen=True, eq=False)

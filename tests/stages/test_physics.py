@@ -19,7 +19,7 @@ from topopt.stages import (
     Frequencies,
     Masses,
     OrderedSimp,
-    PNorm,
+    PowerNorm,
     Rotated,
     Simp,
     SoftMaximum,
@@ -72,8 +72,8 @@ def test_relaxed_stress_vanishes_in_void_and_is_not_looked_at_where_told() -> No
 
 def test_norms_bracket_the_extremes_and_tighten(rng: np.random.Generator) -> None:
     v = rng.uniform(0.5, 2.0, 50)
-    above = [float(PNorm(p)(v)) for p in (4.0, 16.0, 256.0)]
-    below = [float(PNorm(p)(v)) for p in (-4.0, -16.0, -256.0)]
+    above = [float(PowerNorm(p)(v)) for p in (4.0, 16.0, 256.0)]
+    below = [float(PowerNorm(p)(v)) for p in (-4.0, -16.0, -256.0)]
     soft = [float(SoftMaximum(p)(v)) for p in (4.0, 64.0, 4096.0)]
     largest, smallest = float(Extreme()(v)), float(Extreme("smallest")(v))
     assert (largest, smallest) == (v.max(), v.min())
@@ -85,10 +85,10 @@ def test_norms_bracket_the_extremes_and_tighten(rng: np.random.Generator) -> Non
     assert max(below) <= smallest
     assert soft == sorted(soft)
     assert soft[-1] == pytest.approx(largest, rel=0.02)
-    assert PNorm(1e4)(v) == pytest.approx(largest, rel=1e-3)  # no overflow
+    assert PowerNorm(1e4)(v) == pytest.approx(largest, rel=1e-3)  # no overflow
     for power in (0.0, 0.5, -0.5, np.inf):
-        with pytest.raises(InputError, match=r"PNorm\.power: expected >= 1 or <= -1"):
-            PNorm(power)
+        with pytest.raises(InputError, match=r"PowerNorm\.power: expected >= 1 or <= -1"):
+            PowerNorm(power)
 
 
 def slender(length: int = 60, height: int = 3) -> Structure:
@@ -141,7 +141,7 @@ def test_equal_frequencies_have_a_derivative_together(rng: np.random.Generator) 
 
     def lowest(moduli: np.ndarray) -> tuple[float, np.ndarray]:
         value, pullback = Frequencies(plate, 6).vjp(moduli, masses)
-        norm, back = PNorm(-8.0).vjp(value)
+        norm, back = PowerNorm(-8.0).vjp(value)
         return float(norm), pullback(back(np.ones(()))[0])[0]
 
     start, direction = np.ones(64), rng.normal(size=64)

@@ -4,6 +4,7 @@ from topopt.continuation.continuation import Continuation
 from topopt.continuation.controllers import Homotopy, Linked, Survival
 from topopt.continuation.follow import Follow
 from topopt.continuation.guards import Guard, Guarded
+from topopt.continuation.normalised import Normalised
 from topopt.continuation.refreshed import Refreshed
 from topopt.continuation.rollback import Rollback
 from topopt.continuation.schedules import Constant, Counter, Geometric, Linear, Schedule, Steps
@@ -20,6 +21,7 @@ __all__ = [
     "Homotopy",
     "Linear",
     "Linked",
+    "Normalised",
     "Petsc",
     "Refreshed",
     "Rollback",

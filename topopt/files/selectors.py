@@ -22,7 +22,7 @@ __all__ = ["COMBINED", "DRAWN", "EVERYWHERE", "GEOMETRIC", "built", "complete", 
 EVERYWHERE = "everywhere"
 GEOMETRIC: Mapping[str, type[Region]] = {
     "plane": regions.Plane, "point": regions.Point, "box": regions.Box, "ball": regions.Ball,
-    "cylinder": regions.Cylinder, "polygon": regions.Polygon,
+    "cylinder": regions.Cylinder, "polygon": regions.Polygon, "aerofoil": regions.Aerofoil,
 }  # fmt: skip
 COMBINED = ("all", "any", "not")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from topopt.stages.aggregates import Extreme, PNorm, SoftMaximum
+from topopt.stages.aggregates import Extreme, PowerNorm, Scaled, SoftMaximum
 from topopt.stages.equilibrium import Equilibrium
 from topopt.stages.filters import Cone, SensitivityFilter
 from topopt.stages.heat import Conduction, MeanTemperature
@@ -40,13 +40,14 @@ __all__ = [
     "MeanTemperature",
     "Offset",
     "OrderedSimp",
-    "PNorm",
+    "PowerNorm",
     "PreservingExponential",
     "PreservingTanh",
     "Printed",
     "Ramp",
     "Repeated",
     "Rotated",
+    "Scaled",
     "SelfWeight",
     "SensitivityFilter",
     "Simp",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import annotated_types as at
 import numpy as np
@@ -13,11 +13,11 @@ from topopt.chain import Pullback, Stage
 from topopt.errors import InputError
 from topopt.parameters import Array
 
-__all__ = ["Extreme", "PNorm", "SoftMaximum"]
+__all__ = ["Extreme", "PowerNorm", "Scaled", "SoftMaximum"]
 
 
 @dataclass(frozen=True)
-class PNorm(Stage):
+class PowerNorm(Stage):
     """``(sum |v|**p)**(1 / p)``: near the largest for a large p, near the smallest for a p far below 0.
 
     Input: any shape; none 0 if p is negative. Output: shape (). It lies above the largest entry, and below
@@ -35,7 +35,7 @@ class PNorm(Stage):
 
     Examples
     --------
-    >>> print(PNorm(8.0)(np.array([1.0, 2.0, 2.0])).round(4))
+    >>> print(PowerNorm(8.0)(np.array([1.0, 2.0, 2.0])).round(4))
     2.1816
     """
 
@@ -45,7 +45,7 @@ class PNorm(Stage):
         """Refuse powers between -1 and 1."""
         super().__post_init__()
         if not (math.isfinite(self.power) and abs(self.power) >= 1):
-            raise InputError(f"PNorm.power: expected >= 1 or <= -1, got {self.power}")
+            raise InputError(f"PowerNorm.power: expected >= 1 or <= -1, got {self.power}")
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the norm and its pullback."""
@@ -69,7 +69,7 @@ class PNorm(Stage):
 class SoftMaximum(Stage):
     """``s / p log(mean exp(p v / s))``: Kreisselmeier and Steinhauser's maximum, below the largest entry.
 
-    Input: any shape. Output: shape (). Against `PNorm` it takes entries of either sign.
+    Input: any shape. Output: shape (). Against `PowerNorm` it takes entries of either sign.
 
     Parameters
     ----------
@@ -128,3 +128,30 @@ class Extreme(Stage):
             return (passed.reshape(given.shape),)
 
         return np.asarray(given.reshape(-1)[place]), pullback
+
+
+@dataclass(frozen=True)
+class Scaled(Stage):
+    """A constant times its input: in other units, or with a factor of -1 to raise what `minimise` lowers.
+
+    Input and output: any shape.
+
+    Parameters
+    ----------
+    factor : float
+        The constant.
+    """
+
+    linear: ClassVar[bool] = True
+
+    factor: float = -1.0
+
+    def __post_init__(self) -> None:
+        """Refuse a factor that leaves nothing."""
+        super().__post_init__()
+        if not math.isfinite(self.factor) or self.factor == 0.0:
+            raise InputError(f"Scaled.factor: expected a finite number other than 0, got {self.factor}")
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the multiple and its pullback."""
+        return self.factor * inputs[0], lambda v: (self.factor * v,)

@@ -69,7 +69,7 @@ class Frequencies(Stage):
     Input: moduli and masses, shape (n_cells,) each, relative to the full material. Output: shape (count,),
     ascending, 1 / time squared. With mass-normalised modes ``d lambda = phi . (dK - lambda dM) phi``. Where
     eigenvalues are equal that of each has no derivative, but a symmetric function of all of them has: take
-    `PNorm` with a power below -1 for the smallest.
+    `PowerNorm` with a power below -1 for the smallest.
 
     Parameters
     ----------
@@ -130,7 +130,9 @@ class Frequencies(Stage):
         """Mass matrix of a cell of the full material."""
         grid = self.structure.grid
         thickness = self.structure.material.thickness if grid.ndim == 2 else 1.0
-        return np.asarray(np.kron(self.density * thickness * mass(grid.spacing), np.eye(grid.ndim)), np.float64)
+        return np.asarray(
+            np.kron(self.density * thickness * mass(grid.spacing), np.eye(grid.ndim)), np.float64
+        )
 
     @functools.cached_property
     def _extra(self) -> sparse.csc_matrix:
