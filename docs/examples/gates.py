@@ -41,8 +41,22 @@ class ByLatentResidual(Controller):
 
 
 @dataclass(frozen=True)
-class ByGreyness(to.Survival):
-    """The gate, slower while the design is grey: its topology is not made yet."""
+class Blind(to.Survival):
+    """The gate without an eye for grey, by its settings of old."""
+
+    growth: float = 0.15
+    rest: float = 0.1
+
+    def wish(self, past: Sequence[float], history: to.History) -> float:
+        last = history[-1]
+        gate = min(1.0, 10.0 ** last.vanishing["attenuation"] / self.survival)
+        calm = 1.0 - abs(last.actual) / (self.change * abs(last.objective))
+        return past[-1] * (1.0 + self.growth * gate * max(self.rest, calm))
+
+
+@dataclass(frozen=True)
+class Greyest(Blind):
+    """The gate, far slower while the design is grey."""
 
     growth: float = 0.07
 
@@ -53,12 +67,13 @@ class ByGreyness(to.Survival):
 
 RIVALS: dict[str, to.Schedule] = {
     "survival gate": to.Survival(),
-    "gate without calm": to.Survival(growth=0.05, survival=0.3, change=1e9),
-    "the same, growth 8 %": to.Survival(growth=0.08, survival=0.3, change=1e9),
-    "the same, growth 3 %": to.Survival(growth=0.03, survival=0.3, change=1e9),
+    "growth 20 %": to.Survival(growth=0.2),
+    "growth 12 %": to.Survival(growth=0.12),
+    "blind to grey": Blind(),
+    "far slower while grey": Greyest(),
+    "blind to grey and to unrest": Blind(growth=0.05, survival=0.3, change=1e9),
     "by survivors ahead": BySurvivors(),
     "by latent residual": ByLatentResidual(),
-    "by greyness": ByGreyness(),
     "linked": to.Linked(),
     "homotopy": to.Homotopy(),
     "doubling every 50": to.Staircase(1, 64, 2, every=50),
