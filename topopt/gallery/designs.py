@@ -39,20 +39,27 @@ def _run(problem: Problem, schedules: Continuation, iterations: int, optimizer: 
     return solve(problem, optimizer, schedules, Stop(change=0, iterations=iterations))
 
 
-def _design(
-    problem: Problem, unit: str, optimizer: Optimizer, cure: Continuation
-) -> tuple[Array, Array, str]:
-    """Return a design's strengths if it starts sharp, and under the cure, and both ends."""
-    abrupt = Continuation({**cure.schedules, BETA: Constant(SHARP)})
-    sharp, first = (_run(problem, abrupt, iterations, optimizer) for iterations in (60, 1))
-    cured = _run(problem, cure, 150, optimizer)
-    ends = f"{unit} {cured.iteration.objective:.4g} instead of {sharp.iteration.objective:.4g}"
-    return _attenuated(first, FIELDS), _attenuated(cured, FIELDS), ends
+def _design(problem: Problem, unit: str, optimizer: Optimizer) -> tuple[Array, Array, str]:
+    """Return a design's strengths if it starts sharp, and under the survival gate, and both ends."""
+    gate = Continuation({BETA: Survival(final=0.5 * SHARP)})
+    sharp, cured = _ends(problem, optimizer, gate)
+    first = _run(problem, _abrupt(gate), 1, optimizer)
+    return _attenuated(first, FIELDS), _attenuated(cured, FIELDS), _gained(unit, sharp, cured)
 
 
-def _gate() -> Continuation:
-    """Return the survival gate, up to half of what was too sharp."""
-    return Continuation({BETA: Survival(final=0.5 * SHARP)})
+def _ends(problem: Problem, optimizer: Optimizer, cure: Continuation) -> tuple[Step, Step]:
+    """Return the last steps of a run that is sharp from the start, and of one under the cure."""
+    return _run(problem, _abrupt(cure), 60, optimizer), _run(problem, cure, 150, optimizer)
+
+
+def _abrupt(cure: Continuation) -> Continuation:
+    """Return the same schedules, but for the projection, which is sharp from the start."""
+    return Continuation({**cure.schedules, BETA: Constant(SHARP)})
+
+
+def _gained(unit: str, sharp: Step, cured: Step) -> str:
+    """Say what the cure is worth."""
+    return f"{unit} {cured.iteration.objective:.4g} instead of {sharp.iteration.objective:.4g}"
 
 
 def beam() -> Strength:
@@ -72,7 +79,7 @@ def beam() -> Strength:
         ]  # type: ignore[arg-type]
     )
     problem = Problem(chain, domain, "compliance", {"volume": 0.3})
-    before, after, ends = _design(problem, "compliance", MMA(), _gate())
+    before, after, ends = _design(problem, "compliance", MMA())
     return Strength(
         "beam", "survival gate", "Heaviside projection", "sensitivity over its reference", ends, before, after
     )
@@ -101,7 +108,7 @@ def inverter() -> Strength:
         ]  # type: ignore[arg-type]
     )
     problem = Problem(chain, domain, "output", {"volume": 0.3})
-    before, after, ends = _design(problem, "output", MMA(move=0.1), _gate())
+    before, after, ends = _design(problem, "output", MMA(move=0.1))
     return Strength(
         "mechanism", "survival gate", "Heaviside projection", "sensitivity over its reference", ends, before,
         after,
@@ -110,6 +117,8 @@ def inverter() -> Strength:
 
 def of_file(path: Path, system: str) -> Strength:
     """Measure the design of a problem file on half its cells along each axis, under its own continuation.
+
+    Both are looked at in the end: at a volume of a half a sharp projection is wide open at first.
 
     Parameters
     ----------
@@ -122,11 +131,11 @@ def of_file(path: Path, system: str) -> Strength:
     halves = [max(1, n // 2) for n in whole.grid.cells]
     job = read(path, [f"grid.cells={halves}"])
     problem = _problem(job)
-    before, after, ends = _design(problem, problem.objectives[0], job.optimizer, job.continuation)
-    cure = type(job.continuation.schedules[BETA]).__name__.lower()
+    sharp, cured = _ends(problem, job.optimizer, job.continuation)
+    rule = type(job.continuation.schedules[BETA]).__name__.lower()
     return Strength(
-        system, f"the file's own schedule ({cure})", "Heaviside projection", "sensitivity over its reference",
-        ends, before, after,
+        system, f"a {rule} schedule", "Heaviside projection", "sensitivity over its reference, at the end",
+        _gained(problem.objectives[0], sharp, cured), _attenuated(sharp, FIELDS), _attenuated(cured, FIELDS),
     )  # fmt: skip
 
 
