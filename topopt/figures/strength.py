@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Strength", "strengths"]
 
+STYLES = ("-", "--", ":")
+"""Of lines, when the colours are used up."""
+
 
 @dataclass(frozen=True, eq=False)
 class Strength:
@@ -53,20 +56,20 @@ def strengths(found: Sequence[Strength]) -> Figure:
     found : sequence of Strength
         The systems.
     """
-    figure = canvas(height=5.2)
+    figure = canvas(height=6.0)
     left, right = figure.subplots(1, 2, sharey=True)
     for axes, when in ((left, "before"), (right, "after")):
         for number, one in enumerate(found):
             values = np.maximum(getattr(one, when), -1e6)
             way = np.linspace(0.0, 1.0, len(values))
             colour = CYCLE[number % len(CYCLE)]
-            style = "-" if number < len(CYCLE) else "--"
-            axes.plot(way, values, style, color=colour, label=one.system, lw=1.8)
+            style = STYLES[number // len(CYCLE) % len(STYLES)]
+            axes.plot(way, values, ls=style, color=colour, label=one.system, lw=1.8)
             axes.plot(1.0, values[-1], "o", color=colour, ms=5, clip_on=False)
         axes.axhline(0.0, color=GREY, lw=0.8, zorder=0)
         axes.set_yscale("symlog", linthresh=1.0)
         axes.set(xlabel="way back: 0 is where it begins, 1 where it is needed", xlim=(0, 1))
         axes.set_title({"before": "Before", "after": "After the cure"}[when])
     left.set_ylabel("what is left of the signal, powers of ten")
-    right.legend(frameon=False, fontsize=8.5, loc="lower left")
+    figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=4, fontsize=8.5)
     return figure

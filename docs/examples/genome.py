@@ -1,0 +1,210 @@
+"""Which enhancer began a window of *E. coli*, asked 50,000 bases further on: words, and distance as a ramp.
+
+``python docs/examples/genome.py`` takes about five minutes on two cores and leaves its picture in
+results/genome/; ``--seeds 2`` repeats it from two starts, and goes on where it was; ``--quick`` takes half a
+minute and learns nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from matplotlib.figure import Figure
+from torch import nn
+
+import topopt as to
+from topopt.figures import save
+from topopt.figures.style import CYCLE, GREY, canvas, styled
+from topopt.nets.genomes import Enhancers, genome
+from topopt.nets.models import EnhancerDistance
+from topopt.nets.torch import segmented_adjoint
+from topopt.nets.torch.biases import chrono_biases, orthogonal_weights
+from topopt.nets.torch.distance import right
+from topopt.parameters import Array, Positive
+from topopt.study import Outcome, Study
+from topopt.study.yardstick import Score
+
+ADAM = to.Adam(rate=0.003, clip=1.0)
+FAR = 50_000.0
+UNITS = 32
+
+
+@dataclass(frozen=True)
+class Read:
+    """The yardstick: one over the share of right answers so many bases away, on genome that was held out."""
+
+    distance: Positive
+
+    def judge(
+        self, model: to.Model, x: Array, evaluation: to.Evaluation, parameters: Mapping[str, float]
+    ) -> Score:
+        """Return one over the share."""
+        return Score(1.0 / share(model, x, self.distance))
+
+
+def share(model: to.Model, x: Array, distance: float) -> float:
+    """Return the share of 208 windows of so many bases that are read right, on genome that was held out."""
+    assert isinstance(model, EnhancerDistance)
+    return right(model.model.loaded(x), Enhancers(), round(distance), 208, seed=1)
+
+
+def ramped(start: float, final: float, every: int) -> to.Continuation:
+    """Return a distance that is doubled, batch after batch."""
+    doubled = to.Staircase(start, final, factor=2.0, every=every)
+    return to.Continuation({"distance": doubled, "batch": to.Counter()})
+
+
+def begun_at(distance: float) -> to.Continuation:
+    """Return the distance from the start on."""
+    return to.Continuation({"distance": to.Constant(distance), "batch": to.Counter()})
+
+
+def studies(seeds: int, words: int, bases: int) -> dict[str, Study]:
+    """Return four studies: by words and base by base, each as a ramp and with as many bases read from afar.
+
+    Parameters
+    ----------
+    seeds : int
+        Starts of each.
+    words, bases : int
+        Batches at every distance of the two ramps.
+    """
+
+    def of(flat: bool, way: str, schedules: to.Continuation, budget: int, distance: float) -> Study:
+        kind = "base by base" if flat else "words"
+        readers = {
+            f"{kind}, {cell.upper()}, {way}, start {seed}": EnhancerDistance(cell, words=not flat, seed=seed)
+            for seed in range(seeds)
+            for cell in ("rnn", "lstm")
+        }
+        ways = {way: schedules}
+        return Study(readers, ways, optimizer=ADAM, budget=budget, every=budget, yardstick=Read(distance))
+
+    far, near = sum((2, 4, 8, 16, 32, 50)) / 50, sum((1, 2, 4)) / 4
+    return {
+        "words_ramp": of(False, "doubled", ramped(2000.0, FAR, words), 6 * words, FAR),
+        "words_far": of(False, "from the start", begun_at(FAR), round(far * words), FAR),
+        "bases_ramp": of(True, "doubled", ramped(1000.0, 4000.0, bases), 3 * bases, 4000.0),
+        "bases_far": of(True, "from the start", begun_at(4000.0), round(near * bases), 4000.0),
+    }
+
+
+@dataclass(frozen=True, eq=False)
+class Learnt:
+    """How far a reader reads: shares of right answers, shape (starts, distances)."""
+
+    distances: Array
+    shares: Array
+
+
+def measured(
+    whole: Mapping[str, Study], found: Mapping[str, Sequence[Outcome]], folder: Path
+) -> dict[str, Learnt]:
+    """Return how well every reader reads at each distance that it was taught, at the end."""
+    shares: dict[str, list[list[float]]] = {}
+    distances: dict[str, list[float]] = {}
+    for study, outcomes in found.items():
+        for outcome in outcomes:
+            name = outcome.problem.rpartition(", start")[0]
+            taught = sorted(set(outcome.history.values("distance")))
+            with np.load(folder / study / outcome.folder / "design.npz") as arrays:
+                model, x = whole[study].problems[outcome.problem], arrays["x"]
+            distances[name] = taught
+            shares.setdefault(name, []).append([share(model, x, distance) for distance in taught])
+    return {name: Learnt(np.array(distances[name]), np.array(shares[name])) for name in shares}
+
+
+def paths(steps: int) -> Iterator[tuple[str, Array, Array]]:
+    """Yield, cell by cell, bases back and log10 of the costate, as it is drawn, along phage lambda."""
+    codes = genome("lambda")[:steps].astype(np.int64)
+    drives = nn.functional.one_hot(torch.from_numpy(codes), 4).double()[:, None]
+    with torch.random.fork_rng(devices=[]):
+        for name in ("RNN", "RNN, orthogonal", "LSTM", "LSTM, chrono"):
+            torch.manual_seed(0)
+            cell = (nn.LSTM if "LSTM" in name else nn.RNN)(4, UNITS)
+            if name == "RNN, orthogonal":
+                orthogonal_weights(cell)
+            if name == "LSTM, chrono":
+                chrono_biases(cell, steps)
+            found = segmented_adjoint(cell.double(), drives, torch.sum)
+            yield (
+                f"base by base, {name}",
+                found.steps[-1] - found.steps,
+                found.path.log_norms - found.path.log_norms[-1],
+            )
+
+
+def word_paths() -> Iterator[tuple[str, Array, Array]]:
+    """Yield the same of fifty words: what the log says of every step of the cell, at the first batch."""
+    for kind in ("rnn", "lstm"):
+        model = EnhancerDistance(kind)
+        signals = model.evaluate(model.initial(), {"distance": FAR, "batch": 0.0}).signals
+        assert signals is not None
+        steps = [signals.cotangents[f"cell.cell[{k}]"] for k in range(50)]
+        log_norms = np.array([np.log10(np.linalg.norm(costate)) for costate in steps])
+        yield f"words, {kind.upper()}", 1000.0 * np.arange(49, -1, -1), log_norms - log_norms[-1]
+
+
+@styled
+def picture(costates: Sequence[tuple[str, Array, Array]], learnt: Mapping[str, Learnt]) -> Figure:
+    """Draw what is left of a costate so many bases back, and how far each reader reads."""
+    figure = canvas(height=4.6)
+    left, right_axes = figure.subplots(1, 2)
+    colours = {"RNN": CYCLE[0], "LSTM": CYCLE[1], "RNN, orthogonal": CYCLE[2], "LSTM, chrono": CYCLE[3]}
+    for name, back, lost in costates:
+        kind, _, cell = name.partition(", ")
+        look = {"ls": "-", "color": colours[cell]} if kind != "words" else {"ls": "none", "marker": "."}
+        if kind == "words":
+            look["color"] = CYCLE[4] if cell == "RNN" else CYCLE[5]
+        left.plot(back / 1000.0, lost, label=name, **look)
+    left.set_yscale("symlog", linthresh=1.0)
+    left.set(title="log10 of the costate, as drawn", xlabel="thousand bases back")
+    left.legend(fontsize=7.5, loc="upper right", bbox_to_anchor=(1.0, 0.86))
+    for name, one in learnt.items():
+        colour = CYCLE[0] if "RNN" in name else CYCLE[1]
+        look = {"marker": "o" if "words" in name else "s", "ls": "-" if "doubled" in name else "none"}
+        face = colour if "doubled" in name else "white"
+        right_axes.plot(
+            one.distances, one.shares.mean(axis=0), color=colour, mfc=face, ms=5, label=name, **look
+        )
+    right_axes.axhline(0.5, color=GREY, lw=0.8, ls=":")
+    right_axes.set(xscale="log", ylim=(0.38, 1.03), xlabel="bases between enhancer and question")
+    right_axes.set_title("Right answers on unseen genome")
+    figure.legend(*right_axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
+    return figure
+
+
+def table(learnt: Mapping[str, Learnt]) -> str:
+    """Return as Markdown how well every reader reads: the mean, and in brackets the worst start."""
+    lines = ["| reader | right answers on unseen genome, by distance |", "|---|---|"]
+    for name, one in learnt.items():
+        pairs = zip(one.distances, one.shares.mean(axis=0), one.shares.min(axis=0), strict=True)
+        said = ", ".join(f"{distance:,.0f}: {mean:.2f} ({worst:.2f})" for distance, mean, worst in pairs)
+        lines.append(f"| {name} | {said} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Follow the costates, carry the studies out, draw both and print them."""
+    asked = argparse.ArgumentParser(description=__doc__)
+    asked.add_argument("--seeds", type=int, default=1)
+    asked.add_argument("--quick", action="store_true")
+    options = asked.parse_args()
+    folder = Path("results") / ("genome_quick" if options.quick else "genome")
+    whole = studies(1, 2, 2) if options.quick else studies(options.seeds, 75, 60)
+    costates = [*paths(3000 if options.quick else len(genome("lambda"))), *word_paths()]
+    for name, back, lost in costates:
+        print(f"{name}: {-lost[0]:,.1f} decades lost over {back[0]:,.0f} bases")
+    learnt = measured(whole, {name: study.run(folder / name) for name, study in whole.items()}, folder)
+    save(picture(costates, learnt), folder / "genome.png")
+    print(table(learnt))
+    print(f"The picture is {folder / 'genome.png'}")
+
+
+if __name__ == "__main__":
+    main()

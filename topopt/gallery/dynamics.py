@@ -1,0 +1,115 @@
+"""Nets and games in plain numpy whose signal dies, each against its cure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from topopt.continuation import Constant, Continuation, Follow, Geometric, Schedule
+from topopt.evaluation import Model
+from topopt.figures.strength import Strength
+from topopt.nets import SignGate, digits, sign_net
+from topopt.nets.dirac import DiracGan
+from topopt.nets.flossing import Flossing
+from topopt.nets.recurrent import LSTM, RNN, Cell, chrono, costate_path
+from topopt.optimizers import Adam
+from topopt.parameters import Array
+from topopt.run import Step, Stop, solve
+
+__all__ = ["critic", "flossed", "long", "neuron", "signs"]
+
+
+def _run(model: Model, schedules: dict[str, Schedule], iterations: int, optimizer: Adam) -> Step:
+    """Run so many iterations and return the last."""
+    return solve(model, optimizer, Continuation(schedules), Stop(change=0, iterations=iterations))
+
+
+def signs() -> Strength:
+    """Measure four layers of signs on digits."""
+    net = sign_net(*digits(600), (16,) * 4, SignGate())
+    names = ["logits", *(f"{kind}{layer}" for layer in (4, 3, 2, 1) for kind in ("code", "score"))]
+
+    def gates(schedule: Schedule, rate: float | None = None) -> dict[str, Schedule]:
+        rules = {"code1.beta": schedule} | {f"code{k}.beta": Follow("code1.beta") for k in (2, 3, 4)}
+        return rules | ({"optimizer.rate": Follow("code1.beta", factor=rate, power=-1.0)} if rate else {})
+
+    adam = Adam(rate=0.02, clip=1.0)
+    abrupt, ramp = gates(Constant(500.0)), gates(Geometric(1.0, 64.0, over=180), 0.02)
+    begun = [_run(net, rules, 1, adam) for rules in (abrupt, ramp)]
+    right = [_run(net, rules, 200, adam).iteration.measures["sharp"] for rules in (abrupt, ramp)]
+    return Strength(
+        "sign net", "ramp, step over slope", "tanh(500 z) in four layers", "share of entries alive",
+        f"{100 * right[1]:.0f} % right instead of {100 * right[0]:.0f} %",
+        _alive(begun[0], names), _alive(begun[1], names),
+    )  # fmt: skip
+
+
+def _alive(step: Step, names: Sequence[str]) -> Array:
+    """Return the share of entries that carry anything, powers of ten."""
+    log = step.iteration.stages
+    return np.log10(np.maximum([1.0 - log[name]["dead3"] for name in names], 1e-6))
+
+
+def _passed(cell: Cell, drives: Array, units: int) -> Array:
+    """Return what is left of a costate on its way back through a path."""
+    seed = np.zeros(cell.rest(drives.shape[1]).shape)
+    seed[:, :units] = np.random.default_rng(1).normal(size=(drives.shape[1], units))
+    log = costate_path(cell, drives, seed).log_norms
+    return np.asarray((log - log[-1])[:: -max(1, len(log) // 400)])
+
+
+def long() -> Strength:
+    """Measure a dependency of 50,000 steps."""
+    steps = 50_000
+    bases = np.eye(4)[np.random.default_rng(0).integers(0, 4, size=(steps, 2))]
+    plain = LSTM.drawn(4, 16)
+    before, after = (_passed(cell, bases, 16) for cell in (plain, chrono(plain, steps)))
+    return Strength(
+        "LSTM, 50,000 steps", "chrono initialisation", "gates that forget", "costate, first over last step",
+        f"{before[-1]:,.0f} decades become {after[-1]:.1f}", before, after,
+    )  # fmt: skip
+
+
+def flossed() -> Strength:
+    """Measure a driven RNN over 300 steps."""
+    random = np.random.default_rng(0)
+    cell = RNN.drawn(1, 32)
+    model = Flossing(cell, random.normal(size=(55, 1)), count=12)
+    weights = _run(model, {}, 300, Adam(rate=2e-3)).x
+    noise = random.normal(size=(300, 1, 1))
+    before, after = (_passed(one, noise, 32) for one in (cell, model.made(weights)))
+    return Strength(
+        "RNN, 300 steps", "gradient flossing", "contracting dynamics", "costate, first over last step",
+        f"{before[-1]:,.0f} decades become {after[-1]:.1f}", before, after,
+    )  # fmt: skip
+
+
+def critic() -> Strength:
+    """Measure a generator in front of a critic that becomes sure of itself."""
+    game, sure = DiracGan(), np.linspace(0.0, 40.0, 81)
+    losses = (game.saturating, game.alternative)
+    before, after = (
+        np.log10([loss(1.0, psi) / psi if psi else 0.5 for psi in sure]) + math.log10(2.0) for loss in losses
+    )
+    return Strength(
+        "GAN, sure critic", "non-saturating loss", "the critic's logistic", "generator's gradient over slope",
+        f"a gradient {10 ** (after[-1] - before[-1]):.2g} times as large", before, after,
+    )  # fmt: skip
+
+
+def neuron() -> Strength:
+    """Measure a saturated neuron, and the mean over softer ones."""
+    slopes = 2.0 ** np.linspace(0.0, 5.0, 81)
+
+    def steep(beta: float) -> float:
+        return float(SignGate(beta).vjp(np.ones(1))[1](np.ones(1))[0][0])
+
+    before = np.array([math.log10(steep(beta)) for beta in slopes])
+    softer = [np.mean([steep(beta * 2.0 ** (-0.5 * k)) for k in range(17)]) for beta in slopes]
+    after = np.log10(softer)
+    return Strength(
+        "saliency, slope to 32", "continuation on the slope", "saturated neuron", "what the explanation sees",
+        f"a slope {10 ** (after[-1] - before[-1]):.2g} times as large", before - before[0], after - after[0],
+    )  # fmt: skip
