@@ -20,7 +20,8 @@ FILES = [*sorted(FOLDER.glob("*.yaml")), *BENCHMARKS]
 FINE = [FOLDER / "bridge_3d_fine.yaml", FOLDER / "cantilever_3d_fine.yaml"]
 """Made for multigrid: millions of cells."""
 NAMED = {"mbb", "cantilever", "bridge", "l_bracket", "cantilever_3d", "bridge_3d"}
-COMPARED = {"mbb_50", "mbb_30", "mbb_fine", "cantilever", "l_bracket", "bridge", "cantilever_3d"}
+STIFF = {"mbb_50", "mbb_30", "mbb_fine", "cantilever", "l_bracket", "bridge", "cantilever_3d"}
+COMPARED = STIFF | {"inverter", "heat_sink", "wing_rib", "l_bracket_stress"}
 RAMP = "continuation.physical.beta={type: geometric, start: 1, final: 16, over: 100}"
 
 
@@ -55,6 +56,8 @@ def test_the_benchmarks_are_there_and_leave_the_schedule_to_the_study() -> None:
         job = opened(path)
         assert "\ncontinuation:" not in path.read_text("utf-8")
         assert job.stop == Stop(change=0, progress=1e-4, window=5, iterations=400)
+        if path.stem not in STIFF:
+            continue
         assert job.structure is not None
         assert np.allclose(job.problem.grid.spacing, 1.0)
         for forces in job.structure.forces.T:  # a unit load in every case, straight down
@@ -147,7 +150,9 @@ def test_the_guide_names_every_field_and_its_default(name: str, cls: type) -> No
     fields = form(cls).fields
     assert said.keys() == fields.keys()
     for field, (_, default) in fields.items():
-        if isinstance(default, int | float):
+        if isinstance(default, bool):
+            assert said[field] == str(default).lower()
+        elif isinstance(default, int | float):
             assert float(said[field]) == default
         elif default not in (None, ...):
             assert said[field].strip("[]") == str(default).strip("[]").replace(".0", "")

@@ -18,8 +18,10 @@ from topopt.parameters import NonNegative, Positive, UnitOpen
 __all__ = ["Controller", "Homotopy", "Linked", "Survival"]
 
 
-RESTLESS = 0.1
+RESTLESS = 0.3
 """The part of its speed that the gate keeps while the objective is restless."""
+GREY = 0.1
+"""The part that it keeps while the design is all grey."""
 
 
 @dataclass(frozen=True)
@@ -77,12 +79,12 @@ class Controller(Schedule):
 class Survival(Controller):
     """The survival gate: sharpen as the design settles, as fast as the sensitivities survive it.
 
-    ``beta <- beta (1 + growth clip(A / survival, 0, 1) clip(1 - |df| / (change |f|), 0.1, 1))``, where
-    A = ||s|| / ||r|| is the share of the sensitivity that the projections let through, as the vanishing log
-    has it, and df the last change of the objective; one that never comes to rest slows the gate, but does not
-    stop it.
+    ``beta <- beta (1 + growth clip(A / survival, 0, 1) clip(1 - |df| / (change |f|), 0.3, 1)
+    clip(1 - M_nd, 0.1, 1))``, where A = ||s|| / ||r|| is the share of the sensitivity that the projections
+    let through, as the vanishing log has it, df the last change of the objective, and M_nd the design's
+    non-discreteness (0 where the log has none, as for the weights of a net). Only the first can stop it.
 
-    The second factor gives a topology the time to form: without it, on the finest of the benchmarks, thin
+    The second and third give a topology the time to form: without them, on the finest of the benchmarks, thin
     bars are frozen in half grey, and lost when the design is made black and white (`problems/studies`,
     `docs/study.md` for what else was tried).
 
@@ -95,23 +97,26 @@ class Survival(Controller):
     survival : float
         The share of the sensitivity from which on it grows at full speed.
     change : float
-        Relative change of the objective from which on it grows at a tenth of that speed.
+        Relative change of the objective from which on it grows at three tenths of that speed.
     """
 
-    growth: Positive = 0.15
+    growth: Positive = 0.16
     survival: UnitOpen = 0.1
     change: Positive = 0.002
 
     def wish(self, past: Sequence[float], history: History) -> float:
-        """Grow by what survives, and by how calm the objective is."""
-        attenuation = history[-1].vanishing.get("attenuation")
+        """Grow by what survives, by how calm the objective is, and by how black and white the design."""
+        last = history[-1]
+        attenuation = last.vanishing.get("attenuation")
         if attenuation is None:
             raise InputError(
                 "Survival reads the vanishing log, and this model gives no signals: take a schedule that "
                 "needs none, such as Geometric"
             )
         gate = min(1.0, float(10.0**attenuation) / self.survival)
-        return past[-1] * (1.0 + self.growth * gate * max(RESTLESS, _calm(history[-1], self.change)))
+        calm = max(RESTLESS, _calm(last, self.change))
+        formed = max(GREY, 1.0 - last.measures.get("discreteness", 0.0))
+        return past[-1] * (1.0 + self.growth * gate * calm * formed)
 
 
 @dataclass(frozen=True)
