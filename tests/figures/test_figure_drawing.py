@@ -161,6 +161,22 @@ def test_a_design_is_drawn_in_physical_units_without_interpolation():
     assert len(np.unique(pixels(figure).round())) >= 12
 
 
+def test_materials_have_colours_of_their_own_and_their_names_above():
+    grid = Grid((2, 2))
+    figure = figures.design(grid, np.array([0.0, 0.4, 0.7, 1.0]), materials=(0.4, 0.7, 1.0))
+    (image,) = figure.axes[0].get_images()
+    colours = image.cmap(image.norm(image.get_array()))
+    assert len({tuple(colour) for colour in colours.reshape(-1, 4).round(2)}) == 4
+    assert [text.get_text() for text in figure.legends[0].get_texts()] == [
+        "density 0.4",
+        "density 0.7",
+        "density 1",
+    ]
+    pixels(figure)
+    with pytest.raises(InputError, match="8 are more than there are colours for"):
+        figures.design(grid, np.zeros(4), materials=tuple(np.arange(1, 9) / 8))
+
+
 def test_passive_void_is_told_from_empty_design():
     grid = Grid((8, 4), (2.0, 1.0))
     empty = np.zeros(grid.n_cells)

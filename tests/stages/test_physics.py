@@ -19,6 +19,7 @@ from topopt.stages import (
     Frequencies,
     Masses,
     OrderedSimp,
+    OrderedTanh,
     PowerNorm,
     Rotated,
     Simp,
@@ -229,6 +230,21 @@ def test_materials_in_between_are_worth_less_than_their_weight() -> None:
     for fields in ({"densities": (0.5,)}, {"moduli": (0.5, 0.2)}, {"densities": (0.2, 0.5, 1.0)}):
         with pytest.raises(InputError, match="OrderedSimp"):
             OrderedSimp(**fields)
+
+
+def test_a_step_leads_to_each_material_and_the_steps_join_with_one_slope() -> None:
+    densities = np.array([0.0, 0.3, 0.5, 1.0])
+    for beta in (0.0, 3.0, 40.0, np.inf):
+        np.testing.assert_allclose(OrderedTanh((0.3, 0.5, 1.0), beta)(densities), densities, atol=1e-15)
+    sharp = OrderedTanh((0.3, 0.5, 1.0), np.inf)(np.array([0.1, 0.2, 0.39, 0.41, 0.7, 0.8]))
+    assert sharp.tolist() == [0.0, 0.3, 0.3, 0.5, 0.5, 1.0]
+    _, pullback = OrderedTanh((0.3, 1.0), 5.0).vjp(np.array([0.3 - 1e-9, 0.3 + 1e-9]))
+    below, above = pullback(np.ones(2))[0]
+    assert below == pytest.approx(above, rel=1e-6)
+    np.testing.assert_allclose(OrderedTanh((0.4, 1.0), 7.0)(np.array([0.2, 0.7])), [0.2, 0.7])
+    for values in ((0.5,), (0.5, 0.4, 1.0), ()):
+        with pytest.raises(InputError, match=r"OrderedTanh\.densities: expected numbers that ascend"):
+            OrderedTanh(values, 1.0)
 
 
 def test_a_cast_part_leaves_its_mould() -> None:

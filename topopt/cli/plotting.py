@@ -14,6 +14,7 @@ from topopt.errors import MissingDependencyError, RunFolderError
 from topopt.files import Job, parse, read_about, read_frames, read_history, read_problem
 from topopt.files.claim import MANIFEST, noted
 from topopt.history import History
+from topopt.problem import Problem
 
 __all__ = ["draw", "plot_folder"]
 
@@ -73,7 +74,9 @@ def draw(
         structure = job.structure
         figure_of["problem.png"] = lambda: figures.sketch(structure, problem.domain)
     if problem is not None and isinstance(picture, Design):
-        figure_of["design.png"] = lambda: figures.design(problem.grid, picture.density, domain=problem.domain)
+        figure_of["design.png"] = lambda: figures.design(
+            problem.grid, picture.density, domain=problem.domain, materials=_materials(problem)
+        )
     if len(frames) > 1:
         figure_of["densities.png"] = lambda: figures.densities(_flat(frames))
     for name, build in figure_of.items():
@@ -83,6 +86,14 @@ def draw(
             say(f"{name} not drawn: {error}")
     if problem is not None and len(frames) > 1:
         figures.animate(problem.grid, _flat(frames), file("design.gif"), history)
+
+
+def _materials(problem: Problem) -> tuple[float, ...]:
+    """Return the densities of the materials that a design is made of, none if there is one."""
+    from topopt.stages import OrderedSimp
+
+    laws = [link.stage for link in problem.chain if isinstance(link.stage, OrderedSimp)]
+    return laws[0].densities if laws else ()
 
 
 def _latest(path: Path, job: Job) -> Design | None:

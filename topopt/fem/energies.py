@@ -1,21 +1,32 @@
-"""The energy of every cell of a structure: by a table of its unknowns, or compiled where there are many."""
+"""The energy of every cell of a grid: by a table of its unknowns, or compiled where there are many."""
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from topopt.fem import operator
-from topopt.fem.structure import Structure
+from topopt.fem.assembly import System
+from topopt.grid import Grid
 from topopt.kernels import LONG
 from topopt.parameters import Array
 
-__all__ = ["energies"]
+__all__ = ["Gridded", "energies"]
 
 
-def energies(structure: Structure, left: Array, right: Array) -> Array:
+class Gridded(System, Protocol):
+    """A system whose cells are those of a grid."""
+
+    @property
+    def grid(self) -> Grid:
+        """The cells."""
+
+
+def energies(system: Gridded, left: Array, right: Array) -> Array:
     """Return left_e^T k0 right_e for every cell, the derivative of left^T K right by its modulus.
 
     Parameters
     ----------
-    structure : Structure
+    system : Gridded
         Cells and their element matrix k0.
     left, right : array, shape (n_dofs,)
         Displacements; the same array twice gives twice the strain energy of each cell at modulus 1.
@@ -24,9 +35,9 @@ def energies(structure: Structure, left: Array, right: Array) -> Array:
     -------
     array, shape (n_cells,)
     """
-    grid = structure.grid
+    grid = system.grid
     if grid.n_cells < LONG:
-        return operator.energies(structure, left, right)
+        return operator.energies(system, left, right)
     from topopt.kernels import energies as compiled
 
-    return compiled.energies(grid.cells, structure.element_matrix, left, right)
+    return compiled.energies(grid.cells, system.element_matrix, left, right)

@@ -13,11 +13,12 @@ from topopt.figures.body import frame, render
 from topopt.figures.box import draw_void, measured
 from topopt.figures.camera import view
 from topopt.figures.data import as_density
-from topopt.figures.style import GREY, WIDTH, canvas, styled
+from topopt.figures.style import CYCLE, GREY, WIDTH, canvas, styled
 from topopt.grid import Domain, Grid
 from topopt.parameters import Array
 
 if TYPE_CHECKING:
+    from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
 __all__ = ["design"]
@@ -25,7 +26,12 @@ __all__ = ["design"]
 
 @styled
 def design(
-    grid: Grid, density: ArrayLike, views: Sequence[str] = ("corner",), *, domain: Domain | None = None
+    grid: Grid,
+    density: ArrayLike,
+    views: Sequence[str] = ("corner",),
+    *,
+    domain: Domain | None = None,
+    materials: Sequence[float] = (),
 ) -> Figure:
     """Draw a design: in 2-D its cells in grey, without interpolation; in 3-D the surface of density 1/2.
 
@@ -39,6 +45,8 @@ def design(
         In 3-D: names from `topopt.figures.VIEWS`, a panel each.
     domain : Domain, optional
         In 2-D: whose passive void is dotted and outlined, to tell it from what the design left empty.
+    materials : sequence of float
+        In 2-D: densities of several materials, ascending, the last 1; each gets a colour of its own.
 
     Returns
     -------
@@ -57,17 +65,18 @@ def design(
         raise InputError(f"design: expected one density per cell, shape ({grid.n_cells},), got {field.shape}")
     if domain is not None and domain.grid != grid:
         raise InputError(f"design: the density is on {grid}, the domain on {domain.grid}; use one grid")
-    return _plane(grid, field, domain) if grid.ndim == 2 else _body(grid, field, views)
+    return _plane(grid, field, domain, materials) if grid.ndim == 2 else _body(grid, field, views)
 
 
-def _plane(grid: Grid, field: Array, domain: Domain | None) -> Figure:
-    """Draw cells in grey, solid black."""
+def _plane(grid: Grid, field: Array, domain: Domain | None, materials: Sequence[float]) -> Figure:
+    """Draw cells in grey, solid black; or each material in its colour, mixtures in between."""
     ratio = grid.size[1] / grid.size[0]
     width = min(WIDTH, 6.5 / ratio + 0.8)
     figure = canvas(height=ratio * (width - 0.8) + 0.7, width=max(width, 3.0))
     axes = figure.subplots()
+    shades = _shades(materials) if len(materials) > 1 else "gray_r"
     axes.imshow(
-        grid.shaped(field).T, cmap="gray_r", vmin=0.0, vmax=1.0, origin="lower", interpolation="nearest",
+        grid.shaped(field).T, cmap=shades, vmin=0.0, vmax=1.0, origin="lower", interpolation="nearest",
         extent=(0.0, grid.size[0], 0.0, grid.size[1]), aspect="equal",
     )  # fmt: skip
     if domain is not None:
@@ -75,7 +84,35 @@ def _plane(grid: Grid, field: Array, domain: Domain | None) -> Figure:
     for side in ("top", "right"):
         axes.spines[side].set_visible(True)
     measured(axes, (grid.size[0], grid.size[1]))
+    if len(materials) > 1:
+        _name(figure, materials)
     return figure
+
+
+def _shades(materials: Sequence[float]) -> Colormap:
+    """Return white at void, black at the heaviest material and a colour at each between."""
+    from matplotlib.colors import LinearSegmentedColormap
+
+    return LinearSegmentedColormap.from_list(
+        "materials", [(0.0, "white"), *zip(materials, _colours(materials), strict=True)]
+    )
+
+
+def _name(figure: Figure, materials: Sequence[float]) -> None:
+    """Write which colour is which density, above the panel."""
+    from matplotlib.patches import Patch
+
+    patches = [Patch(facecolor=colour, label=f"density {value:g}")
+               for value, colour in zip(materials, _colours(materials), strict=True)]  # fmt: skip
+    figure.legend(handles=patches, loc="outside upper left", ncols=len(patches), frameon=False)
+
+
+def _colours(materials: Sequence[float]) -> tuple[str, ...]:
+    """Return a colour for each material, black for the last."""
+    between = CYCLE[1 : len(materials)]
+    if len(between) < len(materials) - 1:
+        raise InputError(f"design.materials: {len(materials)} are more than there are colours for")
+    return (*between, "black")
 
 
 def _body(grid: Grid, field: Array, views: Sequence[str]) -> Figure:

@@ -8,21 +8,25 @@ from topopt.stages.filters import Cone, SensitivityFilter
 from topopt.stages.heat import Conduction, MeanTemperature
 from topopt.stages.helmholtz import Helmholtz
 from topopt.stages.interpolation import OrderedSimp, Ramp, Simp
+from topopt.stages.levels import OrderedTanh
 from topopt.stages.making import Cast, Extruded, Printed, Repeated, Rotated, Symmetric
 from topopt.stages.modes import BucklingFactors, Frequencies, Masses
 from topopt.stages.offset import Offset, erosion_threshold
 from topopt.stages.preserving import PreservingExponential, PreservingTanh
 from topopt.stages.projections import Eroding, Exponential, Tanh
 from topopt.stages.responses import Compliance, Displacement, Mean, SelfWeight, TotalWork, WorstDirection
+from topopt.stages.spinning import Centrifugal
 from topopt.stages.stress import VonMises
 from topopt.stages.subpixel import Ssp, Ssp2
 from topopt.stages.surrogate import Surrogate
 from topopt.stages.thermal import ThermalLoad
+from topopt.stages.thickness import LocalMean
 from topopt.stages.vibration import DynamicCompliance
 
 __all__ = [
     "BucklingFactors",
     "Cast",
+    "Centrifugal",
     "Compliance",
     "Conduction",
     "Cone",
@@ -35,11 +39,13 @@ __all__ = [
     "Extruded",
     "Frequencies",
     "Helmholtz",
+    "LocalMean",
     "Masses",
     "Mean",
     "MeanTemperature",
     "Offset",
     "OrderedSimp",
+    "OrderedTanh",
     "PowerNorm",
     "PreservingExponential",
     "PreservingTanh",

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from topopt.chain import Pullback, Stage
 from topopt.errors import InputError, SingularSystemError
 from topopt.fem.element import diffusion
-from topopt.fem.operator import StiffnessOperator, energies
+from topopt.fem.energies import energies
+from topopt.fem.operator import StiffnessOperator
 from topopt.fem.picking import nodes_of
 from topopt.grid import Domain, Grid, Indices, designed
 from topopt.parameters import Array, NonNegative, Positive

@@ -90,7 +90,7 @@ class VonMises(Stage):
             )
         table = structure.cell_dofs
         gathered = displacements[table]
-        strained = np.einsum("ij,ejc->eic", form, gathered)
+        strained = np.tensordot(gathered, form, (1, 0)).transpose(0, 2, 1)
         pure = np.sqrt(np.maximum(np.einsum("eic,eic->ec", gathered, strained), 0.0))
         pure *= self._seen[:, None]
         share = np.maximum(density, 0.0)[:, None] ** self.relax

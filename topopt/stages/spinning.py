@@ -1,0 +1,109 @@
+"""What spinning does to a structure: every part of it is pulled away from the axis."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+
+from topopt.chain import Pullback, Stage
+from topopt.errors import InputError
+from topopt.fem.element import mass
+from topopt.fem.structure import Structure
+from topopt.parameters import Array, NonNegative, Positive
+
+__all__ = ["Centrifugal"]
+
+
+@dataclass(frozen=True)
+class Centrifugal(Stage):
+    """Nodal forces of a turn at constant speed, ``integral of N density rho speed**2 r``, r from the axis.
+
+    Input: densities, shape (n_cells,). Output: shape (n_dofs, n_cases), the same in every case; zero on fixed
+    components. `Equilibrium` reads it beside the moduli, `TotalWork` beside the displacements; like weight,
+    it wants a stiffness that does not fall faster than the mass (`Ramp`, or `Masses` before it).
+
+    Parameters
+    ----------
+    structure : Structure
+        Its grid, cases and supports.
+    about : tuple of float
+        A point on the axis.
+    axis : str
+        Along which it runs; in 2-D z, out of the plane.
+    speed : float
+        Circular, per time; a continuation may raise it.
+    density : float
+        Mass of the full material per volume, in 2-D per area and thickness.
+
+    Raises
+    ------
+    InputError
+        If the point or the axis does not fit the grid.
+
+    References
+    ----------
+    Bruyneel and Duysinx 2005, doi:10.1007/s00158-004-0484-y (loads that the density makes)
+    """
+
+    linear: ClassVar[bool] = True
+
+    structure: Structure
+    about: tuple[float, ...]
+    axis: str = "z"
+    speed: NonNegative = 1.0
+    density: Positive = 1.0
+
+    def __post_init__(self) -> None:
+        """Normalise the point and refuse what does not fit the grid."""
+        super().__post_init__()
+        about, grid = tuple(float(value) for value in self.about), self.structure.grid
+        if len(about) != grid.ndim or not all(map(math.isfinite, about)):
+            raise InputError(f"Centrifugal.about: expected {grid.ndim} finite numbers, got {about}")
+        object.__setattr__(self, "about", about)
+        known = grid.axes if grid.ndim == 3 else "z"
+        if self.axis not in tuple(known):
+            raise InputError(f"Centrifugal.axis: expected one of {', '.join(known)}, got '{self.axis}'")
+
+    @functools.cached_property
+    def _pull(self) -> tuple[Array, Array]:
+        """Pull on each node of a full cell at unit speed, as two parts that add up.
+
+        That of the cell's middle, shape (n_cells, 1, ndim), and what nodes add by where they lie in the cell,
+        shape (2**ndim, ndim).
+        """
+        grid = self.structure.grid
+        thickness = self.structure.material.thickness if grid.ndim == 2 else 1.0
+        weights = self.density * thickness * mass(grid.spacing)
+        across = np.array([name != self.axis for name in grid.axes], dtype=np.float64)
+        corners = np.array(list(np.ndindex(*(2,) * grid.ndim))) - 0.5
+        middles = (grid.centres - np.array(self.about)) * across
+        return middles[:, None, :] * weights[0].sum(), weights @ (corners * grid.spacing * across)
+
+    @functools.cached_property
+    def _held(self) -> Array:
+        """Which components are fixed."""
+        held = np.ones(self.structure.n_dofs, dtype=bool)
+        held[self.structure.free] = False
+        return held
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the forces and their pullback."""
+        (density,) = inputs
+        structure, (middle, local) = self.structure, self._pull
+        if density.shape != (len(middle),):
+            raise InputError(f"Centrifugal: expected an input of shape ({len(middle)},), got {density.shape}")
+        square, table = self.speed**2, structure.cell_dofs
+        parts = (square * density)[:, None, None] * (middle + local)
+        forces = np.bincount(table.ravel(), parts.ravel(), structure.n_dofs)
+        forces[self._held] = 0.0
+
+        def pullback(v: Array) -> tuple[Array]:
+            along = np.where(self._held, 0.0, v.sum(axis=1))[table].reshape(len(middle), *local.shape)
+            by_middle = (along.sum(axis=1) * middle[:, 0]).sum(axis=1)
+            return (square * (by_middle + np.einsum("enk,nk->e", along, local)),)
+
+        return np.repeat(forces[:, None], len(structure.cases), axis=1), pullback
