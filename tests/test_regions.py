@@ -8,17 +8,39 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import ndimage
 
 from topopt.errors import InputError
 from topopt.grid import Grid
-from topopt.regions import Ball, Box, Cylinder, Everywhere, Mask, Not, Nowhere, Plane, Point, Polygon
+from topopt.regions import (
+    Aerofoil,
+    Ball,
+    Box,
+    Cylinder,
+    Everywhere,
+    Mask,
+    Not,
+    Nowhere,
+    Plane,
+    Point,
+    Polygon,
+)
 
 GRID = Grid((8, 6), (4.0, 6.0))  # cells of 0.5 x 1
 BOX = Grid((4, 4, 6))
 INF = float("inf")
 TRIANGLE = Polygon(((0, 0), (4, 0), (0, 4)))
 REGIONS = st.sampled_from(
-    [Nowhere(), Everywhere(), Plane(x=1.0), Point((1, 1)), Box((0, 0), (2, 3)), Ball((2, 2), 1.5), TRIANGLE]
+    [
+        Nowhere(),
+        Everywhere(),
+        Plane(x=1.0),
+        Point((1, 1)),
+        Box((0, 0), (2, 3)),
+        Ball((2, 2), 1.5),
+        TRIANGLE,
+        Aerofoil("2499", 4.0, (0.0, 3.0), 0.01),
+    ]
 )
 
 
@@ -136,6 +158,28 @@ def test_a_cylinder_is_cut_flat():
         (lambda: Polygon(((0, 0, 0), (1, 1, 0), (1, 0, 0))), "polygon: expected at least three corners"),
         (lambda: Mask(np.ones(3)), r"mask: expected a picture with 2 or 3 axes, got shape \(3,\)"),
         (lambda: Mask(np.full((2, 2), 0.5)), "mask: expected an array of booleans"),
+        (lambda: Aerofoil("241", 1.0, (0, 0)), "aerofoil: expected four digits like '2412', got '241'"),
+        (lambda: Aerofoil("24.2", 1.0, (0, 0)), r"aerofoil: expected four digits like '2412', got '24\.2'"),
+        (lambda: Aerofoil("2400", 1.0, (0, 0)), "aerofoil: expected four digits like '2412', got '2400'"),
+        (lambda: Aerofoil("0412", 1.0, (0, 0)), "aerofoil: camber needs a height and a place, or neither"),
+        (lambda: Aerofoil("2012", 1.0, (0, 0)), "aerofoil: camber needs a height and a place, or neither"),
+        (lambda: Aerofoil("2412", 0.0, (0, 0)), "aerofoil: expected a chord above 0, got 0"),
+        (lambda: Aerofoil("2412", 1.0, (0, 0, 0)), r"aerofoil: expected a nose \(x, y\), got \(0, 0, 0\)"),
+        (lambda: Aerofoil("2412", 1.0, (0, INF)), "aerofoil: expected 2 or 3 finite coordinates"),
+        (lambda: Aerofoil("2412", 1.0, (0, 0), -0.1), "aerofoil: expected an inset of at least 0, got -0.1"),
+        (lambda: Aerofoil("2412", 1.0, (0, 0), INF), "aerofoil: expected an inset of at least 0, got inf"),
+        (
+            lambda: Aerofoil("2412", 1.0, (0, 0), tip_chord=-1),
+            "aerofoil: expected a tip_chord above 0, got -1",
+        ),
+        (
+            lambda: Aerofoil("2412", 1.0, (0, 0), tip_nose=(0, 0, 0)),
+            r"aerofoil: expected a tip_nose \(x, y\)",
+        ),
+        (
+            lambda: GRID.cells_in(Aerofoil("2412", 1.0, (0, 3), tip_chord=0.5)),
+            "aerofoil: a 2-D grid has no tip; leave tip_chord and tip_nose out",
+        ),
         (lambda: GRID.cells_in(Mask(np.ones((2, 2, 2)))), "mask: a 3-D picture does not fit a 2-D grid"),
         (lambda: GRID.cells_in(Ball((0, 0, 0), 1)), "ball: 3 coordinates .* on a 2-D grid"),
         (lambda: BOX.cells_in(Point((0, 0))), "point: 2 coordinates .* on a 3-D grid"),
@@ -166,6 +210,72 @@ def test_a_polygon_is_drawn_out_along_z():
     flags = BOX.cells_in(Polygon(((0, 0), (2, 0), (2, 2), (0, 2)))).reshape(BOX.cells)
     assert flags[:2, :2, :].all()
     assert np.count_nonzero(flags) == 4 * 6
+
+
+FINE = Grid((400, 800), (1.0, 0.4))
+SPACE = Grid((100, 100, 4), (1.0, 0.4, 2.0))
+
+
+def heights(aerofoil, grid=FINE):
+    """Return the thickness and the middle of a section over the chord, from the nodes inside it."""
+    inside = grid.nodes_in(aerofoil).reshape(grid.nodes_shape)
+    y = grid.nodes[:, 1].reshape(grid.nodes_shape)
+    some = inside.any(axis=1)
+    low = np.where(inside, y, 9.0).min(axis=1)
+    high = np.where(inside, y, -9.0).max(axis=1)
+    return np.where(some, high - low, 0.0), np.where(some, 0.5 * (high + low), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("station", "half"), [(0.025, 0.02615), (0.1, 0.04683), (0.3, 0.06002), (0.6, 0.04563), (0.95, 0.00807)]
+)
+def test_an_aerofoil_is_as_thick_as_the_table_of_the_0012_says(station, half):
+    # Ordinates of Abbott and von Doenhoff 1959, appendix I; ours, whose tail is closed, lose 0.00126 t^4.
+    thickness, middle = heights(Aerofoil("0012", 1.0, (0.0, 0.2)))
+    at = round(400 * station)
+    assert thickness[at] == pytest.approx(2 * (half - 0.00126 * station**4), abs=2 * 0.0005)
+    assert middle[at] == pytest.approx(0.2, abs=0.0005)
+
+
+def test_camber_is_as_high_as_the_first_digit_at_the_place_of_the_second():
+    thickness, middle = heights(Aerofoil("4412", 0.8, (0.1, 0.15)))
+    assert middle[round(400 * 0.42)] == pytest.approx(0.15 + 0.04 * 0.8, abs=0.0005)
+    assert middle.max() == pytest.approx(0.15 + 0.04 * 0.8, abs=0.0005)
+    assert thickness[round(400 * 0.34)] == pytest.approx(0.12 * 0.8, abs=0.001)
+    assert thickness[:40].max() == thickness[361:].max() == 0.0
+
+
+@pytest.mark.parametrize("code", ["0018", "4415"])
+def test_a_skin_is_as_thick_as_its_inset_all_around(code):
+    grid, inset = Grid((1000, 400), (1.0, 0.4)), 0.01
+    whole, inner = (grid.nodes_in(Aerofoil(code, 1.0, (0.0, 0.2), moved)) for moved in (0.0, inset))
+    assert not np.any(inner & ~whole)
+    distance = ndimage.distance_transform_edt(whole.reshape(grid.nodes_shape), grid.spacing)
+    shape = inner.reshape(grid.nodes_shape)
+    rim = shape & ~ndimage.binary_erosion(shape)
+    rim[:30] = rim[950:] = False  # at the nose the outline bends within an inset
+    assert np.abs(distance[rim] - inset).max() < 0.15 * inset + 0.001
+    # Nothing thinner than that is left at the nose.
+    assert distance[shape].min() > 0.8 * inset
+
+
+def test_an_aerofoil_is_drawn_out_along_z():
+    flat = Grid((100, 100), (1.0, 0.4)).cells_in(Aerofoil("2412", 1.0, (0.0, 0.2)))
+    drawn = SPACE.shaped(SPACE.cells_in(Aerofoil("2412", 1.0, (0.0, 0.2))))
+    assert np.array_equal(drawn, np.repeat(flat.reshape(100, 100, 1), 4, axis=2))
+
+
+def test_a_wing_tapers_and_sweeps_to_its_tip():
+    wing = Aerofoil("2412", 1.0, (0.0, 0.2), 0.0, 0.5, (0.3, 0.25))
+    inside = SPACE.nodes_in(wing).reshape(SPACE.nodes_shape)
+    for layer, share in ((0, 0.0), (1, 0.25), (4, 1.0)):
+        section = Aerofoil("2412", 1.0 - 0.5 * share, (0.3 * share, 0.2 + 0.05 * share))
+        assert np.array_equal(
+            inside[..., layer], Grid((100, 100), (1.0, 0.4)).nodes_in(section).reshape(101, 101)
+        )
+    assert SPACE.nodes_in(Aerofoil("2412", 1.0, (0.0, 0.2), tip_nose=(0.0, 0.2))).reshape(SPACE.nodes_shape)[
+        ..., 4
+    ].sum() == np.count_nonzero(inside[..., 0])
 
 
 @pytest.mark.parametrize("factor", [1, 2, 3, 10])

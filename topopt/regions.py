@@ -308,11 +308,19 @@ class Aerofoil(Region):
     nose : tuple of float
         Where it begins, ``(x, y)``.
     inset : float
-        How much the boundary is moved in, along y: a skin is the section without the section that is inset.
+        How far the boundary is moved in, to first order: a skin is the section without the section that is
+        inset.
+    tip_chord : float, optional
+        Chord at the far end of z; in between it changes evenly, the section stays similar to itself. The same
+        chord everywhere if left out.
+    tip_nose : tuple of float, optional
+        Where the section at the far end of z begins, for a wing that is swept back or raised. The same if
+        left out.
 
     References
     ----------
-    Jacobs, Ward and Pinkerton 1933, NACA Report 460; the tail is closed, with -0.1036 for -0.1015.
+    Jacobs, Ward and Pinkerton 1933, NACA Report 460; the tail is closed, with -0.1036 for -0.1015. Camber is
+    laid across the chord, not across the mean line.
 
     Examples
     --------
@@ -325,24 +333,32 @@ class Aerofoil(Region):
     chord: float
     nose: tuple[float, ...]
     inset: float = 0.0
+    tip_chord: float | None = None
+    tip_nose: tuple[float, ...] | None = None
 
     def __post_init__(self) -> None:
         """Normalise, and refuse what is no section."""
         object.__setattr__(self, "code", str(self.code))
-        object.__setattr__(self, "nose", _position(self.nose, "aerofoil"))
-        if len(self.code) != 4 or not self.code.isdigit() or self.code[2:] == "00":
+        if len(self.code) != 4 or not self.code.isdecimal() or self.code[2:] == "00":
             raise InputError(f"aerofoil: expected four digits like '2412', got '{self.code}'")
         if (self.code[0] == "0") != (self.code[1] == "0"):
             raise InputError(f"aerofoil: camber needs a height and a place, or neither, got '{self.code}'")
-        if len(self.nose) != 2 or not (math.isfinite(self.chord) and self.chord > 0 and self.inset >= 0):
-            raise InputError(
-                f"aerofoil: expected a nose (x, y), a chord above 0 and an inset of at least 0, got {self}"
-            )
+        for name, nose in (("nose", self.nose), ("tip_nose", self.tip_nose)):
+            if nose is not None:
+                object.__setattr__(self, name, _position(nose, "aerofoil"))
+                if len(getattr(self, name)) != 2:
+                    raise InputError(f"aerofoil: expected a {name} (x, y), got {nose}")
+        for name, chord in (("chord", self.chord), ("tip_chord", self.tip_chord)):
+            if chord is not None and not (math.isfinite(chord) and chord > 0):
+                raise InputError(f"aerofoil: expected a {name} above 0, got {chord}")
+        if not (math.isfinite(self.inset) and self.inset >= 0):
+            raise InputError(f"aerofoil: expected an inset of at least 0, got {self.inset}")
 
     def contains(self, points: Array, size: tuple[float, ...], spacing: Array) -> Flags:
         """Return the points between the lower and the upper surface."""
-        along = (points[:, 0] - self.nose[0]) / self.chord
-        inside = (along >= 0.0) & (along <= 1.0)
+        chord, nose_x, nose_y = self._sections(points, size)
+        along = (points[:, 0] - nose_x) / chord
+        inside = (along >= self.inset / chord) & (along <= 1.0)
         t = np.clip(along, 0.0, 1.0)
         height, place, thick = int(self.code[0]) / 100, int(self.code[1]) / 10, int(self.code[2:]) / 100
         half = 5 * thick * (0.2969 * np.sqrt(t) - t * (0.1260 + t * (0.3516 - t * (0.2843 - 0.1036 * t))))
@@ -351,8 +367,23 @@ class Aerofoil(Region):
             front = height / place**2 * (2 * place * t - t**2)
             back = height / (1 - place) ** 2 * (1 - 2 * place + 2 * place * t - t**2)
             camber = np.where(t < place, front, back)
-        apart = np.abs(points[:, 1] - self.nose[1] - self.chord * camber)
-        return np.asarray(inside & (apart <= self.chord * half - self.inset + TOLERANCE * spacing[1]))
+        reach = chord * half + TOLERANCE * spacing[1]
+        if self.inset:
+            # Across a slope, a layer of equal thickness is thicker along y.
+            rise = 0.14845 / np.sqrt(np.maximum(t, 1e-12)) - 0.1260 - t * (0.7032 - t * (0.8529 - 0.4144 * t))
+            reach -= self.inset * np.hypot(1.0, 5 * thick * rise)
+        return np.asarray(inside & (np.abs(points[:, 1] - nose_y - chord * camber) <= reach))
+
+    def _sections(self, points: Array, size: tuple[float, ...]) -> tuple[Array | float, ...]:
+        """Return chord and nose of the section that every point lies in."""
+        if self.tip_chord is None and self.tip_nose is None:
+            return self.chord, *self.nose
+        if len(size) < 3:
+            raise InputError("aerofoil: a 2-D grid has no tip; leave tip_chord and tip_nose out")
+        outboard = points[:, 2] / size[2]
+        root = (self.chord, *self.nose)
+        tip = (self.chord if self.tip_chord is None else self.tip_chord, *(self.tip_nose or self.nose))
+        return tuple(a + outboard * (b - a) for a, b in zip(root, tip, strict=True))
 
 
 @dataclass(frozen=True, eq=False)

@@ -57,6 +57,76 @@ def test_point_load_is_shared_equally():
     assert forces[FLAT.nodes_in(Plane(x=3.0))] == pytest.approx(np.full(5, 0.2))
 
 
+ALONG = {"even": 1 / 2, "elliptic": 4 / (3 * np.pi), "flat_plate": 1 / 4}
+"""Centres of the profiles, as shares of the extent: Prandtl's semi-ellipse, Glauert's quarter chord."""
+
+
+@pytest.mark.parametrize("name", ALONG)
+@pytest.mark.parametrize("cells", [1, 3, 40])
+def test_a_profile_has_its_total_and_its_centre_on_every_grid(name, cells):
+    grid = Grid((cells, 2), (3.0, 1.0))
+    load = PointLoad(Plane(y=1.0), (2.0, -6.0), (("x", name),))
+    force, turning = resultants(load, grid)
+    assert force == pytest.approx(np.array([2.0, -6.0]), abs=1e-12)
+    assert turning == pytest.approx(moment(np.array([3.0 * ALONG[name], 1.0]), force), abs=1e-12)
+    assert load.nodal_forces(grid, 1.0)[:, 1].max() <= 0.0
+
+
+def test_a_profile_is_what_its_formula_says():
+    grid = Grid((3000, 1), (3.0, 1.0))
+    middle = (np.arange(1, 3000)) / 3000
+    for name, density in (
+        ("elliptic", 4 / np.pi * np.sqrt(1 - middle**2)),
+        ("flat_plate", 2 / np.pi * np.sqrt((1 - middle) / middle)),
+    ):
+        forces = PointLoad(Plane(y=0.0), (1.0, 0.0), (("x", name),)).nodal_forces(grid, 1.0)
+        along = forces[grid.nodes_in(Plane(y=0.0)), 0][1:-1]
+        assert along[10:-10] == pytest.approx(density[10:-10] / 3000, rel=2e-3)
+
+
+def test_the_second_profile_divides_each_layer_of_the_first_over_its_own_extent():
+    plan = Mask(np.array([[1, 1], [1, 1], [1, 0], [1, 0]], dtype=bool)[:, None, :])  # half the chord outboard
+    grid = Grid((16, 1, 8), (4.0, 1.0, 2.0))
+    load = PointLoad(Plane(y=0.0) & plan, (0.0, 1.0, 0.0), (("z", "elliptic"), ("x", "flat_plate")))
+    forces = load.nodal_forces(grid, 1.0)[:, 1].reshape(grid.nodes_shape)[:, 0, :]
+    span, chord = np.linspace(0.0, 2.0, 9), np.linspace(0.0, 4.0, 17)
+    layers = forces.sum(axis=0)
+    assert layers @ span == pytest.approx(2.0 * ALONG["elliptic"])
+    extent = np.where(span < 1.0, 4.0, 1.75)
+    centres = chord @ forces / np.where(layers > 0, layers, 1.0)
+    assert centres == pytest.approx(0.25 * extent)
+
+
+def test_nodes_that_no_profile_tells_apart_share_equally():
+    forces = PointLoad(Box((0.0, 0.0), (3.0, 0.5)), (0.0, 1.0), (("x", "elliptic"),)).nodal_forces(FLAT, 1.0)
+    shaped = forces[:, 1].reshape(FLAT.nodes_shape)
+    assert np.all(shaped[:, 3:] == 0.0)
+    assert np.allclose(shaped[:, :1], shaped[:, :3])
+    corner = PointLoad(Point((3.0, 0.5)), (0.0, 1.0), (("x", "elliptic"),))
+    assert np.array_equal(
+        corner.nodal_forces(FLAT, 1.0), PointLoad(Point((3.0, 0.5)), (0.0, 1.0)).nodal_forces(FLAT, 1.0)
+    )
+
+
+@pytest.mark.parametrize(
+    ("profile", "text"),
+    [
+        ((("x", "eliptic"),), "PointLoad.profile: no profile 'eliptic': did you mean 'elliptic'?"),
+        ((("q", "even"),), "PointLoad.profile: no axis 'q': valid names: x, y, z"),
+        ((("x", "even"), ("x", "elliptic")), "PointLoad.profile: an axis is given twice: x, x"),
+        ((("x",),), r"PointLoad.profile: expected pairs of an axis and a name, got \('x',\)"),
+    ],
+)
+def test_profiles_that_are_none(profile, text):
+    with pytest.raises(InputError, match=text):
+        PointLoad(Plane(y=1.0), (0.0, 1.0), profile)
+
+
+def test_a_profile_along_an_axis_that_the_grid_lacks():
+    with pytest.raises(InputError, match=r"PointLoad\.profile: a 2-D grid has no axis z"):
+        structure(PointLoad(Plane(y=1.0), (0.0, 1.0), (("z", "elliptic"),)))
+
+
 def structure(*loads, grid=FLAT, supports=(Support(Plane(x=0.0)),), **more):
     return Structure(grid, supports, loads, **more)
 

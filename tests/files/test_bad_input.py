@@ -109,6 +109,12 @@ REGIONS = [
      "beam.yaml:4: regions.left: no node lies in this region; the grid spans (0, 0) to (3, 1) with a node "
      "every "
      "(0.25, 0.25); enlarge the region or move it"),
+    ("{plane: {x: 0.0}}", "{aerofoil: {code: 2412, chord: 1.0, nose: [0, 0]}}",
+     "beam.yaml:4: regions.left.aerofoil.code: expected text, got 2412; quote it"),
+    ("{plane: {x: 0.0}}", "{aerofoil: {code: '24', chord: 1.0, nose: [0, 0]}}",
+     "beam.yaml:4: regions.left: aerofoil: expected four digits like '2412', got '24'"),
+    ("{plane: {x: 0.0}}", "{aerofoil: {code: '2412', chord: 1.0, nose: [0, 0.5], tip_chord: 0.5}}",
+     "beam.yaml:4: regions.left: aerofoil: a 2-D grid has no tip; leave tip_chord and tip_nose out"),
     ("{plane: {x: 0.0}}", "{image: {file: wing.png}}",
      "beam.yaml:4: regions.left: there is no file wing.png; the path is relative to the problem file"),
     ("{plane: {x: 0.0}}", "{image: {file: wing.png, threshold: 2}}",
@@ -163,6 +169,12 @@ MECHANICS = [
      "beam.yaml:9: loads.0.force: expected finite numbers, got [0.0, -inf]"),
     ("force: [0.0, -1.0]", "force: [0.0, -1.0, 0.0]",
      "beam.yaml:9: loads.0.force: 3 components (0.0, -1.0, 0.0) on a 2-D grid; give one for each of x, y"),
+    ("force: [0.0, -1.0]", "force: [0.0, -1.0], profile: [[x, eliptic]]",
+     "beam.yaml:9: loads.0.profile: no profile 'eliptic': did you mean 'elliptic'?"),
+    ("force: [0.0, -1.0]", "force: [0.0, -1.0], profile: [[z, elliptic]]",
+     "beam.yaml:9: loads.0.profile: a 2-D grid has no axis z"),
+    ("force: [0.0, -1.0]", "force: [0.0, -1.0], profile: elliptic",
+     "beam.yaml:9: loads.0.profile: expected a list of lists of 2 texts, got 'elliptic'"),
     ("on: tip, force:", "on: tip, traction:",
      "beam.yaml:9: loads.0: 1 nodes lie in this region, but no edge with all its nodes; widen the region, "
      "or use a PointLoad"),
@@ -360,6 +372,11 @@ RUN = [
      "(displacement); use mma"),
     ("iterations: 20", "iterations: 1e3", "beam.yaml:22: stop.iterations: expected an integer >= 1, got "
      "1000.0"),
+    ("stop: {iterations: 20}", "stop: {iterations: 20}\noutput: {hidden: lefft}",
+     "beam.yaml:23: output.hidden: no region 'lefft': did you mean 'left'?"),
+    ("stop: {iterations: 20}", "stop: {iterations: 20}\noutput: {hidden: {plane: {x: 9}}}",
+     "beam.yaml:23: output.hidden: no cell centre lies in this region; the grid spans (0, 0) to (3, 1) with a node "
+     "every (0.25, 0.25); enlarge the region or move it"),
     ("stop: {iterations: 20}", "stop: {iterations: 20}\noutput: {frames_every: -1}",
      "beam.yaml:23: output.frames_every: expected an integer >= 0, got -1"),
 ]  # fmt: skip

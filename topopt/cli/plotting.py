@@ -64,7 +64,7 @@ def draw(
     from topopt import figures
 
     problem = job.design
-    frames = list(read_frames(folder / "frames"))
+    frames = _flat(list(read_frames(folder / "frames")))
     figure_of: dict[str, Callable[[], Any]] = {
         "convergence.png": lambda: figures.convergence(history),
     }
@@ -74,18 +74,21 @@ def draw(
         structure = job.structure
         figure_of["problem.png"] = lambda: figures.sketch(structure, problem.domain)
     if problem is not None and isinstance(picture, Design):
+        (shown,) = _uncovered(job, [picture.density])
         figure_of["design.png"] = lambda: figures.design(
-            problem.grid, picture.density, domain=problem.domain, materials=_materials(problem)
+            problem.grid, shown, domain=problem.domain, materials=_materials(problem)
         )
     if len(frames) > 1:
-        figure_of["densities.png"] = lambda: figures.densities(_flat(frames))
+        figure_of["densities.png"] = lambda: figures.densities(frames)
     for name, build in figure_of.items():
         try:
             figures.save(build(), file(name))
         except MissingDependencyError as error:
             say(f"{name} not drawn: {error}")
     if problem is not None and len(frames) > 1:
-        figures.animate(problem.grid, _flat(frames), file("design.gif"), history)
+        film = _uncovered(job, [values for _, values in frames])
+        numbered = [(number, values) for (number, _), values in zip(frames, film, strict=True)]
+        figures.animate(problem.grid, numbered, file("design.gif"), history)
 
 
 def _materials(problem: Problem) -> tuple[float, ...]:
@@ -106,6 +109,13 @@ def _latest(path: Path, job: Job) -> Design | None:
             return Design(grid, arrays["density"].ravel())
     frames = list(read_frames(path / "frames"))
     return Design(grid, frames[-1][1].ravel() / 255.0) if frames else None
+
+
+def _uncovered(job: Job, fields: Sequence[Any]) -> list[Any]:
+    """Return densities without the cells that the file hides from pictures."""
+    assert job.design is not None
+    hidden = job.design.grid.cells_in(job.hidden)
+    return [np.where(hidden, 0, field).astype(field.dtype) for field in fields] if hidden.any() else [*fields]
 
 
 def _flat(frames: Sequence[tuple[int, Any]]) -> list[tuple[int, Any]]:

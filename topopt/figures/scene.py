@@ -190,7 +190,7 @@ def _outward(points: Array, ends: Array, grid: Grid) -> Array:
 
 
 def _push(case: int, load: Load, grid: Grid, thickness: float) -> Push:
-    """Return a load's arrows; known loads are uniform, so that only others vary in length."""
+    """Return a load's arrows; only those of profiles and of unknown loads vary in length."""
     forces = load.nodal_forces(grid, thickness)
     size = np.linalg.norm(forces, axis=1)
     inside = isinstance(load, BodyLoad)
@@ -198,7 +198,8 @@ def _push(case: int, load: Load, grid: Grid, thickness: float) -> Push:
     loaded = np.flatnonzero(size > (0.9 if inside else 1e-9) * size.max())
     pitch = max(grid.size) / (8 if inside else 16)
     chosen = loaded[thinned(grid.nodes[loaded], pitch)]
-    length = size[chosen] if isinstance(load, _UNIFORM) else np.full(len(chosen), size[chosen].max())
+    uniform = isinstance(load, _UNIFORM) and not getattr(load, "profile", ())
+    length = size[chosen] if uniform else np.full(len(chosen), size[chosen].max())
     vectors = forces[chosen] / np.maximum(length, 1e-300)[:, None]
     points = grid.nodes[chosen]
     pulls = np.zeros(len(points), dtype=bool) if inside else _pulls(points, vectors, grid)

@@ -49,6 +49,8 @@ class Parts:
     grid: Grid | None = None
     regions: dict[str, Region] = field(default_factory=dict)
     domain: Domain | None = None
+    hidden: Region = Nowhere()
+    """Left out of pictures."""
     material: Material | None = None
     structure: Structure | None = None
     schedules: dict[str, Schedule] = field(default_factory=dict)
@@ -97,6 +99,7 @@ def _model(spec: Spec, parts: Parts, folder: FilePath) -> None:
     parts.grid = _grid(spec)
     _regions(spec, parts, folder)
     parts.domain = _domain(spec, parts, folder)
+    parts.hidden = _hidden(spec, parts, folder)
     parts.structure = _structure(spec, parts, folder)
     _stages(spec, parts, folder)
     _goals(spec, parts, folder)
@@ -218,6 +221,20 @@ def _domain(spec: Spec, parts: Parts, folder: FilePath) -> Domain | None:
         with booked(spec, ("passive",)):
             return Domain(parts.grid, **chosen)
     return None
+
+
+def _hidden(spec: Spec, parts: Parts, folder: FilePath) -> Region:
+    """Build the region that pictures leave out."""
+    if parts.grid is None or spec.refuses("output"):
+        return Nowhere()
+    value = dict(spec.top["output"]).get("hidden")
+    if value is not None:
+        with booked(spec, ("output", "hidden")):
+            found = region(parts, value, folder)
+            if found is not None:
+                cells_of(found, parts.grid, "output")
+                return found
+    return Nowhere()
 
 
 def _structure(spec: Spec, parts: Parts, folder: FilePath) -> Structure | None:

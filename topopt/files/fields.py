@@ -189,7 +189,7 @@ def described(annotation: Any, metadata: typing.Iterable[Any] = (), plural: bool
         return ("one of " if len(arguments) > 1 else "") + ", ".join(repr(entry) for entry in arguments)
     if origin is list:
         length = next((f"{entry.min_length} " for entry in metadata if isinstance(entry, Len)), "")
-        return f"a list of {length}{described(arguments[0], plural=True)}"
+        return f"{'lists' if plural else 'a list'} of {length}{described(arguments[0], plural=True)}"
     if origin in (typing.Union, types.UnionType):
         return " or ".join(described(entry) for entry in arguments if entry is not type(None))
     if inspect.isclass(annotation) and issubclass(annotation, BaseModel):

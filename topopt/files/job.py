@@ -22,7 +22,7 @@ from topopt.files.source import text_of
 from topopt.files.spec import shaped
 from topopt.optimizers import Optimizer
 from topopt.problem import Problem
-from topopt.regions import Region
+from topopt.regions import Nowhere, Region
 from topopt.run import Stop
 from topopt.solvers import Choice
 
@@ -53,6 +53,8 @@ class Job:
         The named regions.
     frames_every : int
         Keep the design of every n-th iteration; 0 for none.
+    hidden : Region
+        Cells that pictures of the design leave out.
     warnings : tuple of str
         Located sentences on what does not stop the run.
     resolved : str
@@ -70,6 +72,7 @@ class Job:
     description: str = ""
     seed: int | None = None
     frames_every: int = 5
+    hidden: Region = Nowhere()
     resolved: str = ""
     regions: Mapping[str, Region] = field(default_factory=dict)
     choice: Choice | None = field(default=None, compare=False)
@@ -179,6 +182,7 @@ def understood(said: Located, folder: str | Path) -> tuple[Job | None, list[Mist
         description=spec.top["description"],
         seed=spec.start["seed"] if isinstance(spec.start, dict) and spec.start["file"] is None else None,
         frames_every=spec.top["output"].frames_every,
+        hidden=parts.hidden,
         resolved=resolved(spec, parts, base),
         regions=parts.regions,
         choice=findings.choice,

@@ -21,7 +21,16 @@ __all__ = ["blamed", "fitted"]
 
 _TUPLE = re.compile(r"got \(([^()]*?),?\)")
 _OBJECT = re.compile(r",? got [A-Z]\w*\([^()]*\)")
-_ECHOES = ("limit", "start", "passive", "structure", "structure.loads", "structure.supports", "optimizer")
+_ECHOES = (
+    "limit",
+    "start",
+    "output",
+    "passive",
+    "structure",
+    "structure.loads",
+    "structure.supports",
+    "optimizer",
+)
 """Words in front of an error that the path says already."""
 
 

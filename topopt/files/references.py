@@ -63,11 +63,10 @@ def _regions(spec: Spec) -> Iterator[Mistake]:
             yield Mistake(path, f"'{EVERYWHERE}' is always there and cannot be given another meaning")
         yield from mistakes_in(value, path, named)
     yield from (Mistake(("regions", name), text) for name, text in _circles(named))
-    passive = spec.located.data.get("passive")
-    if isinstance(passive, dict):
-        for role in ("solid", "void"):
-            if passive.get(role) is not None:
-                yield from mistakes_in(passive[role], ("passive", role), named)
+    for section, role in (("passive", "solid"), ("passive", "void"), ("output", "hidden")):
+        value = mapping(spec.located.data.get(section)).get(role)
+        if value is not None:
+            yield from mistakes_in(value, (section, role), named)
     for item in _all_items(spec):
         for field in form(item.cls).regions:
             if item.values.get(field) is not None:

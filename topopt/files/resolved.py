@@ -53,7 +53,7 @@ def resolved(spec: Spec, parts: Parts, folder: FilePath) -> str:
     if spec.optimizer and spec.stop:
         text["optimizer"] = {"type": spec.optimizer.type} | fields_of(spec.optimizer)
         text["stop"] = fields_of(spec.stop)
-    text["output"] = dict(top["output"])
+    text["output"] = {key: complete(value) for key, value in dict(top["output"]).items() if value is not None}
     kept = ("limits",)
     return written(
         {key: value for key, value in text.items() if key in kept or value not in (None, {}, [], "")}
@@ -129,7 +129,7 @@ def _start(spec: Spec) -> Any:
 def _looks_around(spec: Spec) -> bool:
     """Return whether the file names other files, or modules."""
     items = [*spec.chain, *spec.continuation.values(), *([spec.optimizer] if spec.optimizer else [])]
-    drawn = [spec.top["regions"], dict(spec.top["passive"])]
+    drawn = [spec.top["regions"], dict(spec.top["passive"]), dict(spec.top["output"])]
     drawn += [item.values for item in (*spec.supports, *spec.chain)]
     drawn += [item.values for *_, loads in spec.cases for item in loads]
     started = isinstance(spec.start, dict) and spec.start["file"] is not None

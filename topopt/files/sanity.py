@@ -159,6 +159,7 @@ def _idle(spec: Spec) -> Iterator[Mistake]:
     items = [*spec.supports, *spec.chain, *(item for *_, loads in spec.cases for item in loads)]
     values = [item.values.get(field) for item in items for field in form(item.cls).regions]
     values += [*mapping(spec.located.data.get("passive")).values(), *named.values()]
+    values.append(mapping(spec.located.data.get("output")).get("hidden"))
     used = {name for value in values for name in names_in(value)}
     for name in named:
         if name not in used:

@@ -58,6 +58,14 @@ class Output(Entry):
     ] = 5
 
 
+class DesignOutput(Output):
+    """What a run of a design leaves besides its tables."""
+
+    hidden: Annotated[
+        RegionField | None, Field(description="Cells that pictures of the design leave out, such as a skin.")
+    ] = None
+
+
 class Sections(Entry):
     """A topology optimisation problem: a structure, a chain of stages, what to lower and what to respect."""
 
@@ -87,7 +95,7 @@ class Sections(Entry):
     )
     optimizer: dict[str, Any] = Field(default_factory=lambda: {"type": "mma"})
     stop: dict[str, Any] = Field(default_factory=dict)
-    output: Output = Output()
+    output: DesignOutput = DesignOutput()
 
 
 class ModelSections(Entry):

@@ -105,7 +105,8 @@ class WorstDirection(Stage):
         flexibility = loads.T @ displacements[:, chosen]
         values, shares = np.linalg.eigh(0.5 * (flexibility + flexibility.T))
         largest = float(values[-1])
-        ratios = np.maximum(values / largest, 0.0)
+        # Nothing has moved where an equilibrium is only tried out; all directions are then equally bad.
+        ratios = np.maximum(values / largest, 0.0) if largest > 0 else np.ones_like(values)
         total = float((ratios**self.power).sum())
 
         def pullback(v: Array) -> tuple[Array]:
