@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from topopt.fem import operator
 from topopt.fem.structure import Structure
+from topopt.grid import Grid
 from topopt.kernels import LONG
 from topopt.parameters import Array
 
@@ -24,8 +25,8 @@ def energies(structure: Structure, left: Array, right: Array) -> Array:
     -------
     array, shape (n_cells,)
     """
-    grid = structure.grid
-    if grid.n_cells < LONG:
+    grid = structure.mesh
+    if not isinstance(grid, Grid) or grid.n_cells < LONG:
         return operator.energies(structure, left, right)
     from topopt.kernels import energies as compiled
 
