@@ -16,7 +16,8 @@ HOUSE = (
     {"threads"},
     {"kernels"},
     {"regions", "chain", "evaluation", "history", "solves"},
-    {"grid", "limits"},
+    {"cells"},
+    {"grid", "limits", "meshes"},
     {"fem", "solvers", "check", "design", "measures", "signals"},
     {"stages", "continuation", "optimizers", "vanishing"},
     {"failures", "entry", "step", "stopping"},
@@ -54,6 +55,9 @@ GUESTS = {
     "sklearn": {"nets"},
     "torch": {"nets"},
     "cuda": {"solvers"},
+    "skfem": {"meshes"},
+    "meshio": {"meshes"},
+    "trimesh": {"meshes"},
 }
 
 ROOT = Path(__file__).parents[1] / "topopt"

@@ -1,4 +1,4 @@
-"""A design as a picture: grey values of a grid, X-rays of a body."""
+"""A design as a picture: grey values of cells in the plane, X-rays of a body."""
 
 from __future__ import annotations
 
@@ -9,35 +9,50 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from topopt.grid import Grid
+from topopt.cells import Cells
+from topopt.grid import Grid, structured
+from topopt.meshes import Mesh
 from topopt.parameters import Array
 
 __all__ = ["Design"]
 
+MOST_PIXELS = {2: 400, 3: 80}
+"""Along the longest side of a mesh, by dimension."""
+
 
 @dataclass(frozen=True, eq=False)
 class Design:
-    """Densities on a grid; a notebook shows it as a picture.
+    """Densities on a grid or mesh; a notebook shows it as a picture.
 
     Attributes
     ----------
-    grid : Grid
+    mesh : Grid or Mesh
         The cells.
     density : array, shape (n_cells,)
         0 is void, 1 is solid.
     """
 
-    grid: Grid
+    mesh: Cells
     density: Array
+
+    @property
+    def grid(self) -> Grid:
+        """The grid; what asks for it cannot do with a mesh, which is refused."""
+        return structured(self.mesh)
 
     def pixels(self) -> NDArray[np.uint8]:
         """Return grey values, row by row from the top; three X-rays side by side in 3-D.
 
-        A pixel is square and as wide as the shortest edge of a cell. An X-ray along an axis shows the mean
-        density along it: seen along z, along y and along x.
+        A pixel is square and as wide as the shortest edge of a cell; on a mesh, which is white where there is
+        no cell, it is one of at most 400 along an axis in 2-D, or 80 in 3-D. An X-ray along an axis shows the
+        mean density along it: seen along z, along y and along x.
         """
-        array = self.grid.shaped(np.clip(self.density, 0.0, 1.0))[_square(self.grid)]
-        if self.grid.ndim == 2:
+        density = np.clip(self.density, 0.0, 1.0)
+        if isinstance(self.mesh, Grid):
+            array = self.grid.shaped(density)[_square(self.grid)]
+        else:
+            array = _looked_up(self.mesh, density)
+        if array.ndim == 2:
             return _grey(array)
         views = [array.mean(axis=2), array.mean(axis=1), array.mean(axis=0).T]
         height = max(view.shape[1] for view in views)
@@ -59,6 +74,13 @@ def _square(grid: Grid) -> tuple[NDArray[np.intp], ...]:
     """Return the cells that a lattice of square pixels falls on, as an open mesh."""
     counts = np.maximum(np.round(np.array(grid.size) / grid.spacing.min()), 1).astype(int)
     return np.ix_(*((np.arange(m) * 2 + 1) * n // (2 * m) for n, m in zip(grid.cells, counts, strict=True)))
+
+
+def _looked_up(mesh: Cells, density: Array) -> Array:
+    """Return the densities of the cells that square pixels fall on, and 0 outside."""
+    assert isinstance(mesh, Mesh)
+    pixels = mesh.raster(MOST_PIXELS[mesh.ndim])
+    return np.asarray(np.append(density, 0.0)[pixels])
 
 
 def _grey(array: Array) -> NDArray[np.uint8]:

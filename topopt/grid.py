@@ -8,21 +8,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
+from topopt.cells import AXES, Cells, Flags, Indices
 from topopt.errors import InputError
 from topopt.parameters import Array
 from topopt.regions import Nowhere, Region
 
-__all__ = ["AXES", "Domain", "Grid", "designed"]
-
-AXES = ("x", "y", "z")
-Indices = NDArray[np.int32]
-Flags = NDArray[np.bool_]
+__all__ = ["AXES", "Domain", "Flags", "Grid", "Indices", "designed", "structured"]
 
 
 @dataclass(frozen=True)
-class Grid:
+class Grid(Cells):
     """A box of equal cells, lower corner at the origin.
 
     A field has one value per cell, flat, the last axis fastest: ``field.reshape(grid.cells)`` is indexed
@@ -68,9 +64,9 @@ class Grid:
         return len(self.cells)
 
     @property
-    def axes(self) -> tuple[str, ...]:
-        """Names of the axes: ``('x', 'y')`` or ``('x', 'y', 'z')``."""
-        return AXES[: self.ndim]
+    def shape(self) -> tuple[int, ...]:
+        """Cells along each axis."""
+        return self.cells
 
     @property
     def n_cells(self) -> int:
@@ -98,6 +94,16 @@ class Grid:
         return float(np.prod(self.spacing))
 
     @property
+    def volumes(self) -> Array:
+        """The same for each cell, shape (n_cells,), read-only."""
+        return np.broadcast_to(self.cell_volume, self.n_cells)
+
+    @property
+    def lower(self) -> Array:
+        """The origin."""
+        return np.zeros(self.ndim)
+
+    @property
     def centres(self) -> Array:
         """Coordinates of the cell centres, shape (n_cells, ndim), read-only."""
         return _coordinates(self, 0.5, self.cells)
@@ -116,52 +122,20 @@ class Grid:
         """
         return _cell_nodes(self)
 
-    def shaped(self, field: Array) -> Array:
-        """Return a flat field as an array of shape ``cells``."""
-        return field.reshape(self.cells)
-
-    def field(self, values: ArrayLike, name: str = "field") -> Array:
-        """Return values as a flat float field; a number is spread over all cells.
-
-        Raises
-        ------
-        InputError
-            If the shape is neither (), (n_cells,) nor ``cells``, or an entry is not finite.
-        """
-        array = np.asarray(values, dtype=np.float64)
-        if array.ndim == 0:
-            array = np.full(self.n_cells, float(array))
-        elif array.shape not in ((self.n_cells,), self.cells):
-            raise InputError(
-                f"{name}: expected one value per cell, shape {self.cells} or ({self.n_cells},), "
-                f"got {array.shape}"
-            )
-        if not np.all(np.isfinite(array)):
-            raise InputError(f"{name}: {np.count_nonzero(~np.isfinite(array))} entries are nan or infinite")
-        return array.reshape(-1).copy()
-
-    def cells_in(self, region: Region) -> Flags:
-        """Return which cells have their centre in the region, shape (n_cells,)."""
-        return _selected(region, self, "cells")
-
-    def nodes_in(self, region: Region) -> Flags:
-        """Return which nodes lie in the region, shape (n_nodes,)."""
-        return _selected(region, self, "nodes")
-
 
 @dataclass(frozen=True)
 class Domain:
-    """A grid with the parts that are not up for design.
+    """Cells with the parts that are not up for design.
 
     Parameters
     ----------
-    grid : Grid
+    mesh : Grid or Mesh
         The cells.
     solid, void : Region
         Cells that stay solid (density 1) or void (density 0); they must not overlap.
     """
 
-    grid: Grid
+    mesh: Cells
     solid: Region = Nowhere()
     void: Region = Nowhere()
 
@@ -172,19 +146,24 @@ class Domain:
             raise InputError(f"passive: {both} cells are both solid and void; make the regions disjoint")
         if self.n_active < 2:
             raise InputError(
-                f"passive: {self.n_active} of {self.grid.n_cells} cells are left to design; "
+                f"passive: {self.n_active} of {self.mesh.n_cells} cells are left to design; "
                 "at least 2 are needed"
             )
 
     @property
+    def grid(self) -> Grid:
+        """The grid; what asks for it cannot do with a mesh, which is refused."""
+        return structured(self.mesh)
+
+    @property
     def solid_cells(self) -> Flags:
         """Which cells stay solid, shape (n_cells,)."""
-        return self.grid.cells_in(self.solid)
+        return self.mesh.cells_in(self.solid)
 
     @property
     def void_cells(self) -> Flags:
         """Which cells stay void, shape (n_cells,)."""
-        return self.grid.cells_in(self.void)
+        return self.mesh.cells_in(self.void)
 
     @property
     def active(self) -> Flags:
@@ -196,13 +175,19 @@ class Domain:
         """Number of designed cells."""
         return int(np.count_nonzero(self.active))
 
+    def volume_of(self, cells: Flags) -> float:
+        """Return the volume of the flagged cells; on a grid their number, since all are equal."""
+        if isinstance(self.mesh, Grid):
+            return int(np.count_nonzero(cells))
+        return float(self.mesh.volumes[cells].sum())
+
     def density_for(self, volume: float) -> float:
         """Return the density of the designed cells that brings the mean of all that is not void to `volume`.
 
         As near as densities from 0 to 1 can: passive solid alone may be more than that.
         """
-        solid = int(np.count_nonzero(self.solid_cells))
-        wanted = (volume * (self.n_active + solid) - solid) / self.n_active
+        solid, active = self.volume_of(self.solid_cells), self.volume_of(self.active)
+        wanted = (volume * (active + solid) - solid) / active
         return min(max(wanted, 0.0), 1.0)
 
     def impose(self, field: Array) -> Array:
@@ -216,8 +201,8 @@ KEPT = 500_000
 """Cells up to which coordinates are kept: they are asked for when a problem is built, not in the loop."""
 
 
-def designed(cells: Domain | Grid) -> Domain:
-    """Return a domain as it is, and a grid as a domain without passive parts.
+def designed(cells: Domain | Cells) -> Domain:
+    """Return a domain as it is, and a grid or a mesh as a domain without passive parts.
 
     Raises
     ------
@@ -226,9 +211,30 @@ def designed(cells: Domain | Grid) -> Domain:
     """
     if isinstance(cells, Domain):
         return cells
-    if not isinstance(cells, Grid):
+    if not isinstance(cells, Cells):
         raise InputError(f"domain: expected a Domain or a Grid, got {cells!r}")
     return Domain(cells)
+
+
+def structured(cells: Domain | Cells, what: str = "this", instead: str = "") -> Grid:
+    """Return the grid of a domain, or refuse what is none for something that cannot do without.
+
+    Parameters
+    ----------
+    cells : Domain, Grid or Mesh
+        The cells.
+    what, instead : str
+        Who asks, and what may be taken on a mesh.
+
+    Raises
+    ------
+    InputError
+        If the cells are those of an unstructured mesh.
+    """
+    mesh = cells.mesh if isinstance(cells, Domain) else cells
+    if isinstance(mesh, Grid):
+        return mesh
+    raise InputError(f"{what} needs a grid of equal cells, but works on {mesh}{instead and f'; {instead}'}")
 
 
 def _coordinates(grid: Grid, offset: float, counts: tuple[int, ...]) -> Array:
@@ -257,19 +263,3 @@ def _cell_nodes(grid: Grid) -> Indices:
     table = np.stack(corners, axis=1)
     table.flags.writeable = False
     return table
-
-
-@functools.lru_cache(maxsize=64)
-def _selected(region: Region, grid: Grid, what: str) -> Flags:
-    """Return the points of a grid that a region picks."""
-    if not isinstance(region, Region):
-        raise InputError(f"expected a Region such as Plane(x=0.0) or Point((1.0, 2.0)), got {region!r}")
-    points = grid.centres if what == "cells" else grid.nodes
-    flags = np.asarray(region.contains(points, grid.size, grid.spacing))
-    if flags.shape != (len(points),) or flags.dtype != bool:
-        raise InputError(
-            f"{type(region).__name__}.contains: expected booleans of shape ({len(points)},), "
-            f"got {flags.dtype} of shape {flags.shape}"
-        )
-    flags.flags.writeable = False
-    return flags

@@ -6,7 +6,9 @@ import math
 
 import numpy as np
 
-from topopt.grid import Grid
+from topopt.cells import Cells
+from topopt.grid import structured
+from topopt.meshes import Mesh
 from topopt.parameters import Array
 from topopt.threads import each
 
@@ -20,31 +22,36 @@ With a hat filter of R cells, a sharpness of about 14 R at a straight edge. On t
 """
 
 
-def discreteness(density: Array) -> float:
+def discreteness(density: Array, volumes: Array | None = None) -> float:
     """Return the measure of non-discreteness M_nd, 0 for black and white, 1 for a uniform 0.5.
 
     Parameters
     ----------
     density : array
         Values from 0 to 1.
+    volumes : array, optional
+        How much each value counts; all the same if left out.
 
     Notes
     -----
     ``mean 4 rho (1 - rho)``, Sigmund 2007, doi:10.1007/s00158-006-0087-x.
     """
+    if volumes is not None:
+        return float(4.0 * (density * (1.0 - density)) @ volumes / volumes.sum())
     parts = each(lambda at: (float(density[at].sum()), float(density[at] @ density[at])), density.size)
     return 4.0 * (sum(part[0] for part in parts) - sum(part[1] for part in parts)) / density.size
 
 
-def interface(grid: Grid, before: Array, after: Array, slope: float) -> float:
+def interface(mesh: Cells, before: Array, after: Array, slope: float) -> float:
     """Return how many cells a projection's interface is wide, the median over the design's edges.
 
     The interface of a projection whose slope is s in its middle is 1 / (2 s |grad t|) wide; below about 0.45
     cells it starts to fall between the cells' centres, below 0.07 what sensitivity survives is a lottery.
+    On a mesh the rise of t from a cell to its neighbour across the edge stands for the gradient.
 
     Parameters
     ----------
-    grid : Grid
+    mesh : Grid or Mesh
         The cells.
     before, after : array, shape (n_cells,)
         The field that is projected, and its projection.
@@ -58,6 +65,11 @@ def interface(grid: Grid, before: Array, after: Array, slope: float) -> float:
     """
     if slope <= 0:
         return math.inf
+    if isinstance(mesh, Mesh):
+        first, second = mesh.neighbours.T
+        across = (after[first] > 0.5) != (after[second] > 0.5)
+        return _median_width(np.abs(before[first] - before[second])[across], slope)
+    grid = structured(mesh)
     black = grid.shaped(after) > 0.5
     edge = np.zeros(grid.cells, dtype=bool)
     for axis in range(grid.ndim):
@@ -74,5 +86,10 @@ def interface(grid: Grid, before: Array, after: Array, slope: float) -> float:
         # the gradient of numpy: central, and one-sided at the ends
         rise = before[cells + step * ahead] - before[cells - step * behind]
         squared += (rise / np.maximum(1, behind.astype(int) + ahead)) ** 2
-    gradients = np.sqrt(squared[squared > 0])
+    return _median_width(np.sqrt(squared), slope)
+
+
+def _median_width(rises: Array, slope: float) -> float:
+    """Return the median width of edges in cells, from the rise of the field from cell to cell."""
+    gradients = rises[rises > 0]
     return float(np.median(1.0 / (2.0 * slope * gradients))) if gradients.size else math.inf

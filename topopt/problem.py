@@ -8,6 +8,7 @@ from typing import cast
 
 import numpy as np
 
+from topopt.cells import Cells
 from topopt.chain import Chain, Tape
 from topopt.design import Design
 from topopt.errors import InputError, ParameterError, suggestion
@@ -15,19 +16,23 @@ from topopt.evaluation import Bounds, Evaluation
 from topopt.grid import Domain, Grid, designed
 from topopt.limits import PREFIX, Limit, Side, bounded, limit_from, sides
 from topopt.measures import discreteness, interface
+from topopt.meshes import Mesh
 from topopt.parameters import Array
 from topopt.signals import signals, stacked
+from topopt.stages.preserving import PreservingExponential, PreservingTanh
 from topopt.stages.responses import Mean
 
 __all__ = ["RESERVED", "Problem"]
 
 RESERVED = ("grid", "limits", "optimizer")
 """Names that no link may have: with a dot behind them they are names of other parameters."""
+EQUAL = 1e-9
+"""Cells of a mesh are equal if their volumes differ by less than this share."""
 
 
 @dataclass(frozen=True, eq=False)
 class Problem:
-    """What `topopt.optimize` works on when the model is a chain of stages on a grid.
+    """What `topopt.optimize` works on when the model is a chain of stages on a grid or mesh.
 
     The design variables are the densities of the cells that are not passive, between 0 and 1.
 
@@ -67,7 +72,7 @@ class Problem:
         object.__setattr__(self, "domain", designed(self.domain))
         if not isinstance(self.chain, Chain):
             object.__setattr__(self, "chain", Chain(self.chain))
-        self._require_one_grid()
+        self._require_one_mesh()
         for name in RESERVED:
             if name in self.chain.names:
                 raise InputError(f"link '{name}': parameters of the {name} bear this name; take another")
@@ -86,8 +91,13 @@ class Problem:
         object.__setattr__(self, "start", self._start())
 
     @property
-    def grid(self) -> Grid:
+    def mesh(self) -> Cells:
         """The cells."""
+        return self.domain.mesh
+
+    @property
+    def grid(self) -> Grid:
+        """The grid; what asks for it cannot do with a mesh, which is refused."""
         return self.domain.grid
 
     @property
@@ -155,14 +165,14 @@ class Problem:
             signals=signals(tape, objectives[worst], constraints, parameters, self._cut, rivals),
             output=density,
             responses={name: float(value.item()) for name, value in tape.values.items() if value.size == 1},
-            measures={"discreteness": discreteness(density)} | self._interfaces(tape),
+            measures={"discreteness": discreteness(density, self._volumes())} | self._interfaces(tape),
             solves=sum(link.stage.costly for link in self.chain),
-            picture=Design(self.grid, tape[self.density]),
+            picture=Design(self.mesh, tape[self.density]),
         )
 
     def _cut(self, field: Array) -> Array:
         """Return the active cells of a field; what is no field passes."""
-        whole = field.shape != (self.grid.n_cells,) or self.domain.n_active == self.grid.n_cells
+        whole = field.shape != (self.mesh.n_cells,) or self.domain.n_active == self.mesh.n_cells
         return field if whole else field[self.domain.active]
 
     def _start(self) -> Array:
@@ -172,21 +182,31 @@ class Problem:
             uppers = [limit.upper for name, limit in self._limits() if self._is_mean_density(name)]
             volume = next((bound for bound in uppers if bound is not None), None)
             start = 0.5 if volume is None else self.domain.density_for(volume)
-        values = self.grid.field(start, "start")
+        values = self.mesh.field(start, "start")
         if values.min() < 0 or values.max() > 1:
             found = f"{values.min():g} to {values.max():g}"
             raise InputError(f"start: densities lie between 0 and 1, got {found}")
         return values
 
-    def _require_one_grid(self) -> None:
-        """Refuse stages that were made for another grid."""
+    def _require_one_mesh(self) -> None:
+        """Refuse stages that were made for other cells, or take cells of a mesh for equal."""
+        unequal = isinstance(self.mesh, Mesh) and np.ptp(self.mesh.volumes) > EQUAL * self.mesh.volumes[0]
         for link in self.chain:
             for part in vars(link.stage).values():
-                grid = part if isinstance(part, Grid) else getattr(part, "grid", None)
-                if isinstance(grid, Grid) and grid != self.grid:
+                mesh = part if isinstance(part, Cells) else getattr(part, "mesh", None)
+                if isinstance(mesh, Cells) and mesh != self.mesh:
                     raise InputError(
-                        f"link '{link.name}' was made for {grid}, the problem's domain is {self.grid}"
+                        f"link '{link.name}' was made for {mesh}, the problem's domain is {self.mesh}"
                     )
+            if unequal and isinstance(link.stage, PreservingTanh | PreservingExponential):
+                raise InputError(
+                    f"link '{link.name}': {type(link.stage).__name__} keeps the sum of the densities, which "
+                    f"is the volume only where all cells are equal; take {type(link.stage).__name__[10:]}"
+                )
+
+    def _volumes(self) -> Array | None:
+        """Return the volumes of the active cells if they may differ."""
+        return self._cut(self.mesh.volumes) if isinstance(self.mesh, Mesh) else None
 
     def _require_response(self, role: str, name: str) -> None:
         """Refuse a response that no link gives."""
@@ -240,7 +260,7 @@ class Problem:
     def _interfaces(self, tape: Tape) -> dict[str, float]:
         """Return the width of the thinnest interface, where the chain projects a field."""
         widths = [
-            interface(self.grid, tape[link.reads[0]], tape[link.name], slope)
+            interface(self.mesh, tape[link.reads[0]], tape[link.name], slope)
             for link in tape.chain
             if (slope := link.stage.edge_slope(*(tape[name] for name in link.reads))) is not None
         ]

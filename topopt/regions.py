@@ -422,6 +422,12 @@ class Mask(Region):
         """Look every point up in the picture."""
         if self.picture.ndim > len(size):
             raise InputError("mask: a 3-D picture does not fit a 2-D grid")
+        slack = TOLERANCE * spacing
+        if np.any(points < -slack) or np.any(points > np.array(size) + slack):
+            raise InputError(
+                f"mask: the picture is stretched over the box from the origin to {size}, but there are "
+                f"points outside of it; move the mesh's lower corner to the origin"
+            )
         index = tuple(
             np.clip((points[:, axis] / size[axis] * count).astype(int), 0, count - 1)
             for axis, count in enumerate(self.picture.shape)

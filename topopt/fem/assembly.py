@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from topopt.grid import Grid, Indices
+from topopt.cells import Cells, Indices
 from topopt.parameters import Array
 
-__all__ = ["Pattern", "System", "cell_count", "pattern"]
+__all__ = ["Pattern", "System", "cell_count", "each_times", "pattern"]
 
 
 class System(Protocol):
-    """What operators and solvers need to know: a hashable description of equal cells that share unknowns."""
+    """What operators and solvers need to know: a hashable description of cells that share unknowns."""
 
     def __hash__(self) -> int:
         """Hash, so that patterns and analyses can be memoised."""
@@ -36,7 +36,7 @@ class System(Protocol):
 
     @property
     def element_matrix(self) -> Array:
-        """Matrix of a cell of modulus 1, shape (k, k), symmetric."""
+        """Matrix of a cell of modulus 1, shape (k, k), or one for each cell, (n_cells, k, k); symmetric."""
 
     @property
     def free(self) -> NDArray[np.intp]:
@@ -49,8 +49,23 @@ class System(Protocol):
 
 def cell_count(system: System) -> int:
     """Return the number of cells, where there is a grid without the table of their unknowns."""
-    grid = getattr(system, "grid", None)
-    return grid.n_cells if isinstance(grid, Grid) else len(system.cell_dofs)
+    cells = getattr(system, "mesh", None) or getattr(system, "grid", None)
+    return cells.n_cells if isinstance(cells, Cells) else len(system.cell_dofs)
+
+
+def each_times(vectors: Array, matrix: Array) -> Array:
+    """Return each cell's vector times the cells' matrix, or times its own.
+
+    Parameters
+    ----------
+    vectors : array, shape (n_cells, k)
+        One a cell.
+    matrix : array, shape (k, k) or (n_cells, k, k)
+        As `System.element_matrix`.
+    """
+    if matrix.ndim == 2:
+        return np.asarray(vectors @ matrix)
+    return np.asarray((vectors[:, None, :] @ matrix)[:, 0, :])
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +126,8 @@ def pattern(system: System) -> Pattern:
     starts = np.flatnonzero(np.diff(keys, prepend=-1))
     column, row = np.divmod(keys[starts], n_free)
     cell, pair = np.divmod(kept, len(one))
-    values = system.element_matrix[one, two][pair]
+    entries = system.element_matrix[..., one, two]
+    values = entries[pair] if entries.ndim == 1 else entries[cell, pair]
     rows_of_p = np.append(starts, len(keys)).astype(np.int32)
     from_moduli = sparse.csr_array(
         (values, cell.astype(np.int32), rows_of_p), shape=(len(starts), len(local))

@@ -1,4 +1,4 @@
-"""Matrices of one rectangular or brick cell with multilinear shape functions, by Gauss quadrature."""
+"""Matrices of one rectangular or brick cell with multilinear shape functions, or of every cell of a mesh."""
 
 from __future__ import annotations
 
@@ -6,9 +6,12 @@ import itertools
 
 import numpy as np
 
+from topopt.meshes import Mapped
 from topopt.parameters import Array
 
-__all__ = ["diffusion", "mass", "shapes", "stiffness", "strain_displacement"]
+__all__ = [
+    "diffusion", "diffusions", "mass", "masses", "shapes", "stiffness", "stiffnesses", "strain_displacement",
+]  # fmt: skip
 
 
 def shapes(point: Array, spacing: Array) -> tuple[Array, Array]:
@@ -46,22 +49,22 @@ def strain_displacement(gradients: Array) -> Array:
     Parameters
     ----------
     gradients : array, shape (n_nodes, ndim)
-        Gradients of the shape functions.
+        Gradients of the shape functions; with axes in front, B has them too.
 
     Returns
     -------
     array, shape (ndim (ndim + 1) / 2, n_nodes * ndim)
         Rows xx, yy, (zz), then the engineering shears xy, (xz, yz).
     """
-    n_nodes, ndim = gradients.shape
+    *cells, n_nodes, ndim = gradients.shape
     pairs = list(itertools.combinations(range(ndim), 2))
-    b = np.zeros((ndim + len(pairs), n_nodes, ndim))
+    b = np.zeros((*cells, ndim + len(pairs), n_nodes, ndim))
     for axis in range(ndim):
-        b[axis, :, axis] = gradients[:, axis]
+        b[..., axis, :, axis] = gradients[..., axis]
     for row, (i, j) in enumerate(pairs, start=ndim):
-        b[row, :, i] = gradients[:, j]
-        b[row, :, j] = gradients[:, i]
-    return b.reshape(len(b), n_nodes * ndim)
+        b[..., row, :, i] = gradients[..., j]
+        b[..., row, :, j] = gradients[..., i]
+    return b.reshape(*cells, ndim + len(pairs), n_nodes * ndim)
 
 
 def stiffness(spacing: Array, law: Array, thickness: float = 1.0) -> Array:
@@ -107,6 +110,41 @@ def mass(spacing: Array) -> Array:
         values = shapes(point, spacing)[0]
         total += weight * np.outer(values, values)
     return total
+
+
+def stiffnesses(cells: Mapped, law: Array, thickness: float = 1.0) -> Array:
+    """Return the stiffness matrix of every cell of a mesh, see `stiffness`.
+
+    Parameters
+    ----------
+    cells : Mapped
+        Gradients and weights at quadrature points.
+    law : array
+        Hooke's matrix D.
+    thickness : float
+        Out of plane, 2-D only.
+
+    Returns
+    -------
+    array, shape (n_cells, k ndim, k ndim)
+        Symmetric to the last digit.
+    """
+    total: Array = np.zeros(())
+    for gradients, weights in zip(np.moveaxis(cells.gradients, 1, 0), cells.weights.T, strict=True):
+        b = strain_displacement(gradients)
+        total = total + (weights[:, None, None] * thickness) * (np.swapaxes(b, 1, 2) @ (law @ b))
+    return np.asarray(0.5 * (total + np.swapaxes(total, 1, 2)))
+
+
+def diffusions(cells: Mapped) -> Array:
+    """Return the integral of grad N_i . grad N_j over every cell of a mesh, shape (n_cells, k, k)."""
+    weighted = cells.gradients * cells.weights[:, :, None, None]
+    return np.asarray(np.einsum("nqia,nqja->nij", weighted, cells.gradients))
+
+
+def masses(cells: Mapped) -> Array:
+    """Return the integral of N_i N_j over every cell of a mesh, shape (n_cells, k, k)."""
+    return np.asarray(np.einsum("nq,qi,qj->nij", cells.weights, cells.values, cells.values))
 
 
 def _gauss(spacing: Array) -> list[tuple[Array, float]]:

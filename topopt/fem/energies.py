@@ -1,32 +1,33 @@
-"""The energy of every cell of a grid: by a table of its unknowns, or compiled where there are many."""
+"""The energy of every cell: by a table of its unknowns, or compiled where there are many."""
 
 from __future__ import annotations
 
 from typing import Protocol
 
+from topopt.cells import Cells
 from topopt.fem import operator
 from topopt.fem.assembly import System
 from topopt.grid import Grid
 from topopt.kernels import LONG
 from topopt.parameters import Array
 
-__all__ = ["Gridded", "energies"]
+__all__ = ["Celled", "energies"]
 
 
-class Gridded(System, Protocol):
-    """A system whose cells are those of a grid."""
+class Celled(System, Protocol):
+    """A system that shows its cells."""
 
     @property
-    def grid(self) -> Grid:
+    def mesh(self) -> Cells:
         """The cells."""
 
 
-def energies(system: Gridded, left: Array, right: Array) -> Array:
+def energies(system: Celled, left: Array, right: Array) -> Array:
     """Return left_e^T k0 right_e for every cell, the derivative of left^T K right by its modulus.
 
     Parameters
     ----------
-    system : Gridded
+    system : Celled
         Cells and their element matrix k0.
     left, right : array, shape (n_dofs,)
         Displacements; the same array twice gives twice the strain energy of each cell at modulus 1.
@@ -35,8 +36,8 @@ def energies(system: Gridded, left: Array, right: Array) -> Array:
     -------
     array, shape (n_cells,)
     """
-    grid = system.grid
-    if grid.n_cells < LONG:
+    grid = system.mesh
+    if not isinstance(grid, Grid) or grid.n_cells < LONG:
         return operator.energies(system, left, right)
     from topopt.kernels import energies as compiled
 

@@ -12,10 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from topopt.cells import AXES, Cells, Flags
 from topopt.errors import InputError
 from topopt.fem.picking import cells_of, nodes_of
 from topopt.fem.profiles import require_profile, shares
-from topopt.grid import Grid
+from topopt.grid import Grid, structured
+from topopt.meshes import Mesh
 from topopt.parameters import Array
 from topopt.regions import Region
 
@@ -29,12 +31,12 @@ class Load(ABC):
     """
 
     @abstractmethod
-    def nodal_forces(self, grid: Grid, thickness: float) -> Array:
+    def nodal_forces(self, mesh: Cells, thickness: float) -> Array:
         """Return the equivalent nodal forces, shape (n_nodes, ndim).
 
         Parameters
         ----------
-        grid : Grid
+        mesh : Grid or Mesh
             The cells.
         thickness : float
             Out of plane in 2-D, 1 in 3-D.
@@ -81,21 +83,21 @@ class PointLoad(Load):
         except InputError as error:
             raise InputError(f"PointLoad.profile: {error}") from None
 
-    def nodal_forces(self, grid: Grid, thickness: float) -> Array:
+    def nodal_forces(self, mesh: Cells, thickness: float) -> Array:
         """Share the force."""
-        force = _fitting(self, "force", grid)
-        nodes = nodes_of(self.on, grid, "PointLoad")
+        force = _fitting(self, "force", mesh)
+        nodes = nodes_of(self.on, mesh, "PointLoad")
         for axis, _ in self.profile:
-            if axis not in grid.axes:
-                raise InputError(f"PointLoad.profile: a {grid.ndim}-D grid has no axis {axis}")
-        forces = np.zeros((grid.n_nodes, grid.ndim))
-        forces[nodes] = np.outer(shares(grid.nodes[nodes], self.profile), force)
+            if axis not in AXES[: mesh.ndim]:
+                raise InputError(f"PointLoad.profile: a {mesh.ndim}-D grid has no axis {axis}")
+        forces = np.zeros((mesh.n_nodes, mesh.ndim))
+        forces[nodes] = np.outer(shares(mesh.nodes[nodes], self.profile), force)
         return forces
 
 
 @dataclass(frozen=True)
 class LineLoad(Load):
-    """A force per length along the grid edges that lie in a region with both their nodes.
+    """A force per length along the edges of cells that lie in a region with both their nodes.
 
     Parameters
     ----------
@@ -112,10 +114,10 @@ class LineLoad(Load):
         """Normalise to a tuple of finite floats."""
         object.__setattr__(self, "force_per_length", _vector(self, "force_per_length"))
 
-    def nodal_forces(self, grid: Grid, thickness: float) -> Array:
+    def nodal_forces(self, mesh: Cells, thickness: float) -> Array:
         """Give each end of an edge half of what the edge carries."""
-        force = _fitting(self, "force_per_length", grid)
-        return _spread(self, self.on, grid, 1, "edge") * force
+        force = _fitting(self, "force_per_length", mesh)
+        return _spread(self, self.on, mesh, 1, "edge") * force
 
 
 @dataclass(frozen=True)
@@ -123,7 +125,7 @@ class SurfaceLoad(Load):
     """A force per area on the faces that lie in a region with all their nodes; in 2-D, on edges.
 
     A region thicker than a layer of nodes also holds faces inside the body, and they are loaded too: pick
-    the surface, with a `Plane` for example.
+    the surface, with a `Plane` for example. On a `Mesh` it is those on the boundary.
 
     Parameters
     ----------
@@ -140,11 +142,11 @@ class SurfaceLoad(Load):
         """Normalise to a tuple of finite floats."""
         object.__setattr__(self, "traction", _vector(self, "traction"))
 
-    def nodal_forces(self, grid: Grid, thickness: float) -> Array:
+    def nodal_forces(self, mesh: Cells, thickness: float) -> Array:
         """Give each corner of a face the same share: the integral of its shape function."""
-        traction = _fitting(self, "traction", grid)
-        what = "edge" if grid.ndim == 2 else "face"
-        return _spread(self, self.on, grid, grid.ndim - 1, what) * (thickness * traction)
+        traction = _fitting(self, "traction", mesh)
+        what = "edge" if mesh.ndim == 2 else "face"
+        return _spread(self, self.on, mesh, mesh.ndim - 1, what) * (thickness * traction)
 
 
 @dataclass(frozen=True)
@@ -166,12 +168,16 @@ class BodyLoad(Load):
         """Normalise to a tuple of finite floats."""
         object.__setattr__(self, "force_per_volume", _vector(self, "force_per_volume"))
 
-    def nodal_forces(self, grid: Grid, thickness: float) -> Array:
+    def nodal_forces(self, mesh: Cells, thickness: float) -> Array:
         """Give each node of a cell the same share: the integral of its shape function."""
-        force = _fitting(self, "force_per_volume", grid)
-        nodes = grid.cell_nodes[cells_of(self.on, grid, "BodyLoad")].ravel()
-        share = grid.cell_volume * thickness / 2**grid.ndim
-        touching = np.bincount(nodes, minlength=grid.n_nodes).astype(np.float64)
+        force = _fitting(self, "force_per_volume", mesh)
+        cells = cells_of(self.on, mesh, "BodyLoad")
+        nodes = mesh.cell_nodes[cells].ravel()
+        if isinstance(mesh, Mesh):
+            shares = np.bincount(nodes, mesh.shares[cells].ravel(), mesh.n_nodes)
+            return np.outer(shares, thickness * force)
+        share = structured(mesh).cell_volume * thickness / 2**mesh.ndim
+        touching = np.bincount(nodes, minlength=mesh.n_nodes).astype(np.float64)
         return np.outer(touching, share * force)
 
 
@@ -213,34 +219,43 @@ def _vector(load: Load, field: str) -> tuple[float, ...]:
     return vector
 
 
-def _fitting(load: Load, field: str, grid: Grid) -> Array:
+def _fitting(load: Load, field: str, mesh: Cells) -> Array:
     """Return a load's vector as an array, refusing the wrong number of components."""
     vector = getattr(load, field)
-    if len(vector) != grid.ndim:
+    if len(vector) != mesh.ndim:
         raise InputError(
-            f"{type(load).__name__}.{field}: {len(vector)} components {vector} on a {grid.ndim}-D grid; "
-            f"give one for each of {', '.join(grid.axes)}"
+            f"{type(load).__name__}.{field}: {len(vector)} components {vector} on a {mesh.ndim}-D grid; "
+            f"give one for each of {', '.join(mesh.axes)}"
         )
     return np.array(vector)
 
 
-def _spread(load: Load, region: Region, grid: Grid, order: int, what: str) -> Array:
+def _spread(load: Load, region: Region, mesh: Cells, order: int, what: str) -> Array:
     """Share the length of edges (order 1) or area of faces (order 2) among nodes, shape (n_nodes, 1)."""
     name = type(load).__name__
-    inside = np.zeros(grid.n_nodes, dtype=bool)
-    inside[nodes_of(region, grid, name)] = True
+    inside = np.zeros(mesh.n_nodes, dtype=bool)
+    inside[nodes_of(region, mesh, name)] = True
+    if isinstance(mesh, Mesh):
+        weights = mesh.spread(inside, order)
+    else:
+        weights = _spread_on_grid(inside, structured(mesh), order)
+    if weights is None:
+        raise InputError(
+            f"{name} on {region}: {np.count_nonzero(inside)} nodes lie in this region, but no {what} "
+            f"with all its nodes; widen the region, or use a PointLoad"
+        )
+    return weights[:, None]
+
+
+def _spread_on_grid(inside: Flags, grid: Grid, order: int) -> Array | None:
+    """Share lengths or areas among the nodes of a grid, shape (n_nodes,); None if there is nothing."""
     weights = np.zeros(grid.n_nodes)
     found = False
     for measure, facets in _facets(grid, order):
         chosen = facets[inside[facets].all(axis=1)]
         found |= len(chosen) > 0
         weights += np.bincount(chosen.ravel(), minlength=grid.n_nodes) * (measure / facets.shape[1])
-    if not found:
-        raise InputError(
-            f"{name} on {region}: {np.count_nonzero(inside)} nodes lie in this region, but no {what} "
-            f"with all its nodes; widen the region, or use a PointLoad"
-        )
-    return weights[:, None]
+    return weights if found else None
 
 
 def _facets(grid: Grid, order: int) -> Iterator[tuple[float, NDArray[np.int32]]]:

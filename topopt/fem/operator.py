@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from topopt.errors import InputError
-from topopt.fem.assembly import System, cell_count, pattern
+from topopt.fem.assembly import System, cell_count, each_times, pattern
 from topopt.parameters import Array
 
 __all__ = ["StiffnessOperator", "energies"]
@@ -68,7 +68,7 @@ class StiffnessOperator:
         out = np.zeros_like(columns)
         targets = dofs.ravel()
         for column, result in zip(columns.T, out.T, strict=True):
-            parts = column[dofs] @ self.system.element_matrix
+            parts = each_times(column[dofs], self.system.element_matrix)
             parts *= self.moduli[:, None]
             total = np.bincount(targets, weights=parts.ravel(), minlength=self.system.n_dofs)
             total += self.system.springs * column
@@ -77,7 +77,8 @@ class StiffnessOperator:
 
     def diagonal(self) -> Array:
         """Return the diagonal of K, shape (n_dofs,); zero on fixed unknowns."""
-        parts = np.outer(self.moduli, np.diag(self.system.element_matrix))
+        diagonals = np.diagonal(self.system.element_matrix, axis1=-2, axis2=-1)
+        parts = self.moduli[:, None] * diagonals
         total = np.bincount(
             self.system.cell_dofs.ravel(), weights=parts.ravel(), minlength=self.system.n_dofs
         )
@@ -103,5 +104,5 @@ def energies(system: System, left: Array, right: Array) -> Array:
     dofs = system.cell_dofs
     gathered = left[dofs]
     other = gathered if right is left else right[dofs]
-    per_cell: Array = np.einsum("ij,ij->i", gathered @ system.element_matrix, other)
+    per_cell: Array = np.einsum("ij,ij->i", each_times(gathered, system.element_matrix), other)
     return per_cell

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from topopt.cells import Cells
 from topopt.errors import InputError
 from topopt.grid import Grid
 from topopt.regions import Ball, Point, Region
@@ -14,14 +15,14 @@ __all__ = ["cells_of", "nodes_of", "place"]
 Numbers = NDArray[np.intp]
 
 
-def nodes_of(region: Region, grid: Grid, what: str) -> Numbers:
+def nodes_of(region: Region, mesh: Cells, what: str) -> Numbers:
     """Return the numbers of the nodes in a region.
 
     Parameters
     ----------
     region : Region
         Where.
-    grid : Grid
+    mesh : Grid or Mesh
         On what.
     what : str
         Who asks, for the message.
@@ -31,17 +32,17 @@ def nodes_of(region: Region, grid: Grid, what: str) -> Numbers:
     InputError
         If there is none; the message says what is near.
     """
-    numbers = np.flatnonzero(grid.nodes_in(region))
+    numbers = np.flatnonzero(mesh.nodes_in(region))
     if not len(numbers):
-        raise InputError(f"{what} on {region}: no node lies in this region; {_advice(region, grid)}")
+        raise InputError(f"{what} on {region}: no node lies in this region; {_advice(region, mesh)}")
     return numbers
 
 
-def cells_of(region: Region, grid: Grid, what: str) -> Numbers:
+def cells_of(region: Region, mesh: Cells, what: str) -> Numbers:
     """Return the numbers of the cells whose centre lies in a region, see `nodes_of`."""
-    numbers = np.flatnonzero(grid.cells_in(region))
+    numbers = np.flatnonzero(mesh.cells_in(region))
     if not len(numbers):
-        raise InputError(f"{what} on {region}: no cell centre lies in this region; {_advice(region, grid)}")
+        raise InputError(f"{what} on {region}: no cell centre lies in this region; {_advice(region, mesh)}")
     return numbers
 
 
@@ -50,11 +51,13 @@ def place(point: NDArray[np.float64]) -> str:
     return "(" + ", ".join(f"{value:g}" for value in point) + ")"
 
 
-def _advice(region: Region, grid: Grid) -> str:
+def _advice(region: Region, mesh: Cells) -> str:
     """Say what lies near an empty region."""
     extent = (
-        f"the grid spans {place(np.zeros(grid.ndim))} to {place(np.array(grid.size))} "
-        f"with a node every {place(grid.spacing)}"
+        f"the grid spans {place(mesh.lower)} to {place(np.array(mesh.size))} "
+        f"with a node every {place(mesh.spacing)}"
+        if isinstance(mesh, Grid)
+        else f"the mesh spans {place(mesh.lower)} to {place(mesh.lower + np.array(mesh.size))}"
     )
     if isinstance(region, Point):
         centre = region.position
@@ -62,5 +65,5 @@ def _advice(region: Region, grid: Grid) -> str:
         centre = region.centre
     else:
         return f"{extent}; enlarge the region or move it"
-    nearest = grid.nodes[np.argmin(np.linalg.norm(grid.nodes - np.array(centre), axis=1))]
+    nearest = mesh.nodes[np.argmin(np.linalg.norm(mesh.nodes - np.array(centre), axis=1))]
     return f"the nearest node is at {place(nearest)}; {extent}"

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from topopt.cells import AXES
 from topopt.errors import InputError, suggestion
-from topopt.grid import AXES
 from topopt.parameters import Array
 
 __all__ = ["PROFILES", "require_profile", "shares"]

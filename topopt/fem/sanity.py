@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse import csgraph
 
+from topopt.cells import AXES, Flags
 from topopt.errors import SingularSystemError
 from topopt.fem.picking import place
 from topopt.fem.structure import Structure
-from topopt.grid import AXES, Domain, Flags
+from topopt.grid import Domain, Grid
 from topopt.parameters import Array
 
 __all__ = ["free_motions", "loads_on_void", "mechanisms", "require_held"]
@@ -36,7 +37,7 @@ def require_held(structure: Structure, moduli: Array) -> None:
     Parameters
     ----------
     structure : Structure
-        Grid and supports.
+        Cells and supports.
     moduli : array, shape (n_cells,)
         Only their being positive counts, so the answer is memoised by pattern.
 
@@ -61,7 +62,7 @@ def mechanisms(structure: Structure, moduli: Array) -> tuple[str, ...]:
     Parameters
     ----------
     structure : Structure
-        Grid and supports.
+        Cells and supports.
     moduli : array, shape (n_cells,)
         Relative to the full material.
     """
@@ -79,16 +80,16 @@ def loads_on_void(structure: Structure, domain: Domain) -> tuple[str, ...]:
     domain : Domain
         Its passive void.
     """
-    grid = structure.grid
-    touching = np.zeros(grid.n_nodes, dtype=bool)
-    touching[grid.cell_nodes[~domain.void_cells]] = True
+    mesh = structure.mesh
+    touching = np.zeros(mesh.n_nodes, dtype=bool)
+    touching[mesh.cell_nodes[~domain.void_cells]] = True
     sentences = []
     for name, column in zip(structure.case_names, structure.forces.T, strict=True):
-        lost = np.flatnonzero(np.any(column.reshape(grid.n_nodes, -1), axis=1) & ~touching)
+        lost = np.flatnonzero(np.any(column.reshape(mesh.n_nodes, -1), axis=1) & ~touching)
         if len(lost):
             sentences.append(
                 f"load case '{name}': {len(lost)} loaded nodes touch only passive void cells, the first at "
-                f"{place(grid.nodes[lost[0]])}; move the load or the void"
+                f"{place(mesh.nodes[lost[0]])}; move the load or the void"
             )
     return tuple(sentences)
 
@@ -96,22 +97,22 @@ def loads_on_void(structure: Structure, domain: Domain) -> tuple[str, ...]:
 @functools.lru_cache(maxsize=8)
 def _mechanisms(structure: Structure, packed: bytes | None) -> tuple[str, ...]:
     """Look at every body, and at the nodes that belong to none."""
-    grid = structure.grid
-    solid = np.ones(grid.n_cells, dtype=bool)
+    mesh = structure.mesh
+    solid = np.ones(mesh.n_cells, dtype=bool)
     if packed is not None:
-        solid = np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=grid.n_cells).astype(bool)
+        solid = np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=mesh.n_cells).astype(bool)
     fixed = np.ones(structure.n_dofs, dtype=bool)
     fixed[structure.free] = False
-    held = (fixed | (structure.springs > 0)).reshape(grid.n_nodes, -1)
+    held = (fixed | (structure.springs > 0)).reshape(mesh.n_nodes, -1)
     sentences = list(_bare_nodes(structure, solid, held))
     for nodes, n_cells in _bodies(structure, solid):
-        motions = free_motions(grid.nodes[nodes], held[nodes])
+        motions = free_motions(mesh.nodes[nodes], held[nodes])
         if motions:
             where = (
                 "it"
-                if n_cells == grid.n_cells
-                else f"the body of {n_cells} cells between {place(grid.nodes[nodes].min(axis=0))} and "
-                f"{place(grid.nodes[nodes].max(axis=0))}"
+                if n_cells == mesh.n_cells
+                else f"the body of {n_cells} cells between {place(mesh.nodes[nodes].min(axis=0))} and "
+                f"{place(mesh.nodes[nodes].max(axis=0))}"
             )
             sentences.append(f"nothing stops {where} from {' and from '.join(motions)}; add a support")
     return tuple(sentences)
@@ -119,31 +120,31 @@ def _mechanisms(structure: Structure, packed: bytes | None) -> tuple[str, ...]:
 
 def _bare_nodes(structure: Structure, solid: Flags, held: Flags) -> Iterator[str]:
     """Say where free components have neither a cell with stiffness nor a spring."""
-    grid = structure.grid
+    mesh = structure.mesh
     if solid.all():
         return
-    bare = np.ones(grid.n_nodes, dtype=bool)
-    bare[grid.cell_nodes[solid]] = False
+    bare = np.ones(mesh.n_nodes, dtype=bool)
+    bare[mesh.cell_nodes[solid]] = False
     loose = np.flatnonzero(bare & ~held.all(axis=1))
     if len(loose):
         yield (
-            f"{len(loose)} nodes touch only cells of modulus 0, the first at {place(grid.nodes[loose[0]])}; "
+            f"{len(loose)} nodes touch only cells of modulus 0, the first at {place(mesh.nodes[loose[0]])}; "
             f"give void a small stiffness (e_min > 0)"
         )
 
 
 def _bodies(structure: Structure, solid: Flags) -> Iterator[tuple[NDArray[np.intp], int]]:
     """Walk the connected groups of cells: nodes and number of cells."""
-    grid = structure.grid
-    if solid.all():
-        yield np.arange(grid.n_nodes), grid.n_cells
+    mesh = structure.mesh
+    if solid.all() and isinstance(mesh, Grid):  # a mesh may be in several pieces
+        yield np.arange(mesh.n_nodes), mesh.n_cells
         return
-    nodes = grid.cell_nodes[solid]
+    nodes = mesh.cell_nodes[solid]
     if not len(nodes):
         return
     first = np.repeat(nodes[:, 0], nodes.shape[1] - 1)
     links = sparse.coo_array(
-        (np.ones(len(first), dtype=np.int8), (first, nodes[:, 1:].ravel())), shape=(grid.n_nodes,) * 2
+        (np.ones(len(first), dtype=np.int8), (first, nodes[:, 1:].ravel())), shape=(mesh.n_nodes,) * 2
     )
     labels = csgraph.connected_components(links, directed=False)[1]
     sizes = np.bincount(labels[nodes[:, 0]], minlength=labels.max() + 1)

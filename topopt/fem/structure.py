@@ -1,4 +1,4 @@
-"""A structure is a grid of material with supports and loads: everything about the state but the moduli."""
+"""A structure is cells of material with supports and loads: everything about the state but the moduli."""
 
 from __future__ import annotations
 
@@ -9,12 +9,14 @@ from typing import cast
 import numpy as np
 from numpy.typing import NDArray
 
+from topopt.cells import Cells, Flags, Indices
 from topopt.errors import InputError
-from topopt.fem.element import stiffness
+from topopt.fem.element import stiffness, stiffnesses
 from topopt.fem.loads import Load, LoadCase
 from topopt.fem.material import Material, elasticity
 from topopt.fem.supports import Support, fixed_flags, spring_stiffness
-from topopt.grid import Flags, Grid, Indices
+from topopt.grid import Grid, structured
+from topopt.meshes import Mesh
 from topopt.parameters import Array
 
 __all__ = ["Structure"]
@@ -22,13 +24,13 @@ __all__ = ["Structure"]
 
 @dataclass(frozen=True)
 class Structure:
-    """A grid of linear elastic material that is held and loaded.
+    """A grid or mesh of linear elastic material that is held and loaded.
 
     Displacement component c of node n is unknown ``n * ndim + c``.
 
     Parameters
     ----------
-    grid : Grid
+    mesh : Grid or Mesh
         The cells.
     supports : tuple of Support
         Where it is held.
@@ -54,7 +56,7 @@ class Structure:
     (2562, (2562, 1), ('load',))
     """
 
-    grid: Grid
+    mesh: Cells
     supports: tuple[Support, ...]
     loads: tuple[Load, ...] | tuple[LoadCase, ...]
     material: Material = Material()
@@ -74,9 +76,14 @@ class Structure:
             raise InputError(f"structure.loads: {len(names)} cases, but the name '{twice[0]}' is given twice")
         if not any(case.weight > 0 for case in self.cases):
             raise InputError("structure.loads: every case has weight 0; give one a positive weight")
-        elasticity(self.material, self.grid.ndim)
+        elasticity(self.material, self.mesh.ndim)
         _constraints(self)
         _forces(self)
+
+    @property
+    def grid(self) -> Grid:
+        """The grid; what asks for it cannot do with a mesh, which is refused."""
+        return structured(self.mesh)
 
     @property
     def cases(self) -> tuple[LoadCase, ...]:
@@ -96,22 +103,25 @@ class Structure:
     @property
     def ndim(self) -> int:
         """2 or 3."""
-        return self.grid.ndim
+        return self.mesh.ndim
 
     @property
     def n_dofs(self) -> int:
         """Number of displacement components, fixed ones included."""
-        return self.grid.n_nodes * self.grid.ndim
+        return self.mesh.n_nodes * self.mesh.ndim
 
     @property
     def cell_dofs(self) -> Indices:
-        """Unknowns of each cell, shape (n_cells, ndim 2**ndim), int32, read-only."""
-        return _cell_dofs(self.grid)
+        """Unknowns of each cell, shape (n_cells, k), int32, read-only; k = ndim 2**ndim on a grid."""
+        return _cell_dofs(self.mesh)
 
     @property
     def element_matrix(self) -> Array:
-        """Stiffness matrix of a cell of the full material, force per length, read-only."""
-        return _element_matrix(self.grid, self.material)
+        """Stiffness matrix of a cell of the full material, force per length, read-only.
+
+        Shape (k, k) on a grid, whose cells are equal, and (n_cells, k, k) on a mesh.
+        """
+        return _element_matrix(self.mesh, self.material)
 
     @property
     def free(self) -> NDArray[np.intp]:
@@ -147,20 +157,24 @@ def _cases(loads: object) -> tuple[LoadCase, ...]:
 
 
 @functools.lru_cache(maxsize=4)
-def _cell_dofs(grid: Grid) -> Indices:
+def _cell_dofs(mesh: Cells) -> Indices:
     """Return the unknowns of each cell."""
-    nodes = grid.cell_nodes.astype(np.int32)
-    table = nodes[:, :, None] * np.int32(grid.ndim) + np.arange(grid.ndim, dtype=np.int32)
-    table = table.reshape(grid.n_cells, -1)
+    nodes = mesh.cell_nodes.astype(np.int32)
+    table = nodes[:, :, None] * np.int32(mesh.ndim) + np.arange(mesh.ndim, dtype=np.int32)
+    table = table.reshape(mesh.n_cells, -1)
     table.flags.writeable = False
     return cast(Indices, table)
 
 
 @functools.lru_cache(maxsize=16)
-def _element_matrix(grid: Grid, material: Material) -> Array:
-    """Return the stiffness matrix of a cell."""
-    thickness = material.thickness if grid.ndim == 2 else 1.0
-    matrix = stiffness(grid.spacing, elasticity(material, grid.ndim), thickness)
+def _element_matrix(mesh: Cells, material: Material) -> Array:
+    """Return the stiffness matrix of a cell, or of every cell of a mesh."""
+    thickness = material.thickness if mesh.ndim == 2 else 1.0
+    law = elasticity(material, mesh.ndim)
+    if isinstance(mesh, Mesh):
+        matrix = stiffnesses(mesh.mapped(1 if mesh.kind.constant else 2), law, thickness)
+    else:
+        matrix = stiffness(mesh.spacing, law, thickness)
     matrix.flags.writeable = False
     return matrix
 
@@ -168,8 +182,8 @@ def _element_matrix(grid: Grid, material: Material) -> Array:
 @functools.lru_cache(maxsize=16)
 def _constraints(structure: Structure) -> tuple[NDArray[np.intp], Array]:
     """Return the free components and the springs."""
-    fixed = fixed_flags(structure.grid, structure.supports)
-    springs = spring_stiffness(structure.grid, structure.supports)
+    fixed = fixed_flags(structure.mesh, structure.supports)
+    springs = spring_stiffness(structure.mesh, structure.supports)
     if springs.any():
         springs[fixed] = 0.0
     free = np.flatnonzero(~fixed)
@@ -183,14 +197,14 @@ def _constraints(structure: Structure) -> tuple[NDArray[np.intp], Array]:
 @functools.lru_cache(maxsize=16)
 def _forces(structure: Structure) -> Array:
     """Return the nodal forces of every case."""
-    grid = structure.grid
-    thickness = structure.material.thickness if grid.ndim == 2 else 1.0
+    mesh = structure.mesh
+    thickness = structure.material.thickness if mesh.ndim == 2 else 1.0
     fixed: Flags = np.ones(structure.n_dofs, dtype=bool)
     fixed[structure.free] = False
     columns = np.zeros((structure.n_dofs, len(structure.cases)))
     for column, case in zip(columns.T, structure.cases, strict=True):
         for load in case.loads:
-            column += load.nodal_forces(grid, thickness).ravel()
+            column += load.nodal_forces(mesh, thickness).ravel()
         if not np.any(column):
             raise InputError(f"load case '{case.name}': the forces are zero; nothing would be deformed")
         column[fixed] = 0.0

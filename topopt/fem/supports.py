@@ -8,9 +8,9 @@ from typing import cast
 
 import numpy as np
 
+from topopt.cells import AXES, Cells, Flags
 from topopt.errors import InputError
 from topopt.fem.picking import nodes_of
-from topopt.grid import AXES, Flags, Grid
 from topopt.parameters import Array
 from topopt.regions import Region
 
@@ -62,39 +62,39 @@ class Support:
             )
 
 
-def fixed_flags(grid: Grid, supports: tuple[Support, ...]) -> Flags:
+def fixed_flags(mesh: Cells, supports: tuple[Support, ...]) -> Flags:
     """Return which displacement components are fixed, shape (n_nodes * ndim,)."""
-    fixed = np.zeros((grid.n_nodes, grid.ndim), dtype=bool)
+    fixed = np.zeros((mesh.n_nodes, mesh.ndim), dtype=bool)
     for support in supports:
         if support.spring is None:
-            nodes = nodes_of(support.on, grid, "support")
-            fixed[nodes[:, None], _components(support, grid)] = True
+            nodes = nodes_of(support.on, mesh, "support")
+            fixed[nodes[:, None], _components(support, mesh)] = True
     return fixed.ravel()
 
 
-def spring_stiffness(grid: Grid, supports: tuple[Support, ...]) -> Array:
+def spring_stiffness(mesh: Cells, supports: tuple[Support, ...]) -> Array:
     """Return the springs' stiffness by displacement component, shape (n_nodes * ndim,), force per length.
 
     Where there is none, a single zero stands for all.
     """
     sprung = [support for support in supports if support.spring is not None]
     if not sprung:
-        return np.broadcast_to(0.0, (grid.n_nodes * grid.ndim,))
-    springs = np.zeros((grid.n_nodes, grid.ndim))
+        return np.broadcast_to(0.0, (mesh.n_nodes * mesh.ndim,))
+    springs = np.zeros((mesh.n_nodes, mesh.ndim))
     for support in sprung:
-        nodes = nodes_of(support.on, grid, "support")
-        springs[nodes[:, None], _components(support, grid)] += cast(float, support.spring) / len(nodes)
+        nodes = nodes_of(support.on, mesh, "support")
+        springs[nodes[:, None], _components(support, mesh)] += cast(float, support.spring) / len(nodes)
     return springs.ravel()
 
 
-def _components(support: Support, grid: Grid) -> list[int]:
+def _components(support: Support, mesh: Cells) -> list[int]:
     """Return the numbers of the components that a support holds."""
     if support.fix == "all":
-        return list(range(grid.ndim))
-    wrong = [name for name in support.fix if name not in grid.axes]
+        return list(range(mesh.ndim))
+    wrong = [name for name in support.fix if name not in mesh.axes]
     if wrong:
         raise InputError(
-            f"support on {support.on}: fix names '{wrong[0]}', but a {grid.ndim}-D grid has the components "
-            f"{', '.join(grid.axes)}"
+            f"support on {support.on}: fix names '{wrong[0]}', but a {mesh.ndim}-D grid has the components "
+            f"{', '.join(mesh.axes)}"
         )
     return [AXES.index(name) for name in support.fix]

@@ -10,6 +10,7 @@ from types import MappingProxyType
 import psutil
 
 from topopt.errors import InputError, TooLargeError, suggestion
+from topopt.meshes import Mesh
 from topopt.solvers.cholmod import Cholmod, cholmod_available, require_cholmod
 from topopt.solvers.multigrid import Multigrid, usable
 from topopt.solvers.protocol import Solver, System
@@ -79,6 +80,8 @@ def choose(structure: System, request: str | Solver = "auto") -> Choice:
         raise InputError(f"solver '{request}' is unknown; {suggestion(request, ['auto', *SOLVERS])}")
     if request == "cholmod":
         require_cholmod()
+    if request == "multigrid":
+        _require_grid(structure)
     name, reason = _weighed(structure) if request == "auto" else (request, "asked for")
     size, seconds = _costs(structure, name)
     _refuse_too_large(structure, name, size)
@@ -127,12 +130,23 @@ def _given(structure: System, solver: Solver) -> Choice:
         from topopt.solvers.cuda.device import require_card  # opens the room of the card
 
         require_card()
+    if isinstance(solver, Multigrid):
+        _require_grid(structure)
     for name, kind in (("cholmod", Cholmod), ("multigrid", Multigrid), ("superlu", SuperLU)):
         if isinstance(solver, kind):
             size, seconds = _costs(structure, name)
             _refuse_too_large(structure, name, size)
             return Choice(solver, reason, size, seconds)
     return Choice(solver, reason, 0, 0.0)
+
+
+def _require_grid(structure: System) -> None:
+    """Refuse an unstructured mesh for what halves a grid."""
+    cells = getattr(structure, "mesh", None)
+    if isinstance(cells, Mesh):
+        raise InputError(
+            f"multigrid needs a grid of equal cells, but works on {cells}; take 'cholmod' or 'superlu'"
+        )
 
 
 def _number_in(path: str) -> int | None:

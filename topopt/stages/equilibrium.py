@@ -45,7 +45,7 @@ class Equilibrium(Stage):
     Parameters
     ----------
     structure : Structure
-        Grid, supports, loads, material.
+        Grid or mesh, supports, loads, material.
     solver : str or Solver
         ``"auto"``, a name in `topopt.solvers.SOLVERS`, or a solver.
     """

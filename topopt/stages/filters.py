@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 from scipy import fft
 
+from topopt.cells import Cells, Flags
 from topopt.chain import Pullback, Stage
 from topopt.errors import InputError
-from topopt.grid import Domain, Flags, Grid, designed
+from topopt.grid import Domain, Grid, designed, structured
 from topopt.kernels import LONG
 from topopt.parameters import Array, Positive
 from topopt.threads import BLOCK, each, norm
@@ -90,7 +91,8 @@ class Cone(Stage):
         """Refuse a radius that does nothing or everything."""
         super().__post_init__()
         object.__setattr__(self, "domain", designed(self.domain))
-        refuse_radius("Cone", self.domain.grid, self.radius, float(self.domain.grid.spacing.min()))
+        grid = structured(self.domain, "Cone", "take Helmholtz, which does with any cells")
+        refuse_radius("Cone", grid, self.radius, float(grid.spacing.min()))
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the filtered field, shape (n_cells,)."""
@@ -133,8 +135,8 @@ class SensitivityFilter(Stage):
         """Refuse a radius that does nothing or everything."""
         super().__post_init__()
         object.__setattr__(self, "domain", designed(self.domain))
-        spacing = self.domain.grid.spacing
-        refuse_radius("SensitivityFilter", self.domain.grid, self.radius, float(spacing.min()))
+        grid = structured(self.domain, "SensitivityFilter", "take Helmholtz, which filters densities")
+        refuse_radius("SensitivityFilter", grid, self.radius, float(grid.spacing.min()))
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the design with its passive cells imposed."""
@@ -226,14 +228,14 @@ def _put_back(means: Array, smallest: float, largest: float, where: Flags | bool
         np.copyto(means, largest, where=high & (means <= largest + slack) & where)
 
 
-def refuse_radius(what: str, grid: Grid, radius: float, least: float) -> None:
+def refuse_radius(what: str, mesh: Cells, radius: float, least: float) -> None:
     """Raise unless a filter radius lies between a length of the cells and the size of the grid.
 
     Parameters
     ----------
     what : str
         The stage, for the message.
-    grid : Grid
+    mesh : Grid or Mesh
         The cells.
     radius : float
         The radius to judge.
@@ -245,17 +247,18 @@ def refuse_radius(what: str, grid: Grid, radius: float, least: float) -> None:
     InputError
         With the size of a cell.
     """
-    cell = " x ".join(f"{edge:g}" for edge in grid.spacing)
+    cell = " x ".join(f"{edge:g}" for edge in mesh.spacing)
     if radius <= least * (1 + _SLACK):
         raise InputError(
             f"{what}.radius: {radius:g} is too small for cells of {cell}; give more than {least:g}, "
             "or leave the filter out"
         )
-    if radius > max(grid.size) * (1 + _SLACK):
-        size = " x ".join(f"{edge:g}" for edge in grid.size)
+    if radius > max(mesh.size) * (1 + _SLACK):
+        size = " x ".join(f"{edge:g}" for edge in mesh.size)
+        whole = "grid" if isinstance(mesh, Grid) else "mesh"
         raise InputError(
-            f"{what}.radius: {radius:g} is larger than the whole grid of {size} (cells of {cell}); "
-            "the radius is a length in the grid's unit, not a number of cells"
+            f"{what}.radius: {radius:g} is larger than the whole {whole} of {size} (cells of {cell}); "
+            f"the radius is a length in the {whole}'s unit, not a number of cells"
         )
 
 

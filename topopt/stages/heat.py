@@ -185,8 +185,13 @@ class _Body:
     conductivity: float
 
     @property
-    def grid(self) -> Grid:
+    def mesh(self) -> Grid:
         """The cells."""
+        return self.domain.grid
+
+    @property
+    def grid(self) -> Grid:
+        """The cells, as solvers that need a grid ask for them."""
         return self.domain.grid
 
     @property

@@ -12,7 +12,7 @@ import numpy as np
 
 from topopt.chain import Pullback, Stage
 from topopt.errors import InputError, suggestion
-from topopt.grid import Domain, designed
+from topopt.grid import Domain, designed, structured
 from topopt.parameters import Array, Positive, UnitOpen
 
 __all__ = ["Cast", "Extruded", "Printed", "Repeated", "Rotated", "Symmetric"]
@@ -39,6 +39,7 @@ class Symmetric(Stage):
         """Take a bare grid as a domain, and refuse other axes."""
         super().__post_init__()
         object.__setattr__(self, "domain", designed(self.domain))
+        structured(self.domain, type(self).__name__, "leave it out")
         _axes(self.domain, self.across, "Symmetric.across")
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
@@ -74,6 +75,7 @@ class Extruded(Stage):
         """Take a bare grid as a domain, and refuse other axes."""
         super().__post_init__()
         object.__setattr__(self, "domain", designed(self.domain))
+        structured(self.domain, type(self).__name__, "leave it out")
         if len(_axes(self.domain, self.along, "Extruded.along")) != 1:
             raise InputError(f"Extruded.along: expected one axis, got '{self.along}'")
 
@@ -113,6 +115,7 @@ class Repeated(Stage):
         """Take a bare grid as a domain, and refuse parts that are not equal."""
         super().__post_init__()
         object.__setattr__(self, "domain", designed(self.domain))
+        structured(self.domain, type(self).__name__, "leave it out")
         axes = _axes(self.domain, self.along, "Repeated.along")
         if len(axes) != 1:
             raise InputError(f"Repeated.along: expected one axis, got '{self.along}'")
@@ -173,6 +176,7 @@ class Printed(Stage):
         """Take a bare grid as a domain, and refuse other directions."""
         super().__post_init__()
         object.__setattr__(self, "domain", designed(self.domain))
+        structured(self.domain, type(self).__name__, "leave it out")
         known = [f"{sign}{axis}" for axis in self.domain.grid.axes for sign in "+-"]
         if self.up not in known:
             raise InputError(f"Printed.up: '{self.up}' is no direction; {suggestion(self.up, known)}")
@@ -259,6 +263,7 @@ class Rotated(Stage):
         """Take a bare grid as a domain, and refuse turns that do not map it on itself."""
         super().__post_init__()
         object.__setattr__(self, "domain", designed(self.domain))
+        structured(self.domain, type(self).__name__, "leave it out")
         axes = _axes(self.domain, self.plane, "Rotated.plane")
         if len(axes) != 2:
             raise InputError(f"Rotated.plane: expected two axes, got '{self.plane}'")
@@ -311,6 +316,7 @@ class Cast(Stage):
         """Take a bare grid as a domain, and refuse other directions."""
         super().__post_init__()
         object.__setattr__(self, "domain", designed(self.domain))
+        structured(self.domain, type(self).__name__, "leave it out")
         known = [f"{sign}{axis}" for axis in self.domain.grid.axes for sign in "+-"]
         if self.drawn not in known:
             raise InputError(f"Cast.drawn: '{self.drawn}' is no direction; {suggestion(self.drawn, known)}")

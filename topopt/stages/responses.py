@@ -14,6 +14,7 @@ from topopt.errors import InputError, suggestion
 from topopt.fem.picking import nodes_of
 from topopt.fem.structure import Structure
 from topopt.grid import Domain, designed
+from topopt.meshes import Mesh
 from topopt.parameters import Array
 from topopt.regions import Region
 from topopt.threads import each, summed
@@ -185,7 +186,7 @@ class Displacement(Stage):
             )
         object.__setattr__(self, "direction", direction)
         _weights(self, self.structure, self.case)
-        nodes_of(self.on, self.structure.grid, "Displacement")
+        nodes_of(self.on, self.structure.mesh, "Displacement")
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the mean displacement and its pullback."""
@@ -195,8 +196,8 @@ class Displacement(Stage):
     def _seeds(self) -> Array:
         """Return the derivative with respect to the displacements."""
         structure = self.structure
-        nodes = nodes_of(self.on, structure.grid, "Displacement")
-        field = np.zeros((structure.grid.n_nodes, structure.ndim))
+        nodes = nodes_of(self.on, structure.mesh, "Displacement")
+        field = np.zeros((structure.mesh.n_nodes, structure.ndim))
         field[nodes] = np.array(self.direction) / len(nodes)
         return np.outer(field.ravel(), _weights(self, structure, self.case))
 
@@ -204,6 +205,8 @@ class Displacement(Stage):
 @dataclass(frozen=True)
 class Mean(Stage):
     """Mean of a field over the cells that are not passive void; passive solid counts.
+
+    On a mesh each cell counts by its volume.
 
     Input: shape (n_cells,). Output: shape (), in the field's unit.
 
@@ -228,6 +231,10 @@ class Mean(Stage):
         void = self.domain.void_cells
         if field.shape != void.shape:
             raise _misfit(self, field, void.shape)
+        if isinstance(self.domain.mesh, Mesh):
+            weights = np.where(void, 0.0, self.domain.mesh.volumes)
+            weights /= weights.sum()
+            return np.asarray(field @ weights), lambda v: (float(v) * weights,)
         counted = void.size - int(np.count_nonzero(void))
         some = counted < void.size
 
@@ -286,16 +293,17 @@ class SelfWeight(Stage):
         """Return the forces and their pullback."""
         (density,) = inputs
         structure = self.structure
-        grid = structure.grid
+        grid = structure.mesh
         if density.shape != (grid.n_cells,):
             raise _misfit(self, density, (grid.n_cells,))
         thickness = structure.material.thickness if grid.ndim == 2 else 1.0
         table = grid.cell_nodes
-        share = float(np.prod(grid.spacing)) * thickness / table.shape[1]
+        shares = grid.shares if isinstance(grid, Mesh) else np.full(table.shape[1], 1.0 / table.shape[1])
+        unit = thickness * (1.0 if isinstance(grid, Mesh) else float(np.prod(grid.spacing)))
         free = np.zeros(structure.n_dofs, dtype=bool)
         free[structure.free] = True
         held = ~free.reshape(grid.n_nodes, grid.ndim)
-        mass = np.bincount(table.ravel(), np.repeat(density * share, table.shape[1]), grid.n_nodes)
+        mass = np.bincount(table.ravel(), ((density * unit)[:, None] * shares).ravel(), grid.n_nodes)
         forces = np.outer(mass, self.per_volume)
         forces[held] = 0.0
         cases = len(structure.cases)
@@ -303,7 +311,7 @@ class SelfWeight(Stage):
         def pullback(v: Array) -> tuple[Array]:
             along = v.sum(axis=1).reshape(grid.n_nodes, grid.ndim)
             along = np.where(held, 0.0, along) @ np.array(self.per_volume)
-            return (along[table].sum(axis=1) * share,)
+            return ((along[table] * shares).sum(axis=1) * unit,)
 
         return np.repeat(forces.reshape(-1, 1), cases, axis=1), pullback
 

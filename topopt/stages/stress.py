@@ -14,6 +14,7 @@ from topopt.errors import InputError
 from topopt.fem.element import shapes, strain_displacement
 from topopt.fem.material import elasticity
 from topopt.fem.structure import Structure
+from topopt.meshes import Mesh
 from topopt.parameters import Array
 from topopt.regions import Region
 
@@ -32,7 +33,7 @@ class VonMises(Stage):
     Parameters
     ----------
     structure : Structure
-        Grid, material, cases.
+        Grid or mesh, material, cases.
     relax : float
         The exponent.
     apart_from : Region, optional
@@ -56,7 +57,7 @@ class VonMises(Stage):
     @functools.cached_property
     def _seen(self) -> Array:
         """1 for cells that are looked at, 0 for the others."""
-        grid = self.structure.grid
+        grid = self.structure.mesh
         seen = np.ones(grid.n_cells)
         if self.apart_from is not None:
             seen[grid.cells_in(self.apart_from)] = 0.0
@@ -64,25 +65,29 @@ class VonMises(Stage):
 
     @functools.cached_property
     def _form(self) -> Array:
-        """The square of the stress as a quadratic form of a cell's displacements."""
+        """The square of the stress as a quadratic form of a cell's displacements, or of each cell's."""
         structure = self.structure
         ndim = structure.ndim
         law = elasticity(structure.material, ndim)
-        b = strain_displacement(shapes(np.full(ndim, 0.5), structure.grid.spacing)[1])
-        stresses = law @ b
+        mesh = structure.mesh
+        if isinstance(mesh, Mesh):
+            gradients = mesh.middle_gradients()
+        else:
+            gradients = shapes(np.full(ndim, 0.5), mesh.spacing)[1]
+        stresses = np.moveaxis(law @ strain_displacement(gradients), -2, 0)
         normal = list(stresses[:ndim])
         if ndim == 2:
             across = structure.material.poisson if structure.material.plane == "strain" else 0.0
             normal.append(across * (stresses[0] + stresses[1]))
         pairs = ((0, 1), (1, 2), (2, 0))
-        form = sum(0.5 * np.outer(normal[i] - normal[j], normal[i] - normal[j]) for i, j in pairs)
-        return np.asarray(form + 3.0 * sum(np.outer(shear, shear) for shear in stresses[ndim:]))
+        form = sum(0.5 * _square(normal[i] - normal[j]) for i, j in pairs)
+        return np.asarray(form + 3.0 * sum(_square(shear) for shear in stresses[ndim:]))
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the stresses and their pullback."""
         displacements, density = inputs
         structure, form = self.structure, self._form
-        wanted = (structure.n_dofs, len(structure.cases)), (structure.grid.n_cells,)
+        wanted = (structure.n_dofs, len(structure.cases)), (structure.mesh.n_cells,)
         if (displacements.shape, density.shape) != wanted:
             raise InputError(
                 f"VonMises: expected displacements of shape {wanted[0]} and densities of shape {wanted[1]}, "
@@ -90,7 +95,10 @@ class VonMises(Stage):
             )
         table = structure.cell_dofs
         gathered = displacements[table]
-        strained = np.tensordot(gathered, form, (1, 0)).transpose(0, 2, 1)
+        if form.ndim == 2:
+            strained = np.tensordot(gathered, form, (1, 0)).transpose(0, 2, 1)
+        else:
+            strained = form @ gathered
         pure = np.sqrt(np.maximum(np.einsum("eic,eic->ec", gathered, strained), 0.0))
         pure *= self._seen[:, None]
         share = np.maximum(density, 0.0)[:, None] ** self.relax
@@ -105,3 +113,8 @@ class VonMises(Stage):
             return back, (v * pure).sum(axis=1) * slope
 
         return share * pure, pullback
+
+
+def _square(rows: Array) -> Array:
+    """Return the outer product of a row with itself, for each row in front."""
+    return np.asarray(rows[..., :, None] * rows[..., None, :])

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topopt.chain import Pullback, Stage
-from topopt.grid import Domain, Grid, designed
+from topopt.grid import Domain, Grid, designed, structured
 from topopt.parameters import Array, NonNegative, Unit
 from topopt.stages.differences import Difference, gradient, hessian
 from topopt.stages.projections import STRAIGHT, Tanh
@@ -75,6 +75,7 @@ class Ssp(Stage):
         """Take a bare grid as a domain without passive parts."""
         super().__post_init__()
         object.__setattr__(self, "domain", designed(self.domain))
+        structured(self.domain, type(self).__name__, "take Tanh")
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the projected field, shape (n_cells,)."""

@@ -31,7 +31,7 @@ class GridSystem(System, Protocol):
 
 def on_grid(system: Any) -> bool:
     """Return whether a system is a `GridSystem`."""
-    grid = getattr(system, "grid", None)
+    grid = getattr(system, "mesh", None) or getattr(system, "grid", None)
     return isinstance(grid, Grid) and system.n_dofs in (grid.n_nodes, grid.n_nodes * grid.ndim)
 
 
