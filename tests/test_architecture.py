@@ -53,7 +53,7 @@ GUESTS = {
     "dask": {"study"},
     "optuna": {"study"},
     "sklearn": {"nets"},
-    "torch": {"nets"},
+    "torch": {"nets", "gallery"},
     "cuda": {"solvers"},
     "skfem": {"meshes"},
     "meshio": {"meshes"},
