@@ -375,8 +375,8 @@ RUN = [
     ("stop: {iterations: 20}", "stop: {iterations: 20}\noutput: {hidden: lefft}",
      "beam.yaml:23: output.hidden: no region 'lefft': did you mean 'left'?"),
     ("stop: {iterations: 20}", "stop: {iterations: 20}\noutput: {hidden: {plane: {x: 9}}}",
-     "beam.yaml:23: output.hidden: no cell centre lies in this region; the grid spans (0, 0) to (3, 1) with a node "
-     "every (0.25, 0.25); enlarge the region or move it"),
+     "beam.yaml:23: output.hidden: no cell centre lies in this region; the grid spans (0, 0) to (3, 1) with "
+     "a node every (0.25, 0.25); enlarge the region or move it"),
     ("stop: {iterations: 20}", "stop: {iterations: 20}\noutput: {frames_every: -1}",
      "beam.yaml:23: output.frames_every: expected an integer >= 0, got -1"),
 ]  # fmt: skip
