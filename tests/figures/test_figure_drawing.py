@@ -256,6 +256,17 @@ def test_a_body_can_be_sketched_from_every_side(look):
     pixels(figures.sketch(structure, Domain(SPACE, solid=Box((0, 1.5, 0), (4, 2, 1))), look))
 
 
+def test_void_all_around_does_not_hide_the_body():
+    load = PointLoad(Plane(x=4.0), (0, -1, 0))
+    structure = Structure(SPACE, (Support(Plane(x=0.0)),), (load,))
+    core = Box((0, 0.5, 0.25), (4, 1.5, 0.75))
+    wrapped = figures.sketch(structure, Domain(SPACE, void=~core))
+    beside = figures.sketch(structure, Domain(SPACE, void=core))
+    assert "stays void: all around" in words(wrapped)
+    assert "all around" not in words(beside)
+    pixels(wrapped)
+
+
 def test_saving_writes_twice_the_pixels_of_a_readme(run, tmp_path):
     figures.save(figures.convergence(run(5)), tmp_path / "c.png")
     with Image.open(tmp_path / "c.png") as image:

@@ -214,3 +214,13 @@ def test_a_plane_of_symmetry_in_space_is_a_face_but_no_edge_in_the_plane():
 def test_an_arrow_on_a_deck_inside_stands_on_it():
     (push,) = _scene(loads=(SurfaceLoad(Plane(y=0.1), (0, -1)),)).pushes
     assert not push.pulls.any()
+
+
+def test_arrows_of_a_profile_grow_with_the_root_of_what_they_carry():
+    load = PointLoad(Plane(y=1.0), (0.0, 2.0), (("x", "flat_plate"),))
+    (push,) = _scene(loads=(load,)).pushes
+    lengths = np.linalg.norm(push.vectors, axis=1)
+    carried = load.nodal_forces(GRID, 1.0)[:, 1].reshape(GRID.nodes_shape)[:, -1]
+    at = np.round(push.points[:, 0] / 0.1).astype(int)
+    assert lengths.max() == pytest.approx(1.0)
+    assert lengths**2 == pytest.approx(carried[at] / carried.max())

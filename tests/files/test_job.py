@@ -364,6 +364,7 @@ STARTS = st.one_of(
 NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,8}", fullmatch=True)
 SIZES = st.lists(st.floats(0.9, 3.0), min_size=2, max_size=2)
 VOLUMES = st.one_of(st.floats(0.05, 0.95), st.just({"lower": 0.1, "upper": 0.6}))
+HIDDEN = st.sampled_from(["tip", ["left", "tip"], {"not": {"ball": {"centre": [0.0, 0.0], "radius": 0.6}}}])
 STOPS = {"change": st.floats(0, 1), "iterations": st.integers(1, 10**6)}
 SPECS = st.fixed_dictionaries(
     {
@@ -376,7 +377,7 @@ SPECS = st.fixed_dictionaries(
         "start": STARTS,
         "continuation": st.fixed_dictionaries({"physical.beta": SCHEDULES}),
         "stop": st.fixed_dictionaries({}, optional=STOPS),
-        "output": st.fixed_dictionaries({}, optional={"frames_every": st.integers(0, 99)}),
+        "output": st.fixed_dictionaries({}, optional={"frames_every": st.integers(0, 99), "hidden": HIDDEN}),
     }
 )
 

@@ -95,11 +95,20 @@ def draw_body(axes: Axes, shown: Scene, eye: View) -> list[Any]:
         (shown.void, (0.55, 0.75, 0.88), 0.35, "stays void"),
     )
     for flags, colour, alpha, label in looks:
-        if flags.any():
+        if flags is shown.void and _wraps(shown):
+            handles.append(Patch(facecolor="white", edgecolor=GREY, label="stays void: all around"))
+        elif flags.any():
             _draw_cells(axes, shown, flags, eye, colour, alpha)
             handles.append(Patch(facecolor=colour, alpha=alpha, label=label))
     _name_edges(axes, size, eye)
     return handles
+
+
+def _wraps(shown: Scene) -> bool:
+    """Return whether cells that stay void cover most of the box and would hide the rest."""
+    void = shown.grid.shaped(shown.void)
+    sides = [void.take(side, axis).ravel() for axis in range(3) for side in (0, -1)]
+    return float(np.concatenate(sides).mean()) > 0.5
 
 
 def _edges(size: Array, eye: View) -> list[tuple[Array, Array, bool]]:

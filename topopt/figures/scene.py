@@ -198,8 +198,9 @@ def _push(case: int, load: Load, grid: Grid, thickness: float) -> Push:
     loaded = np.flatnonzero(size > (0.9 if inside else 1e-9) * size.max())
     pitch = max(grid.size) / (8 if inside else 16)
     chosen = loaded[thinned(grid.nodes[loaded], pitch)]
-    uniform = isinstance(load, _UNIFORM) and not getattr(load, "profile", ())
-    length = size[chosen] if uniform else np.full(len(chosen), size[chosen].max())
+    length = size[chosen] if isinstance(load, _UNIFORM) else np.full(len(chosen), size[chosen].max())
+    if isinstance(load, PointLoad) and load.profile:
+        length = np.sqrt(length * size[chosen].max())  # or a peak would leave nothing to be seen of the rest
     vectors = forces[chosen] / np.maximum(length, 1e-300)[:, None]
     points = grid.nodes[chosen]
     pulls = np.zeros(len(points), dtype=bool) if inside else _pulls(points, vectors, grid)
