@@ -412,3 +412,12 @@ def test_a_solver_with_settings_is_built_and_written_out() -> None:
     assert job.problem.chain["displacement"].stage.solver == wanted  # type: ignore[attr-defined]
     assert parse(job.resolved) == job
     assert parse(job.resolved).problem.chain == job.problem.chain
+
+
+@pytest.mark.parametrize(
+    ("name", "start"), [("tower_frequency", ("cholmod", "superlu")), ("shaken_beam", ("superlu",))]
+)
+def test_what_swings_names_its_solver_too(name, start):
+    job = read(Path(__file__).parents[2] / "problems" / f"{name}.yaml")
+    assert job.choice.reason.startswith(start)
+    assert job.choice.bytes_estimated > 0

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from topopt.errors import InputError, MissingDependencyError, TooLargeError
 from topopt.fem import Structure
+from topopt.fem.assembly import System
 from topopt.fem.picking import nodes_of, place
 from topopt.fem.sanity import mechanisms
 from topopt.files.build import Parts, solver_from
@@ -21,7 +22,8 @@ from topopt.files.selectors import names_in
 from topopt.files.spec import Spec, mapping
 from topopt.grid import Domain
 from topopt.solvers import Choice, choose
-from topopt.stages import Conduction, Cone, Equilibrium
+from topopt.stages import Conduction, Cone, DynamicCompliance, Equilibrium, Frequencies
+from topopt.stages.modes import direct
 
 __all__ = ["Findings", "examined"]
 
@@ -30,6 +32,7 @@ FEW_CELLS = 1.5
 MUCH_MEMORY = 4e9
 LONG = 10.0
 """Seconds an iteration from which on a user wants to be told."""
+_SOLVING = (Equilibrium, Conduction, Frequencies, DynamicCompliance)
 
 
 @dataclass(frozen=True)
@@ -141,9 +144,13 @@ def _solver(spec: Spec, parts: Parts) -> tuple[Choice | None, list[Mistake]]:
     for item in spec.chain:
         stage = parts.stages.get(item.name)
         body = stage.body if isinstance(stage, Conduction) else parts.structure
-        if not issubclass(item.cls, Equilibrium | Conduction) or body is None:
+        if not issubclass(item.cls, _SOLVING) or body is None:
             continue
+        if issubclass(item.cls, DynamicCompliance):
+            return _complex(body), []
         request = item.values["solver"]
+        if issubclass(item.cls, Frequencies) and isinstance(request, str):
+            request = direct(request)
         if stage is None and (isinstance(request, dict) or item.cls is Conduction):
             continue
         try:
@@ -151,6 +158,17 @@ def _solver(spec: Spec, parts: Parts) -> tuple[Choice | None, list[Mistake]]:
         except (InputError, MissingDependencyError) as error:
             return None, [Mistake((*item.path, "solver"), str(error))]
     return None, []
+
+
+def _complex(body: System) -> Choice:
+    """Return what is known of SuperLU on a complex system: twice the memory, four times the work."""
+    real = choose(body, "superlu")
+    return Choice(
+        real.solver,
+        "superlu: the system is complex",
+        2 * real.bytes_estimated,
+        4.0 * real.seconds_estimated,
+    )
 
 
 def _idle(spec: Spec) -> Iterator[Mistake]:

@@ -22,7 +22,7 @@ from topopt.parameters import Array, Positive, UnitOpen
 from topopt.solvers import Solver
 from topopt.stages.states import chosen
 
-__all__ = ["BucklingFactors", "Frequencies", "Masses", "assembled"]
+__all__ = ["BucklingFactors", "Frequencies", "Masses", "assembled", "direct"]
 
 TOLERANCE = 1e-10
 """Relative error of eigenvalues; their derivatives have its root."""
@@ -112,7 +112,7 @@ class Frequencies(Stage):
         _require_room(self, structure, self.count)
         body = self._element
         weights = assembled(structure, np.multiply.outer(masses, body)) + self._extra
-        operator, solver = StiffnessOperator(structure, moduli), chosen(structure, _direct(self.solver))
+        operator, solver = StiffnessOperator(structure, moduli), chosen(structure, direct(self.solver))
         inverse, modes = _largest(operator, solver, weights, self.count, type(self).__name__)
         eigenvalues = 1.0 / inverse
         modes = modes * np.sqrt(eigenvalues)  # of unit mass, not of unit energy
@@ -192,7 +192,7 @@ class BucklingFactors(Stage):
         moduli, stressed, displacements = inputs
         structure = self.structure
         _require_room(self, structure, self.count)
-        operator, solver = StiffnessOperator(structure, moduli), chosen(structure, _direct(self.solver))
+        operator, solver = StiffnessOperator(structure, moduli), chosen(structure, direct(self.solver))
         table, tensor = structure.cell_dofs, self._tensor
         moved = displacements[table, self.case]
         bent = moved @ tensor.T  # G of every cell at its own displacements, flat
@@ -244,7 +244,7 @@ def _quadratic(own: Array, matrix: Array) -> Array:
     return np.asarray(np.einsum("ei,ei->e", own @ matrix, own))
 
 
-def _direct(solver: str | Solver) -> str | Solver:
+def direct(solver: str | Solver) -> str | Solver:
     """Return what is asked for; automatic is the best direct solver, however large the grid."""
     if solver != "auto":
         return solver
