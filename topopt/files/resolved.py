@@ -53,7 +53,7 @@ def resolved(spec: Spec, parts: Parts, folder: FilePath) -> str:
     if spec.optimizer and spec.stop:
         text["optimizer"] = {"type": spec.optimizer.type} | fields_of(spec.optimizer)
         text["stop"] = fields_of(spec.stop)
-    text["output"] = dict(top["output"])
+    text["output"] = {name: value for name, value in top["output"] if value is not None}
     kept = ("limits",)
     return written(
         {key: value for key, value in text.items() if key in kept or value not in (None, {}, [], "")}
