@@ -67,7 +67,9 @@ def test_every_public_name_has_a_docstring():
     assert [name for name in to.__all__ if not (getattr(to, name).__doc__ or "").strip()] == []
 
 
-@pytest.mark.parametrize("document", ["README.md", "CONTRIBUTING.md", "docs/guide.md", "docs/features.md", "results/README.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "CONTRIBUTING.md", "docs/guide.md", "docs/features.md", "results/README.md"]
+)
 def test_every_relative_link_leads_somewhere(document):
     path = ROOT / document
     text = path.read_text(encoding="utf-8")
