@@ -49,6 +49,13 @@ class Stage(ABC):
         everything the pullback returns.
         """
 
+    def rehearsed(self, *inputs: Array) -> Array | None:
+        """Return an output of the right shape at next to no cost, to see whether a chain fits together.
+
+        What solves a state equation says here what it takes, and solves nothing; None if it cannot say.
+        """
+        return None if self.costly else np.asarray(self(*inputs))
+
     def derivative(self, parameter: str, *inputs: Array) -> Array | None:
         """Return the derivative of the output with respect to a float field, or None where it is not known.
 

@@ -25,6 +25,9 @@ def test_a_design_is_worth_about_the_same_on_a_finer_grid(
     said = topopt("verify", "results/problem")
     assert said.exit_code == 0
     assert "On 80 x 40 cells that design has" in said.output
+    exported = topopt("verify", "results/problem", "--body")
+    assert exported.exit_code == 0
+    assert "Read back from design.stl onto 80 x 40 cells, the body has" in exported.output
 
 
 def test_what_cannot_be_verified_is_refused(topopt: Callable[..., Result], problem: Path) -> None:

@@ -9,18 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import ezdxf
+import meshio
 import numpy as np
 import pytest
 import pyvista
+import trimesh
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from topopt.design import Design
 from topopt.errors import InputError, MissingDependencyError
-from topopt.files.export import Outline, Plan, Surface, export_design, outline, surface
+from topopt.files.export import Outline, Plan, Surface, body, export_design, outline, surface, voxels
+from topopt.files.export.cells import write_vtu
 from topopt.files.export.drawings import write_dxf, write_svg
 from topopt.files.export.image import write_vti
 from topopt.files.export.surface import write_stl
+from topopt.files.export.threemf import write_3mf
 from topopt.grid import Grid
 from topopt.parameters import Array
 
@@ -200,6 +204,92 @@ def test_the_stl_file_is_read_by_others(tmp_path: Path) -> None:
     assert np.mean(outward > 0) > 0.5
 
 
+# body
+
+
+def slanted(grid: Grid) -> Array:
+    """Return a bar that rises by one in three, in black and white: all steps."""
+    x, y = grid.centres[:, 0], grid.centres[:, 1]
+    return (np.abs(y - 0.25 - x / 3) < 0.12).astype(float)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.7, 1.5])
+def test_the_body_holds_what_the_design_weighs(smoothing: float) -> None:
+    plate, block = Grid((60, 40), (1.0, 0.8)), Grid((30, 20, 12), (1.0, 0.8, 0.5))
+    held = body(plate, slanted(plate), smoothing)
+    assert held is not None
+    assert held.outline().area == pytest.approx(slanted(plate).sum() * plate.cell_volume, rel=2e-4)
+    held = body(block, disc(block, 0.1, 0.35), smoothing)
+    assert held is not None
+    skin = held.surface()
+    assert_closed(skin)
+    assert skin.volume == pytest.approx(disc(block, 0.1, 0.35).sum() * block.cell_volume, rel=2e-4)
+
+
+def test_smoothing_takes_the_steps_off_an_edge() -> None:
+    grid = Grid((90, 60), (1.0, 2 / 3))
+    ends = {}
+    for smoothing in (0.0, 0.7, 1.0):
+        held = body(grid, slanted(grid), smoothing)
+        assert held is not None
+        (loop,) = held.outline().loops
+        edge = loop[(loop[:, 0] > 0.1) & (loop[:, 0] < 0.8) & (loop[:, 1] > 0.25 + loop[:, 0] / 3)]
+        ends[smoothing] = np.ptp(edge[:, 1] - edge[:, 0] / 3) * 60 / (2 / 3)
+    assert ends[0.0] > 0.6  # cells
+    assert ends[0.7] < 0.35
+    assert ends[1.0] < 0.15
+
+
+@settings(max_examples=40)
+@given(
+    seed=st.integers(0, 10**6),
+    cells=st.tuples(*[st.integers(1, 6)] * 3),
+    levels=st.sampled_from([1, 3, 50]),
+)
+def test_any_body_is_watertight(seed: int, cells: tuple[int, int, int], levels: int) -> None:
+    grid = Grid(cells, (1.0, 0.3, 7.0))
+    density = np.random.default_rng(seed).integers(0, levels + 1, grid.n_cells) / levels
+    held = body(grid, density)
+    assert (held is None) == (density <= 0.5).all()
+    if held is not None:
+        skin = held.surface()
+        assert_closed(skin)
+        assert skin.volume > 0
+
+
+def test_a_design_without_an_edge_is_a_body_all_the_same() -> None:
+    held = body(PLATE, np.full(PLATE.n_cells, 0.6))
+    assert held is not None
+    assert held.outline().area == pytest.approx(3.0 * 0.7)
+
+
+@pytest.mark.parametrize("grid", [Grid((30, 21), (1.0, 0.7)), Grid((30, 21, 12), (1.0, 0.7, 0.4))])
+def test_the_exported_surface_fills_the_cells_again(grid: Grid, tmp_path: Path) -> None:
+    density = disc(grid, 0.08, 0.3)
+    held = body(grid, density)
+    assert held is not None
+    write_stl(tmp_path / "a.stl", held.surface(0.25), "ring")
+    np.testing.assert_array_equal(voxels(tmp_path / "a.stl", grid), held.density > held.level)
+    finer = Grid(tuple(2 * n for n in grid.cells), grid.size)
+    filled = np.count_nonzero(voxels(tmp_path / "a.stl", finer)) * finer.cell_volume
+    assert filled == pytest.approx(held.volume, rel=0.01)
+
+
+def test_the_3mf_file_is_read_by_others(tmp_path: Path) -> None:
+    held = body(BLOCK, disc(BLOCK, 0.1, 0.6))
+    assert held is not None
+    skin = held.surface()
+    write_3mf(tmp_path / "a.3mf", skin, 'bracket "<1>"', "cm")
+    scene = trimesh.load_scene(tmp_path / "a.3mf")
+    assert scene.units == "centimeter"
+    (mesh,) = scene.dump()
+    assert mesh.is_watertight
+    assert mesh.is_winding_consistent
+    assert len(mesh.faces) == len(skin.triangles)
+    assert mesh.volume == pytest.approx(skin.volume, rel=1e-6)
+    np.testing.assert_allclose(mesh.bounds, bounds(skin.points), rtol=1e-6)
+
+
 # drawings
 
 
@@ -262,6 +352,36 @@ def test_paraview_gets_every_value_at_its_place(grid: Grid, tmp_path: Path, rng:
     np.testing.assert_allclose(np.abs(points).max(axis=0), grid.size, rtol=1e-6)
 
 
+@pytest.mark.parametrize("grid", [PLATE, BLOCK], ids=["2-D", "3-D"])
+def test_the_solid_cells_are_read_by_others(grid: Grid, tmp_path: Path, rng: np.random.Generator) -> None:
+    density, u = rng.random(grid.n_cells), rng.random(grid.n_nodes * grid.ndim)
+    solid, warmth = density > 0.5, rng.random(grid.n_nodes)
+    write_vtu(tmp_path / "a.vtu", grid, solid, {"density": density}, {"displacement": u, "warmth": warmth})
+    mesh = pyvista.read(tmp_path / "a.vtu")
+    centres = mesh.cell_centers().points[:, : grid.ndim]
+    np.testing.assert_allclose(centres, grid.centres[solid], atol=1e-6)
+    np.testing.assert_array_equal(mesh.cell_data["density"], density[solid])
+    np.testing.assert_allclose(mesh.compute_cell_sizes()["Area" if grid.ndim == 2 else "Volume"],
+                               grid.cell_volume, rtol=1e-5)  # fmt: skip
+    other = meshio.read(tmp_path / "a.vtu")
+    assert [block.type for block in other.cells] == ["quad" if grid.ndim == 2 else "hexahedron"]
+    nodes = [np.linalg.norm(grid.nodes - point[: grid.ndim], axis=1).argmin() for point in other.points]
+    assert len(set(nodes)) == len(nodes)
+    np.testing.assert_array_equal(
+        other.point_data["displacement"][:, : grid.ndim], u.reshape(-1, grid.ndim)[nodes]
+    )
+    np.testing.assert_array_equal(other.point_data["warmth"], warmth[nodes])
+
+
+def test_numbers_at_nodes_go_to_their_nodes(tmp_path: Path, rng: np.random.Generator) -> None:
+    warmth = rng.random(PLATE.n_nodes)
+    write_vti(tmp_path / "a.vti", PLATE, {}, {"warmth": warmth})
+    image = pyvista.read(tmp_path / "a.vti")
+    for node in range(PLATE.n_nodes):
+        near = np.linalg.norm(image.points[:, :2] - PLATE.nodes[node], axis=1).argmin()
+        assert image.point_data["warmth"][near] == warmth[node]
+
+
 def test_fields_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="stress: expected one value per cell"):
         write_vti(tmp_path / "a.vti", PLATE, {"stress": np.ones(3)}, {})
@@ -279,21 +399,24 @@ def exported(tmp_path: Path, design: object, plan: Plan | None = None) -> tuple[
 
 def test_a_plane_design_is_written_in_all_formats(tmp_path: Path) -> None:
     density = 1.0 - box(PLATE, (3, 7), (1, 4))
-    plan = Plan({"modulus": density**3}, {"wind": np.zeros(PLATE.n_nodes * 2)}, thickness=0.5, unit="m")
+    plan = Plan(
+        {"modulus": density**3},
+        {"wind": np.zeros(PLATE.n_nodes * 2)},
+        {"warmth": np.zeros(PLATE.n_nodes)},
+        thickness=0.5,
+        unit="m",
+    )
     names, sentences = exported(tmp_path, Design(PLATE, density), plan)
-    assert names == ["design.dxf", "design.npz", "design.stl", "design.svg", "design.vti"]
-    assert sentences[:2] == (
+    assert names == ["design.3mf", *(f"design.{end}" for end in ("dxf", "npz", "stl", "svg", "vti", "vtu"))]
+    measured = "against the design's own {} (at density 0.581, smoothed over 0.7 cells)"
+    assert sentences == (
         "design.npz: density, variables, spacing",
-        "design.vti: density, modulus, displacement wind",
-    )
-    assert sentences[2] == (
-        "design.svg: 2 loops around area 1.6975: +1.04 % against the cells above 0.5 (1.68), "
-        "+1.04 % against the sum of densities (1.68)"
-    )
-    assert sentences[3] == "design.dxf: the same loops"
-    assert sentences[4].endswith(
-        "volume 0.84875: +1.04 % against the cells above 0.5 (0.84), "
-        "+1.04 % against the sum of densities (0.84)"
+        "design.vti: density, modulus, displacement wind, warmth",
+        "design.vtu: the same on the 48 cells above 0.5",
+        f"design.svg: 2 loops around area 1.68, +0.00 % {measured.format(1.68)}",
+        "design.dxf: the same loops",
+        f"design.stl: 504 triangles around volume 0.840002, +0.00 % {measured.format(0.84)}",
+        "design.3mf: the same triangles",
     )
     with np.load(tmp_path / "design.npz") as file:
         assert file["density"].shape == PLATE.cells
@@ -304,17 +427,18 @@ def test_a_plane_design_is_written_in_all_formats(tmp_path: Path) -> None:
 
 
 def test_a_solid_design_is_written_in_all_formats(tmp_path: Path) -> None:
-    names, _ = exported(tmp_path, Design(BLOCK, np.ones(BLOCK.n_cells)))
-    assert names == ["design.npz", "design.stl", "design.vti"]
+    names, sentences = exported(tmp_path, Design(BLOCK, np.ones(BLOCK.n_cells)))
+    assert names == ["design.3mf", "design.npz", "design.stl", "design.vti", "design.vtu"]
+    assert "volume 1.8, +0.00 % against the design's own 1.8" in sentences[3]
+    assert sentences[4] == "design.3mf: the same triangles, in millimetres for want of a unit"
 
 
-def test_a_grey_design_says_why_it_has_no_outline(tmp_path: Path) -> None:
+def test_a_grey_design_says_why_it_has_no_body(tmp_path: Path) -> None:
     names, sentences = exported(tmp_path, Design(PLATE, np.full(PLATE.n_cells, 0.3)))
     assert names == ["design.npz", "design.vti"]
-    assert sentences[2:] == (
-        "design.svg not written: no density exceeds 0.5, so the design has no outline",
-        "design.dxf not written: no density exceeds 0.5, so the design has no outline",
-        "design.stl not written: no density exceeds 0.5, so the design has no outline",
+    assert sentences[2:] == tuple(
+        f"design.{end} not written: no density exceeds 0.5, so there is no body"
+        for end in ("vtu", "svg", "dxf", "stl", "3mf")
     )
 
 
@@ -331,10 +455,12 @@ def test_without_vtk_and_ezdxf_it_says_what_is_missing(tmp_path: Path, monkeypat
     assert names == ["design.npz", "design.svg"]
     assert sentences[1:] == (
         "design.vti not written: VTK is absent: pip install pyvista",
-        "design.svg: 1 loops around area 2.1: +0.00 % against the cells above 0.5 (2.1), "
-        "+0.00 % against the sum of densities (2.1)",
+        "design.vtu not written: VTK is absent: pip install pyvista",
+        "design.svg: 1 loops around area 2.1, +0.00 % against the design's own 2.1 "
+        "(at density 0.050, smoothed over 0.7 cells)",
         "design.dxf not written: ezdxf is absent: pip install ezdxf",
         "design.stl not written: VTK is absent: pip install pyvista",
+        "design.3mf not written: VTK is absent: pip install pyvista",
     )
     with pytest.raises(MissingDependencyError, match="ezdxf is absent"):
         write_dxf(tmp_path / "b.dxf", outline(PLATE, np.ones(PLATE.n_cells)), "")
@@ -345,6 +471,8 @@ def test_a_plan_with_mistakes_is_refused() -> None:
         Plan(unit="mn")
     with pytest.raises(InputError, match=r"Plan\.thickness: expected a value > 0"):
         Plan(thickness=0.0)
+    with pytest.raises(InputError, match=r"Plan\.smoothing: expected a value >= 0"):
+        Plan(smoothing=-1.0)
 
 
 def test_two_exports_of_one_design_are_equal_but_for_the_dxf(tmp_path: Path) -> None:

@@ -172,11 +172,21 @@ def study(
 
 
 @app.command()
-def verify(run: Run) -> None:
-    """Compute a finished design again in black and white, on its grid and on one twice as fine."""
+def verify(
+    run: Run,
+    body: Annotated[
+        bool,
+        typer.Option("--body", help="Compute the exported body instead: design.stl, read back onto cells."),
+    ] = False,
+) -> None:
+    """Compute a finished design again in black and white, on its grid and on one twice as fine.
+
+    With --body it is the smooth body that was exported, on the finer grid. Either way passive cells stay what
+    the problem makes of them, and the difference from what the run ended with is said in per cent.
+    """
     from topopt.cli.verifying import verify_folder
 
-    _leave(verify_folder(run))
+    _leave(verify_folder(run, body))
 
 
 @app.command()

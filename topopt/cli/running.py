@@ -17,6 +17,7 @@ from topopt.files import Job, Plan, Recording, RunFolder, parse, read, read_abou
 from topopt.kernels.announcing import announced
 from topopt.problem import Problem
 from topopt.run import Step, model_parameters
+from topopt.stages import Equilibrium, VonMises
 
 __all__ = ["resume_folder", "run_file"]
 
@@ -124,8 +125,7 @@ def _finished(job: Job, folder: RunFolder, last: Step, shown: Reporter, figures:
     text = diagnose(last.history, last.reason, job.problem.parameters())
     folder.write_text("diagnosis.txt", text + "\n")
     for sentence in folder.finish(last, _plan(job, job.design, last) if job.design else None):
-        if "not written" in sentence:
-            shown.say(sentence)
+        shown.say(sentence)
     shown.say(f"\n{text}\n")
     if figures:
         shown.wait("drawing the figures ...")
@@ -149,14 +149,30 @@ def _solver(job: Job) -> str:
 
 
 def _plan(job: Job, problem: Problem, last: Step) -> Plan:
-    """Return what is exported beside the density: the fields and displacements on the tape."""
+    """Return what is exported beside the density: fields, states and stresses of the tape."""
     tape = problem.tape(last.x, model_parameters(last.iteration.parameters))
-    structure = job.structure
+    structure, n_nodes = job.structure, problem.grid.n_nodes
     fields = {k: v for k, v in tape.values.items() if v.shape == (problem.grid.n_cells,)}
+    temperatures = {k: v.ravel() for k, v in tape.values.items() if v.shape == (n_nodes, 1)}
+    if structure is None:
+        return Plan(fields, {}, temperatures, unit=job.unit, smoothing=job.smoothing)
+    state = _state(problem)
     displacements: dict[str, np.ndarray] = {}
-    if structure is not None:
-        shape = (structure.n_dofs, len(structure.cases))
-        states = [value for value in tape.values.values() if value.shape == shape]
-        displacements = dict(zip(structure.case_names, states[0].T, strict=True)) if states else {}
-    thickness = structure.material.thickness if structure is not None else 1.0
-    return Plan(fields=fields, displacements=displacements, thickness=thickness)
+    if state is not None:
+        displacements = dict(zip(structure.case_names, tape[state].T, strict=True))
+        stresses = VonMises(structure)(tape[state], tape[problem.density])
+        fields |= {f"von Mises {k}": v for k, v in zip(structure.case_names, stresses.T, strict=True)}
+    thickness = structure.material.thickness
+    return Plan(fields, displacements, temperatures, thickness, job.unit, job.smoothing)
+
+
+def _state(problem: Problem) -> str | None:
+    """Return the name of the displacements of the design that is built, if it has some."""
+    return next(
+        (
+            link.name
+            for link in problem.chain
+            if isinstance(link.stage, Equilibrium) and problem.density in problem.chain.ancestors(link.name)
+        ),
+        None,
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from topopt.continuation.schedules import Schedule
 from topopt.errors import InputError, suggestion
@@ -50,6 +51,8 @@ class Normalised(Schedule):
     >>> Normalised(2.0, "peak", "norm")([2.0], log).__round__(6)
     2.4
     """
+
+    reads: ClassVar[tuple[str, ...]] = ("extreme", "smooth")
 
     target: Positive
     extreme: str

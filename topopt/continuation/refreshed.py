@@ -6,6 +6,7 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from topopt.continuation.schedules import Count, Schedule
 from topopt.errors import InputError, suggestion
@@ -57,6 +58,8 @@ class Refreshed(Schedule):
     >>> Refreshed(0.4, "volume", "dilated_volume", every=1, step=0.5)([0.4], log)
     0.5
     """
+
+    reads: ClassVar[tuple[str, ...]] = ("nominal", "dilated")
 
     target: UnitOpen
     nominal: str

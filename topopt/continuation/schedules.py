@@ -8,7 +8,7 @@ import numbers
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Annotated, cast
+from typing import Annotated, ClassVar, cast
 
 import annotated_types as at
 
@@ -37,6 +37,9 @@ class Schedule(ABC):
     Write one as a frozen dataclass with a field (or property) `final` and a method `__call__`. There is no
     hidden counter: the same log gives the same number.
     """
+
+    reads: ClassVar[tuple[str, ...]] = ()
+    """Fields that name responses which the schedule looks up in the log."""
 
     final: float
 

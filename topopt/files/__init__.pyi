@@ -1,4 +1,4 @@
-from .export import Plan
+from .export import Plan, voxels
 from .folder import RunFolder
 from .job import Job, parse, read
 from .json_schema import schema
@@ -8,5 +8,5 @@ from .study import StudyFile, parse_study, read_study
 
 __all__ = [
     "Job", "Plan", "Recording", "RunFolder", "StudyFile", "parse", "parse_study", "read", "read_about",
-    "read_frames", "read_history", "read_problem", "read_study", "schema",
+    "read_frames", "read_history", "read_problem", "read_study", "schema", "voxels",
 ]  # fmt: skip

@@ -11,6 +11,7 @@ from topopt.errors import ProblemFileError
 from topopt.evaluation import Model
 from topopt.fem import Structure
 from topopt.files.build import assembled
+from topopt.files.export.body import SMOOTHING
 from topopt.files.located import Located, Mistake, located
 from topopt.files.modelled import modelled
 from topopt.files.overrides import overridden
@@ -55,6 +56,10 @@ class Job:
         Keep the design of every n-th iteration; 0 for none.
     hidden : Region
         Cells that pictures of the design leave out.
+    unit : str or None
+        The grid's unit of length, for exports.
+    smoothing : float
+        Cells over which the exported body is smoothed.
     warnings : tuple of str
         Located sentences on what does not stop the run.
     resolved : str
@@ -73,6 +78,8 @@ class Job:
     seed: int | None = None
     frames_every: int = 5
     hidden: Region = Nowhere()
+    unit: str | None = None
+    smoothing: float = SMOOTHING
     resolved: str = ""
     regions: Mapping[str, Region] = field(default_factory=dict)
     choice: Choice | None = field(default=None, compare=False)
@@ -183,6 +190,8 @@ def understood(said: Located, folder: str | Path) -> tuple[Job | None, list[Mist
         seed=spec.start["seed"] if isinstance(spec.start, dict) and spec.start["file"] is None else None,
         frames_every=spec.top["output"].frames_every,
         hidden=parts.hidden,
+        unit=spec.top["output"].unit,
+        smoothing=spec.top["output"].smoothing,
         resolved=resolved(spec, parts, base),
         regions=parts.regions,
         choice=findings.choice,
@@ -208,7 +217,7 @@ def _modelled(said: Located, base: Path) -> tuple[Job | None, list[Mistake]]:
         continuation=parts.continuation,
         stop=parts.stop,
         description=top["description"],
-        frames_every=top["output"].frames_every,
+        **dict(top["output"]),
         resolved=found.resolved,
         source=said.source,
     )

@@ -85,5 +85,5 @@ def _text(spec: Spec, item: Any, folder: FilePath) -> str:
     if spec.optimizer and spec.stop:
         text["optimizer"] = {"type": spec.optimizer.type} | fields_of(spec.optimizer)
         text["stop"] = fields_of(spec.stop)
-    text["output"] = dict(spec.top["output"])
+    text["output"] = {name: value for name, value in spec.top["output"] if value is not None}
     return written({key: value for key, value in text.items() if value not in (None, {}, [], "")})

@@ -172,6 +172,10 @@ def _parameters(spec: Spec) -> Iterator[Mistake]:
         if item.cls is Follow and item.values["leader"] not in leaders:
             hint = suggestion(item.values["leader"], leaders)
             yield Mistake((*item.path, "leader"), f"no schedule drives '{item.values['leader']}': {hint}")
+    names = link_names(spec)
+    for path, name in spec.looked_up():
+        if names and name not in names:
+            yield Mistake(path, f"no '{name}' in the chain: {suggestion(name, names)}")
 
 
 def _numbers(spec: Spec) -> Iterator[Mistake]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -19,12 +20,14 @@ from topopt.grid import Grid
 from topopt.limits import bounded, limit_from, parameter_names
 from topopt.parameters import Array, replaced, scalars
 from topopt.problem import Problem
-from topopt.stages import Equilibrium, Mean
+from topopt.stages import Mean
 
 __all__ = ["scheduled", "tried"]
 
 FAINT = 1e-6
 """A projection whose steepest slope at the start is below this passes on no sensitivity to speak of."""
+
+UNPACKED = re.compile(r"values to unpack \(expected (?:at least )?(\d+)")
 
 
 def scheduled(parts: Parts) -> Iterator[Mistake]:
@@ -104,12 +107,12 @@ def tried(spec: Spec, parts: Parts) -> Iterator[tuple[Mistake, bool]]:
         except InputError:
             continue  # `scheduled` says so
         try:
-            output = _output(parts, stage, inputs)
+            output = stage.rehearsed(*inputs)
         except TopoptError as error:
             yield Mistake(item.path, str(error)), True
             continue
         except (ValueError, TypeError, IndexError) as error:
-            yield Mistake(item.path, f"{item.type} cannot read {', '.join(reads)}: {error}"), True
+            yield Mistake(item.path, _misread(item.type, reads, error)), True
             continue
         if output is not None:
             values[item.name] = output
@@ -145,15 +148,15 @@ def _begun(parts: Parts, link: str, stage: Stage) -> Stage:
     return replaced(stage, {name: value for name, value in first.items() if name in known}, link)
 
 
-def _output(parts: Parts, stage: Any, inputs: list[Array]) -> Array | None:
-    """Return a stage's output; zeros of the right shape for a state; None where nothing is known."""
-    if isinstance(stage, Equilibrium):
-        assert parts.grid is not None
-        assert parts.structure is not None
-        if inputs[0].shape != (parts.grid.n_cells,):
-            raise InputError(f"equilibrium reads one modulus per cell, got shape {inputs[0].shape}")
-        return np.zeros_like(parts.structure.forces)
-    return None if stage.costly else np.asarray(stage(*inputs))
+def _misread(stage: str, reads: tuple[str, ...], error: Exception) -> str:
+    """Say that a stage cannot take what its link reads, and how many names it takes where that is wrong."""
+    given = ", ".join(reads)
+    wanted = UNPACKED.search(str(error))
+    if wanted is None:
+        return f"{stage} cannot read {given}: {error}"
+    number = int(wanted[1])
+    names = "one name" if number == 1 else f"{number} names"
+    return f"{stage} reads {names}, got {len(reads)}: {given}; see its fields in the guide"
 
 
 def _frozen(parts: Parts, item: Item, stage: Any, inputs: list[Array]) -> Iterator[tuple[Mistake, bool]]:
@@ -173,7 +176,8 @@ def _frozen(parts: Parts, item: Item, stage: Any, inputs: list[Array]) -> Iterat
 
 def _scalars(spec: Spec, grid: Grid, values: Mapping[str, Array]) -> Iterator[tuple[Mistake, bool]]:
     """Look whether what is lowered and limited is one number, and what is shown is a field."""
-    asked: list[tuple[Path, str]] = [*spec.objectives(), *((("limits", name), name) for name in spec.limits)]
+    limited: list[tuple[Path, str]] = [(("limits", name), name) for name in spec.limits]
+    asked = [*spec.objectives(), *limited, *spec.looked_up()]
     for path, name in asked:
         if name in values and values[name].size != 1:
             text = f"'{name}' is a field of {values[name].size} values, not a number; name a response"

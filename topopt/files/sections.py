@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le, MinLen
 from pydantic import Field
 
 from topopt.fem import BodyLoad, LineLoad, PointLoad, SurfaceLoad
+from topopt.files.export.body import SMOOTHING
 from topopt.files.fields import Entry, FiniteNumber, RegionField
 
 __all__ = ["LOADS", "Case", "ModelSections", "Output", "Passive", "Sections", "Start"]
@@ -64,6 +65,13 @@ class DesignOutput(Output):
     hidden: Annotated[
         RegionField | None, Field(description="Cells that pictures of the design leave out, such as a skin.")
     ] = None
+    unit: Annotated[
+        Literal["mm", "cm", "m", "in"] | None,
+        Field(description="The grid's unit of length, for SVG, DXF, 3MF."),
+    ] = None
+    smoothing: Annotated[
+        FiniteNumber, Ge(0), Field(description="Cells over which the exported body is smoothed.")
+    ] = SMOOTHING
 
 
 class Sections(Entry):

@@ -82,6 +82,15 @@ class Spec:
         known = {mistake.path for mistake in self.mistakes}
         self.mistakes += [mistake for mistake in found if mistake.path not in known]
 
+    def looked_up(self) -> list[tuple[Path, str]]:
+        """Return the responses that schedules look up in the log, with their places."""
+        return [
+            ((*item.path, field), item.values[field])
+            for item in self.continuation.values()
+            for field in getattr(item.cls, "reads", ())
+            if isinstance(item.values.get(field), str)
+        ]
+
     def objectives(self) -> list[tuple[Path, str]]:
         """Return the names of what is to be lowered, one or several, each with its path."""
         said = self.top.get("minimise")

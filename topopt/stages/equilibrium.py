@@ -18,7 +18,7 @@ from topopt.fem.structure import Structure
 from topopt.parameters import Array
 from topopt.solvers import Solver
 from topopt.solvers.protocol import Factor
-from topopt.stages.states import chosen, multiple, solved
+from topopt.stages.states import chosen, multiple, require_shapes, solved
 from topopt.threads import each
 
 __all__ = ["Equilibrium"]
@@ -54,6 +54,12 @@ class Equilibrium(Stage):
 
     structure: Structure
     solver: str | Solver = "auto"
+
+    def rehearsed(self, *inputs: Array) -> Array:
+        """Return the displacements of nodes that stand on equal springs: the forces."""
+        moduli, *brought = inputs
+        require_shapes(self, ("moduli", moduli, (self.structure.grid.n_cells,)))
+        return np.array(_total(self.structure, brought))
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the displacements and the adjoint pullback.

@@ -20,7 +20,7 @@ from topopt.fem.operator import StiffnessOperator
 from topopt.fem.structure import Structure
 from topopt.parameters import Array, Positive, UnitOpen
 from topopt.solvers import Solver
-from topopt.stages.states import chosen
+from topopt.stages.states import chosen, require_shapes
 
 __all__ = ["BucklingFactors", "Frequencies", "Masses", "assembled", "direct"]
 
@@ -105,6 +105,14 @@ class Frequencies(Stage):
     attached: Annotated[float, at.Ge(0)] = 0.0
     solver: str | Solver = "auto"
 
+    def rehearsed(self, *inputs: Array) -> Array:
+        """Return as many numbers."""
+        moduli, masses = inputs
+        cells = (self.structure.grid.n_cells,)
+        require_shapes(self, ("moduli", moduli, cells), ("masses", masses, cells))
+        _require_room(self, self.structure, self.count)
+        return np.arange(1.0, self.count + 1.0)
+
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the eigenvalues and their pullback."""
         moduli, masses = inputs
@@ -186,6 +194,20 @@ class BucklingFactors(Stage):
             raise InputError(
                 f"BucklingFactors.case: {self.case}, but the structure has {len(self.structure.cases)}"
             )
+
+    def rehearsed(self, *inputs: Array) -> Array:
+        """Return as many numbers."""
+        moduli, stressed, displacements = inputs
+        structure = self.structure
+        cells, state = (structure.grid.n_cells,), (structure.n_dofs, len(structure.cases))
+        require_shapes(
+            self,
+            ("moduli", moduli, cells),
+            ("stressed moduli", stressed, cells),
+            ("displacements", displacements, state),
+        )
+        _require_room(self, structure, self.count)
+        return np.arange(self.count, 0.0, -1.0)
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the inverse load factors and their pullback."""

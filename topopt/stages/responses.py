@@ -187,6 +187,10 @@ class Displacement(Stage):
         object.__setattr__(self, "direction", direction)
         _weights(self, self.structure, self.case)
         nodes_of(self.on, self.structure.mesh, "Displacement")
+        if not self._seeds()[self.structure.free].any():
+            raise InputError(
+                "Displacement.on: the supports hold all its nodes along the direction; nothing moves there"
+            )
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the mean displacement and its pullback."""

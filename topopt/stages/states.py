@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 
 import numpy as np
 
+from topopt.errors import InputError
 from topopt.parameters import Array
 from topopt.solvers import Multigrid, Solver, choose
 from topopt.solvers.protocol import Factor, IterativeFactor, System
 from topopt.solves import current
 from topopt.threads import each
 
-__all__ = ["chosen", "multiple", "solved"]
+__all__ = ["chosen", "multiple", "require_shapes", "solved"]
 
 ROUNDING = 4 * float(np.finfo(np.float64).eps)
+
+
+def require_shapes(owner: object, *expected: tuple[str, Array, Sequence[int]]) -> None:
+    """Refuse inputs that do not fit.
+
+    Parameters
+    ----------
+    owner : object
+        The stage that reads them.
+    *expected : tuple
+        What each is, in the plural, the array, and the shape it should have.
+    """
+    for what, given, shape in expected:
+        if given.shape != tuple(shape):
+            raise InputError(
+                f"{type(owner).__name__}: expected {what} of shape {tuple(shape)}, got {given.shape}"
+            )
 
 
 def chosen(system: System, request: str | Solver) -> Solver:

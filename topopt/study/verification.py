@@ -1,21 +1,27 @@
-"""A finished design made black and white and computed again, on its own grid and on one twice as fine."""
+"""A finished design made black and white and computed again, and the body that was exported of it."""
 
 from __future__ import annotations
 
+import dataclasses
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy import ndimage
 
 from topopt.design import Design
 from topopt.errors import InputError, RunFolderError
-from topopt.files import parse, read_about, read_history, read_problem
+from topopt.evaluation import Evaluation
+from topopt.files import parse, read_about, read_history, read_problem, voxels
+from topopt.grid import Flags
 from topopt.parameters import Array
 from topopt.problem import Problem
 from topopt.run import model_parameters
-from topopt.study.yardstick import Threshold, blackened, floored
+from topopt.stages import OrderedSimp
+from topopt.study.yardstick import Threshold, blackened
 
-__all__ = ["Verification", "verified"]
+__all__ = ["BodyVerification", "Verification", "verified", "verified_body"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +30,8 @@ class Verification:
 
     Attributes
     ----------
+    response : str
+        What is compared; of several rivals all that the design determines, of which the largest counts.
     grey : float
         What the run ended with.
     black : float
@@ -34,6 +42,7 @@ class Verification:
         Of the finer grid.
     """
 
+    response: str
     grey: float
     black: float
     fine: float
@@ -41,16 +50,92 @@ class Verification:
 
     def __str__(self) -> str:
         """Say it in three sentences."""
-        grid = " x ".join(str(n) for n in self.cells)
         return (
-            f"The run ended with {self.grey:.6g}. Black and white at the same volume the design has "
-            f"{self.black:.6g} ({_share(self.black, self.grey)}). On {grid} cells that design has "
-            f"{self.fine:.6g} ({_share(self.fine, self.black)}): so much is owed to the grid."
+            f"The run ended with {self.response} {self.grey:.6g}. Black and white at the same volume the "
+            f"design has {self.black:.6g} ({_share(self.black, self.grey)}). On {_by(self.cells)} cells that "
+            f"design has {self.fine:.6g} ({_share(self.fine, self.black)}): so much is owed to the grid."
         )
 
 
+@dataclass(frozen=True)
+class BodyVerification:
+    """What the objective is worth on the body that was exported.
+
+    Attributes
+    ----------
+    response : str
+        What is compared.
+    grey : float
+        What the run ended with.
+    value : float
+        The body on cells of half the edge.
+    volume, own : float
+        Share of the cells that the body fills, and that of the design; passive void does not count.
+    parts : int
+        Bodies that hang together by faces of cells.
+    cells : tuple of int
+        Of the finer grid.
+    """
+
+    response: str
+    grey: float
+    value: float
+    volume: float
+    own: float
+    parts: int
+    cells: tuple[int, ...]
+
+    def __str__(self) -> str:
+        """Say it in two sentences, or in three if the body has fallen apart."""
+        apart = f" It has fallen into {self.parts} parts." if self.parts > 1 else ""
+        return (
+            f"The run ended with {self.response} {self.grey:.6g} at volume {self.own:.4g}. Read back from "
+            f"design.stl onto {_by(self.cells)} cells, the body has {self.value:.6g} "
+            f"({_share(self.value, self.grey)}) at volume {self.volume:.4g} "
+            f"({_share(self.volume, self.own)}).{apart}"
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class _Finished:
+    """A run that has ended: its problem at its last parameters, on its own grid and on one twice as fine."""
+
+    path: Path
+    problem: Problem
+    finer: Problem
+    x: Array
+    evaluation: Evaluation
+    names: tuple[str, ...]
+
+    @property
+    def response(self) -> str:
+        """What is compared, in words."""
+        return self.names[0] if len(self.names) == 1 else f"the largest of {', '.join(self.names)}"
+
+    @property
+    def grey(self) -> float:
+        """What the run ended with."""
+        return max(self.evaluation.responses[name] for name in self.names)
+
+    @property
+    def density(self) -> Array:
+        """The design, shape (n_cells,)."""
+        assert isinstance(self.evaluation.picture, Design)
+        return self.evaluation.picture.density
+
+    def judged(self, problem: Problem, solid: Flags, what: str = "black-and-white design") -> float:
+        """Return what a design of solid cells is worth, on either grid."""
+        score = Threshold().valued(problem, solid)
+        if score.fault:
+            raise InputError(
+                f"{self.path}: the {what} is broken: {score.fault}; passive solid cells stay: make those "
+                "at loads and supports passive"
+            )
+        return score.value
+
+
 def verified(path: Path | str) -> Verification:
-    """Verify a run that has ended.
+    """Verify a run that has ended: in black and white, on its grid and on one twice as fine.
 
     Parameters
     ----------
@@ -62,9 +147,61 @@ def verified(path: Path | str) -> Verification:
     RunFolderError
         If it was made in Python, or holds no design.
     InputError
-        If it designs nothing on a grid, lowers several responses, or its black-and-white design is broken.
+        If it designs nothing on a grid, if black and white means nothing for its materials, if nothing that
+        it lowers follows from the density alone, or if its black-and-white design is broken.
     """
-    path = Path(path)
+    run = _finished(Path(path))
+    count = _count(run.problem, run.density)
+    solid = blackened(run.problem.domain, run.density, count)
+    shaped = run.problem.grid.shaped(solid.astype(np.float64))
+    for axis in range(run.problem.grid.ndim):
+        shaped = np.repeat(shaped, 2, axis)
+    return Verification(
+        run.response,
+        run.grey,
+        run.judged(run.problem, solid),
+        run.judged(run.finer, _imposed(run.finer, shaped.ravel() > 0)),
+        run.finer.grid.cells,
+    )
+
+
+def verified_body(path: Path | str) -> BodyVerification:
+    """Verify the body that a run has exported: its STL file, read back onto a grid twice as fine.
+
+    Parameters
+    ----------
+    path : path
+        The run's folder.
+
+    Raises
+    ------
+    RunFolderError, InputError
+        As for `verified`, and if there is no body.
+    MissingDependencyError
+        If VTK is absent.
+    """
+    run = _finished(Path(path))
+    file = run.path / "design.stl"
+    if not file.is_file():
+        raise RunFolderError(
+            f"{run.path} holds no design.stl: VTK was absent, or no density exceeded one half; "
+            f"`topopt resume {run.path}` writes the results again"
+        )
+    solid = _imposed(run.finer, voxels(file, run.finer.grid))
+    counted = ~run.finer.domain.void_cells
+    return BodyVerification(
+        run.response,
+        run.grey,
+        run.judged(run.finer, solid, "exported body"),
+        float(solid[counted].mean()),
+        float(run.density[~run.problem.domain.void_cells].mean()),
+        int(ndimage.label(solid.reshape(run.finer.grid.cells))[1]),
+        run.finer.grid.cells,
+    )
+
+
+def _finished(path: Path) -> _Finished:
+    """Read a run that has ended."""
     text = read_problem(path, read_about(path))
     if text is None:
         raise RunFolderError(f"{path} was made in Python and holds no problem file: verify it there")
@@ -73,39 +210,35 @@ def verified(path: Path | str) -> Verification:
     problem = parse(text, source=str(path / "problem.yaml"), folder=path).design
     if problem is None:
         raise InputError(f"{path}: the model is no design on a grid; there is nothing to refine")
-    if not isinstance(problem.minimise, str):
-        raise InputError(f"{path}: several responses are lowered; verify them one by one in Python")
+    for link in problem.chain:
+        if isinstance(link.stage, OrderedSimp):
+            raise InputError(
+                f"{path}: '{link.name}' has several materials along one density, so that black and white "
+                "would be another design; compute it on a finer grid with --set grid.cells instead"
+            )
     cells = tuple(2 * n for n in problem.grid.cells)
     overrides = [f"grid.cells={list(cells)}", f"grid.size={list(problem.grid.size)}"]
     overrides.append("start=0.5")  # one from a file fits its own grid alone, and none matters here
     finer = parse(text, source=str(path / "problem.yaml"), overrides=overrides, folder=path).design
     assert finer is not None
-    return _compared(path, problem, finer)
-
-
-def _compared(path: Path, problem: Problem, finer: Problem) -> Verification:
-    """Compare a design with itself in black and white, and on a finer grid."""
-    last = read_history(path)[-1]
+    parameters = model_parameters(read_history(path)[-1].parameters)
     with np.load(path / "design.npz", allow_pickle=False) as arrays:
         x = arrays["x"]
-    parameters = model_parameters(last.parameters)
     evaluation = problem.evaluate(x, parameters)
-    assert isinstance(evaluation.picture, Design)
-    density = evaluation.picture.density
-    counted = int(np.count_nonzero(~problem.domain.void_cells))
-    count = _count(problem, density)
-    threshold = Threshold(count / counted)
-    score = threshold.judge(problem, x, evaluation, parameters)
-    if score.fault:
-        raise InputError(f"{path}: the black-and-white design is broken: {score.fault}")
-    solid = blackened(problem.domain, density, count)
-    shaped = problem.grid.shaped(solid.astype(np.float64))
-    for axis in range(problem.grid.ndim):
-        shaped = np.repeat(shaped, 2, axis)
-    chain = finer.chain.upto(str(finer.minimise)).after(finer.density)
-    tape = floored(chain, threshold.e_min).run(finer.domain.impose(shaped.ravel()))
-    value = float(tape[str(finer.minimise)].item())
-    return Verification(last.objective, score.value, value, finer.grid.cells)
+    names = tuple(Threshold().chains(problem))
+    return _Finished(path, _at(problem, parameters), _at(finer, parameters), x, evaluation, names)
+
+
+def _at(problem: Problem, parameters: dict[str, float]) -> Problem:
+    """Return a problem whose chain stands at the run's last parameters."""
+    own = problem.chain.parameters().keys() & parameters.keys()
+    chain = problem.chain.at({name: parameters[name] for name in own})
+    return dataclasses.replace(problem, chain=chain)
+
+
+def _imposed(problem: Problem, solid: Flags) -> Flags:
+    """Return which cells are solid once the passive ones are what the problem says."""
+    return problem.domain.impose(solid.astype(np.float64)) > 0.5
 
 
 def _count(problem: Problem, density: Array) -> int:
@@ -114,6 +247,11 @@ def _count(problem: Problem, density: Array) -> int:
     return min(Threshold().count(problem, density), own)
 
 
+def _by(cells: tuple[int, ...]) -> str:
+    """Return numbers of cells as text."""
+    return " x ".join(str(n) for n in cells)
+
+
 def _share(one: float, other: float) -> str:
-    """Return a difference in per cent."""
-    return f"{100 * (one - other) / abs(other):+.2g} %" if other else "no share of nothing"
+    """Return a difference in per cent of the other's size."""
+    return f"{100 * (one - other) / abs(other):+.3g} %" if other and math.isfinite(one) else "no share"

@@ -20,7 +20,7 @@ from topopt.grid import Domain, Flags
 from topopt.limits import Limit
 from topopt.parameters import Array, UnitOpen, checked
 from topopt.problem import Problem
-from topopt.stages import Conduction, Displacement, Equilibrium, Mean
+from topopt.stages import Conduction, Displacement, Mean
 from topopt.study.connectivity import connectivity
 
 __all__ = ["Score", "Threshold", "Yardstick", "blackened", "floored"]
@@ -105,9 +105,20 @@ class Threshold:
             raise InputError(
                 "Threshold: the evaluation shows no design; judge what Problem.evaluate returned"
             )
-        chains = self._chains(model)
         density = evaluation.picture.density
-        solid = blackened(model.domain, density, self.count(model, density))
+        return self.valued(model, blackened(model.domain, density, self.count(model, density)))
+
+    def valued(self, problem: Problem, solid: Flags) -> Score:
+        """Return the value of a design that is black and white already, inf with a fault if it is broken.
+
+        Parameters
+        ----------
+        problem : Problem
+            What it is a design for.
+        solid : array of bool, shape (n_cells,)
+            The design.
+        """
+        chains = self.chains(problem)
         for chain in chains.values():
             faults = _faults(chain, solid)
             if faults:
@@ -117,7 +128,7 @@ class Threshold:
         except NumericalError as error:
             return Score(math.inf, str(error))
 
-    def _chains(self, problem: Problem) -> dict[str, Chain]:
+    def chains(self, problem: Problem) -> dict[str, Chain]:
         """Return, by response, the part of the chain that leads from the density to it."""
         wanted = problem.objectives if self.response is None else (self.response,)
         chains, refusals = {}, []
@@ -212,8 +223,9 @@ def blackened(domain: Domain, density: Array, count: int) -> Flags:
 
 def _faults(chain: Chain, solid: Flags) -> tuple[str, ...]:
     """Say where the design leaves a load, or a displacement that is looked at, without a way to a support."""
+    structures = (getattr(link.stage, "structure", None) for link in chain)
     ports: dict[Structure, dict[str, np.ndarray]] = {
-        link.stage.structure: {} for link in chain if isinstance(link.stage, Equilibrium)
+        structure: {} for structure in structures if isinstance(structure, Structure)
     }
     for link in chain:
         if isinstance(link.stage, Displacement):

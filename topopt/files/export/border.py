@@ -1,4 +1,4 @@
-"""A density field with a border, so that its 0.5 contour closes on the faces of the box."""
+"""A density field with a border, so that its contours close on the faces of the box."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import numpy as np
 from topopt.grid import Grid
 from topopt.parameters import Array
 
-__all__ = ["LEVEL", "bordered", "placed"]
+__all__ = ["GAP", "LEVEL", "bordered", "placed"]
 
 LEVEL = 0.5
-"""Density above which a point is solid."""
+"""Density above which a point is solid, if nobody asks for another."""
 GAP = 1e-3
 """No density is left nearer to the level than this: a contour through a lattice point would pinch."""
 
 
-def bordered(grid: Grid, density: Array) -> Array:
+def bordered(grid: Grid, density: Array, level: float = LEVEL) -> Array:
     """Return the densities as an array with two more layers on every side: a copy of the edge, then void.
 
     The values belong to the cells' centres. The copy stands on the box's face, half a cell outwards, so that
@@ -28,14 +28,16 @@ def bordered(grid: Grid, density: Array) -> Array:
         The cells.
     density : array, shape (n_cells,)
         0 is void, 1 is solid.
+    level : float
+        Where it will be contoured, above 0.
 
     Returns
     -------
     array, shape cells + 4
-        To be contoured at `LEVEL` on the lattice of its indices; `placed` takes the contour to the grid.
+        To be contoured at the level on the lattice of its indices; `placed` takes the contour to the grid.
     """
     values = grid.shaped(density)
-    values = np.where(values > LEVEL, np.maximum(values, LEVEL + GAP), np.minimum(values, LEVEL - GAP))
+    values = np.where(values > level, np.maximum(values, level + GAP), np.minimum(values, level - GAP))
     return np.pad(np.pad(values, 1, mode="edge"), 1, constant_values=0.0)
 
 

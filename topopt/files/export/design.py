@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -13,14 +14,19 @@ from numpy.typing import NDArray
 from topopt.design import Design
 from topopt.errors import MissingDependencyError
 from topopt.files.atomic import write_bytes
+from topopt.files.export.body import SMOOTHING, Body, body
 from topopt.files.export.border import LEVEL
+from topopt.files.export.cells import write_vtu
 from topopt.files.export.drawings import check_unit, write_dxf, write_svg
 from topopt.files.export.image import write_vti
-from topopt.files.export.outline import outline
-from topopt.files.export.surface import surface, write_stl
-from topopt.parameters import Array, Positive, checked
+from topopt.files.export.surface import write_stl
+from topopt.files.export.threemf import write_3mf
+from topopt.parameters import Array, NonNegative, Positive, checked
 
 __all__ = ["Plan", "export_design"]
+
+Files = Callable[[str], Path]
+"""From a file's name to its path."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,21 +39,27 @@ class Plan:
         Further fields for ParaView by name, shape (n_cells,).
     displacements : mapping
         Displacements by load case, shape (n_dofs,), for ParaView.
+    temperatures : mapping
+        Fields at the nodes by name, shape (n_nodes,), for ParaView.
     thickness : float
         Of a plane design, for its solid (STL).
     unit : str, optional
-        The unit of length, ``mm``, ``cm``, ``m`` or ``in``, for SVG and DXF.
+        The unit of length, ``mm``, ``cm``, ``m`` or ``in``, for SVG, DXF and 3MF.
+    smoothing : float
+        Cells over which the density is smoothed before its outline is drawn; 0 leaves the steps.
 
     Raises
     ------
     InputError
-        If the thickness is not positive, or the unit unknown.
+        If the thickness is not positive, the smoothing negative, or the unit unknown.
     """
 
     fields: Mapping[str, Array] = field(default_factory=dict)
     displacements: Mapping[str, Array] = field(default_factory=dict)
+    temperatures: Mapping[str, Array] = field(default_factory=dict)
     thickness: Positive = 1.0
     unit: str | None = None
+    smoothing: NonNegative = SMOOTHING
 
     def __post_init__(self) -> None:
         """Check number and unit."""
@@ -55,10 +67,12 @@ class Plan:
         check_unit(self.unit)
 
 
-def export_design(
-    file: Callable[[str], Path], name: str, x: Array, picture: object, plan: Plan
-) -> tuple[str, ...]:
-    """Write a design in all formats: NPZ, VTI, STL, and in 2-D SVG and DXF.
+Fields = Callable[[Files, Design, Plan], str | None]
+Shape = Callable[[Files, Body, str, Plan], str]
+
+
+def export_design(file: Files, name: str, x: Array, picture: object, plan: Plan) -> tuple[str, ...]:
+    """Write a design in all formats: NPZ, VTI, VTU, STL, 3MF, and in 2-D SVG and DXF.
 
     Parameters
     ----------
@@ -89,13 +103,25 @@ def export_design(
         "name": np.array(name),
     }
     _write_npz(file("design.npz"), **arrays)
-    plane = {"design.svg": _svg, "design.dxf": _dxf} if grid.ndim == 2 else {}
     sentences = ["design.npz: density, variables, spacing"]
-    for target, write in {"design.vti": _vti, **plane, "design.stl": _stl}.items():
+    held = functools.cache(lambda: body(grid, picture.density, plan.smoothing))
+
+    def shaped(write: Shape) -> str | None:
+        found = held()
+        return None if found is None else write(file, found, name, plan)
+
+    fields: dict[str, Fields] = {"design.vti": _vti, "design.vtu": _vtu}
+    plane: dict[str, Shape] = {"design.svg": _svg, "design.dxf": _dxf} if grid.ndim == 2 else {}
+    writers = {target: functools.partial(write, file, picture, plan) for target, write in fields.items()} | {
+        target: functools.partial(shaped, write)
+        for target, write in (plane | {"design.stl": _stl, "design.3mf": _3mf}).items()
+    }
+    for target, write in writers.items():
         try:
-            sentences.append(write(file, name, picture, plan))
+            said = write()
         except MissingDependencyError as error:
-            sentences.append(f"{target} not written: {error}")
+            said = f"{target} not written: {error}"
+        sentences.append(said or f"{target} not written: no density exceeds {LEVEL:g}, so there is no body")
     return tuple(sentences)
 
 
@@ -106,53 +132,64 @@ def _write_npz(path: Path, **arrays: Array | NDArray[np.str_]) -> None:
     write_bytes(path, buffer.getbuffer())
 
 
-def _vti(file: Callable[[str], Path], name: str, design: Design, plan: Plan) -> str:
+def _vti(file: Files, design: Design, plan: Plan) -> str:
     """Write the fields for ParaView."""
-    vectors = {f"displacement {case}".strip(): u for case, u in plan.displacements.items()}
-    write_vti(file("design.vti"), design.grid, {"density": design.density, **plan.fields}, vectors)
-    return f"design.vti: {', '.join(['density', *plan.fields, *vectors])}"
+    states = _at_nodes(plan)
+    write_vti(file("design.vti"), design.grid, {"density": design.density, **plan.fields}, states)
+    return f"design.vti: {', '.join(['density', *plan.fields, *states])}"
 
 
-def _svg(file: Callable[[str], Path], name: str, design: Design, plan: Plan) -> str:
+def _vtu(file: Files, design: Design, plan: Plan) -> str | None:
+    """Write the solid cells for programs that read no image data, and to be warped without the void."""
+    solid = design.density > LEVEL
+    if not solid.any():
+        return None
+    write_vtu(
+        file("design.vtu"), design.grid, solid, {"density": design.density, **plan.fields}, _at_nodes(plan)
+    )
+    return f"design.vtu: the same on the {np.count_nonzero(solid)} cells above {LEVEL:g}"
+
+
+def _svg(file: Files, held: Body, name: str, plan: Plan) -> str:
     """Write the outline for browsers and laser cutters."""
-    drawn = outline(design.grid, design.density)
-    if not drawn.loops:
-        return _nothing("design.svg")
-    write_svg(file("design.svg"), drawn, (design.grid.size[0], design.grid.size[1]), name, plan.unit)
-    return f"design.svg: {len(drawn.loops)} loops around {_compared('area', drawn.area, design, 1.0)}"
+    drawn = held.outline()
+    write_svg(file("design.svg"), drawn, (held.grid.size[0], held.grid.size[1]), name, plan.unit)
+    return f"design.svg: {len(drawn.loops)} loops around {_compared('area', drawn.area, held, plan, 1.0)}"
 
 
-def _dxf(file: Callable[[str], Path], name: str, design: Design, plan: Plan) -> str:
+def _dxf(file: Files, held: Body, name: str, plan: Plan) -> str:
     """Write the outline for CAD."""
-    drawn = outline(design.grid, design.density)
-    if not drawn.loops:
-        return _nothing("design.dxf")
-    write_dxf(file("design.dxf"), drawn, name, plan.unit)
+    write_dxf(file("design.dxf"), held.outline(), name, plan.unit)
     return "design.dxf: the same loops"
 
 
-def _stl(file: Callable[[str], Path], name: str, design: Design, plan: Plan) -> str:
+def _stl(file: Files, held: Body, name: str, plan: Plan) -> str:
     """Write the surface."""
-    skin = surface(design.grid, design.density, plan.thickness)
-    if not len(skin.triangles):
-        return _nothing("design.stl")
+    skin = held.surface(plan.thickness)
     write_stl(file("design.stl"), skin, name)
-    depth = 1.0 if design.grid.ndim == 3 else plan.thickness
-    measured = _compared("volume", skin.volume, design, depth)
+    depth = 1.0 if held.grid.ndim == 3 else plan.thickness
+    measured = _compared("volume", skin.volume, held, plan, depth)
     return f"design.stl: {len(skin.triangles)} triangles around {measured}"
 
 
-def _nothing(target: str) -> str:
-    """Say why there is no contour."""
-    return f"{target} not written: no density exceeds {LEVEL:g}, so the design has no outline"
+def _3mf(file: Files, held: Body, name: str, plan: Plan) -> str:
+    """Write the surface for printers."""
+    write_3mf(file("design.3mf"), held.surface(plan.thickness), name, plan.unit)
+    return "design.3mf: the same triangles" + ("" if plan.unit else ", in millimetres for want of a unit")
 
 
-def _compared(what: str, found: float, design: Design, depth: float) -> str:
-    """Compare what an outline holds with the cells that are solid, and with the sum of densities."""
-    unit = design.grid.cell_volume * depth
-    solid, material = np.count_nonzero(design.density > LEVEL) * unit, float(design.density.sum()) * unit
+def _at_nodes(plan: Plan) -> dict[str, Array]:
+    """Return displacements and temperatures by the name that ParaView shows."""
+    moved = {f"displacement {case}".strip(): u for case, u in plan.displacements.items()}
+    return {**moved, **plan.temperatures}
+
+
+def _compared(what: str, found: float, held: Body, plan: Plan, depth: float) -> str:
+    """Compare what an outline holds with what the design has."""
+    own = held.volume * depth
+    error = round(100 * (found / own - 1), 2) + 0.0  # no "-0.00"
+    smoothed = f", smoothed over {plan.smoothing:g} cells" if plan.smoothing else ""
     return (
-        f"{what} {found:.6g}: "
-        f"{100 * (found / solid - 1):+.2f} % against the cells above {LEVEL:g} ({solid:.6g}), "
-        f"{100 * (found / material - 1):+.2f} % against the sum of densities ({material:.6g})"
+        f"{what} {found:.6g}, {error:+.2f} % against the design's own {own:.6g} "
+        f"(at density {held.level:.3f}{smoothed})"
     )

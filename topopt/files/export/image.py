@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from topopt.errors import InputError
 from topopt.files.atomic import replacing
+from topopt.files.export.cells import spatial
 from topopt.files.export.surface import require_vtk
 from topopt.grid import Grid
 from topopt.parameters import Array
@@ -16,7 +16,7 @@ from topopt.parameters import Array
 __all__ = ["write_vti"]
 
 
-def write_vti(path: Path, grid: Grid, cell_fields: Mapping[str, Array], vectors: Mapping[str, Array]) -> None:
+def write_vti(path: Path, grid: Grid, cells: Mapping[str, Array], at_nodes: Mapping[str, Array]) -> None:
     """Write fields as VTK image data (``.vti``).
 
     Parameters
@@ -25,10 +25,11 @@ def write_vti(path: Path, grid: Grid, cell_fields: Mapping[str, Array], vectors:
         The file.
     grid : Grid
         The cells; a plane grid becomes one layer of pixels in the plane z = 0.
-    cell_fields : mapping
+    cells : mapping
         Fields by name, shape (n_cells,).
-    vectors : mapping
-        Vectors at the nodes by name, shape (n_nodes * ndim,), component fastest.
+    at_nodes : mapping
+        What stands at the nodes by name: vectors, shape (n_nodes * ndim,), component fastest, or numbers,
+        shape (n_nodes,).
 
     Raises
     ------
@@ -47,15 +48,15 @@ def write_vti(path: Path, grid: Grid, cell_fields: Mapping[str, Array], vectors:
     image.SetDimensions(*grid.nodes_shape, *(1 for _ in flat))
     image.SetSpacing(*grid.spacing.tolist(), *(1.0 for _ in flat))
     for data, fields in (
-        (image.GetCellData(), {name: _cellwise(grid, name, v) for name, v in cell_fields.items()}),
-        (image.GetPointData(), {name: _nodewise(grid, name, v) for name, v in vectors.items()}),
+        (image.GetCellData(), {name: _cellwise(grid, name, v) for name, v in cells.items()}),
+        (image.GetPointData(), {name: _nodewise(grid, name, v) for name, v in at_nodes.items()}),
     ):
         for name, values in fields.items():
             array = numpy_to_vtk(values, deep=True)
             array.SetName(name)
             data.AddArray(array)
-    if cell_fields:
-        image.GetCellData().SetActiveScalars(next(iter(cell_fields)))
+    if cells:
+        image.GetCellData().SetActiveScalars(next(iter(cells)))
     with replacing(path) as draft:
         writer = vtkXMLImageDataWriter()
         writer.SetFileName(str(draft))
@@ -70,11 +71,6 @@ def _cellwise(grid: Grid, name: str, values: Array) -> Array:
 
 
 def _nodewise(grid: Grid, name: str, values: Array) -> Array:
-    """Return vectors in VTK's order, shape (n_nodes, 3)."""
-    if values.shape != (grid.n_nodes * grid.ndim,):
-        raise InputError(f"{name}: expected shape ({grid.n_nodes * grid.ndim},), got {values.shape}")
-    vectors = np.zeros((grid.n_nodes, 3))
-    for axis in range(grid.ndim):
-        component = values.reshape(-1, grid.ndim)[:, axis]
-        vectors[:, axis] = component.reshape(grid.nodes_shape).ravel(order="F")
-    return vectors
+    """Return vectors (with three components) or numbers in VTK's order, shape (n_nodes, 3 or 1)."""
+    each = spatial(grid, name, values)
+    return np.stack([c.reshape(grid.nodes_shape).ravel(order="F") for c in each.T], axis=1)

@@ -1,4 +1,4 @@
-"""The outline of a plane design: closed loops at half density, holes included."""
+"""The outline of a plane design: closed loops at one density, holes included."""
 
 from __future__ import annotations
 
@@ -36,11 +36,11 @@ class Outline:
         return float(self.areas.sum())
 
 
-def outline(grid: Grid, density: Array) -> Outline:
-    """Trace the 0.5 contour of a plane design, linear between the centres of the cells.
+def outline(grid: Grid, density: Array, level: float = LEVEL) -> Outline:
+    """Trace a contour of a plane design, linear between the centres of the cells.
 
-    A design that fills the box gives exactly the box; edges along the axes between void and solid run exactly
-    along the faces of the cells, and their corners are cut by less than half a cell.
+    A design that fills the box gives exactly the box; at level 0.5 edges along the axes between void and
+    solid run exactly along the faces of the cells, and their corners are cut by less than half a cell.
 
     Parameters
     ----------
@@ -48,12 +48,14 @@ def outline(grid: Grid, density: Array) -> Outline:
         The cells, 2-D.
     density : array, shape (n_cells,)
         0 is void, 1 is solid.
+    level : float
+        Density above which a point is solid, between 0 and 1.
     """
     from contourpy import LineType, contour_generator
 
     # contourpy indexes [iy, ix]; material lies to the left of its lines.
-    tracer = contour_generator(z=bordered(grid, density).T, line_type=LineType.Separate)
-    traced = [_corners(placed(grid, np.asarray(line))) for line in tracer.lines(LEVEL)]
+    tracer = contour_generator(z=bordered(grid, density, level).T, line_type=LineType.Separate)
+    traced = [_corners(placed(grid, np.asarray(line))) for line in tracer.lines(level)]
     return Outline(tuple(loop for loop in traced if len(loop) >= 3))
 
 

@@ -1,4 +1,4 @@
-"""The surface of a design: the closed 0.5 iso-surface, and its STL file."""
+"""The surface of a design: a closed iso-surface, and its STL file."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ class Surface:
         return int(np.count_nonzero(counts != 1) + len(np.setxor1d(forth, back)))
 
 
-def surface(grid: Grid, density: Array, thickness: float = 1.0) -> Surface:
-    """Return the iso-surface at density 0.5, linear between the cells' centres, closed on the box's faces.
+def surface(grid: Grid, density: Array, thickness: float = 1.0, level: float = LEVEL) -> Surface:
+    """Return the iso-surface at one density, linear between the cells' centres, closed on the box's faces.
 
     Parameters
     ----------
@@ -64,6 +64,8 @@ def surface(grid: Grid, density: Array, thickness: float = 1.0) -> Surface:
         0 is void, 1 is solid.
     thickness : float
         Of the plate.
+    level : float
+        Density above which a point is solid, between 0 and 1.
 
     Raises
     ------
@@ -76,7 +78,7 @@ def surface(grid: Grid, density: Array, thickness: float = 1.0) -> Surface:
     """
     if grid.ndim == 2:
         grid = Grid((*grid.cells, 1), (*grid.size, thickness))
-    indices, triangles = _contoured(bordered(grid, density))
+    indices, triangles = _contoured(bordered(grid, density, level), level)
     # As the file will hold them: points that coincide there are one point.
     points = placed(grid, indices).astype(np.float32)
     unique, inverse = np.unique(points, axis=0, return_inverse=True)
@@ -105,7 +107,7 @@ def require_vtk() -> None:
         raise MissingDependencyError("VTK is absent: pip install pyvista")
 
 
-def _contoured(values: Array) -> tuple[Array, NDArray[np.int64]]:
+def _contoured(values: Array, level: float) -> tuple[Array, NDArray[np.int64]]:
     """Return points, in indices, and triangles of the iso-surface of an array."""
     require_vtk()
     from vtkmodules.util.numpy_support import numpy_to_vtk, vtk_to_numpy
@@ -118,7 +120,7 @@ def _contoured(values: Array) -> tuple[Array, NDArray[np.int64]]:
     image.GetPointData().SetScalars(numpy_to_vtk(flat))
     tracer = vtkFlyingEdges3D()
     tracer.SetInputData(image)
-    tracer.SetValue(0, LEVEL)
+    tracer.SetValue(0, level)
     tracer.ComputeNormalsOff()
     tracer.ComputeScalarsOff()
     tracer.Update()

@@ -1,0 +1,120 @@
+"""What a run says of its design holds where nobody optimised it: black and white, finer, exported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.beams import BEAM
+from topopt.errors import InputError, RunFolderError
+from topopt.files import Plan, RunFolder, parse
+from topopt.files.export import body
+from topopt.files.export.surface import write_stl
+from topopt.grid import Grid
+from topopt.study.verification import verified, verified_body
+
+PROBLEMS = Path(__file__).parents[2] / "problems"
+RAMP = "continuation.'physical.beta'={type: geometric, start: 1, final: 16, over: 15}"
+STRESSED = (
+    "limits.norm=100",
+    "continuation.'limits.norm'=100",
+    "continuation.'norm.power'=8",
+    "passive.solid=grip",
+)
+
+
+SLOWER = (RAMP.replace("over: 15", "over: 35"), "stop.iterations=45")
+
+
+def run(tmp_path: Path, name: str, *settings: str) -> Path:
+    """Return the folder of a run of a problem file that has ended, its body exported."""
+    text = (PROBLEMS / f"{name}.yaml").read_text(encoding="utf-8")
+    job = parse(text, name, ["stop.iterations=20", *settings], PROBLEMS)
+    with RunFolder.create(tmp_path, name, job.resolved) as folder:
+        for step in folder.steps(job.problem, job.optimizer, job.continuation, job.stop):
+            last = step
+        folder.finish(last, Plan())
+    return folder.path
+
+
+@pytest.mark.parametrize(
+    ("name", "cells", "radius", "more", "response", "within"),
+    [
+        ("inverter", "[40, 20]", 0.1, (), "output", 0.06),
+        ("gripper", "[40, 20]", 0.1, (), "output", 0.04),
+        ("heat_sink", "[30, 30]", 0.1, (), "mean", 0.04),
+        ("arch", "[40, 20]", 0.1, SLOWER, "compliance", 0.05),
+        ("l_bracket_stress", "[30, 30]", 0.07, (*SLOWER, *STRESSED), "compliance", 0.08),
+        ("cantilever_3d", "[12, 6, 4]", 0.25, SLOWER, "compliance", 0.3),
+        ("bridge", "[80, 40]", 2.5, (), "compliance", 0.05),
+    ],
+)
+def test_a_run_of_any_physics_can_be_verified(
+    tmp_path: Path, name: str, cells: str, radius: float, more: tuple[str, ...], response: str, within: float
+) -> None:
+    settings = (f"grid.cells={cells}", f"chain.filtered.radius={radius}", RAMP, *more)
+    folder = run(tmp_path, name, *settings)
+    found = verified(folder)
+    exported = verified_body(folder)
+    assert found.response == exported.response == response
+    assert found.black == pytest.approx(found.grey, rel=0.3)
+    assert found.fine == pytest.approx(found.black, rel=0.25)
+    assert exported.volume == pytest.approx(exported.own, rel=0.03)
+    assert exported.value == pytest.approx(found.grey, rel=within)
+
+
+def test_of_several_designs_the_one_to_build_is_verified(tmp_path: Path) -> None:
+    found = verified(run(tmp_path, "mbb_robust", "grid.cells=[45, 15]"))
+    assert found.response == "nominal_compliance"
+    assert found.fine == pytest.approx(found.black, rel=0.1)
+
+
+def test_a_run_on_coarser_grids_is_verified_on_its_own(tmp_path: Path) -> None:
+    coarse = "continuation.'grid.coarsening'={type: steps, values: [2, 1], every: 5}"
+    found = verified(run(tmp_path, "heat_sink", "grid.cells=[20, 20]", "chain.filtered.radius=0.15", coarse))
+    assert found.cells == (40, 40)
+    assert found.fine == pytest.approx(found.black, rel=0.2)
+
+
+def beam(tmp_path: Path, text: str) -> Path:
+    """Return the folder of a run of two iterations."""
+    job = parse(text)
+    with RunFolder.create(tmp_path, "beam", job.resolved) as folder:
+        for step in folder.steps(job.problem, job.optimizer, job.continuation, job.stop):
+            last = step
+        folder.finish(last, Plan())
+    return folder.path
+
+
+SHORT = BEAM + "stop: {iterations: 2}\n"
+
+
+def test_materials_between_black_and_white_are_not_made_black_and_white(tmp_path: Path) -> None:
+    several = SHORT.replace("type: simp, penal: 3.0", "type: ordered_simp, penal: 3.0")
+    with pytest.raises(InputError, match="'stiffness' has several materials along one density"):
+        verified(beam(tmp_path, several))
+
+
+def test_what_the_density_does_not_determine_cannot_be_verified(tmp_path: Path) -> None:
+    link = "  - {name: greyness, type: mean, reads: [design]}\n"
+    loose = SHORT.replace("minimise: compliance\n", f"{link}minimise: greyness\n")
+    with pytest.raises(InputError, match="'physical' alone determines: 'greyness' does not depend on it"):
+        verified(beam(tmp_path, loose))
+
+
+def test_a_grey_run_has_no_body_to_verify(tmp_path: Path) -> None:
+    folder = beam(tmp_path, SHORT.replace("volume: 0.5}", "volume: 0.2}"))
+    assert not (folder / "design.stl").exists()
+    with pytest.raises(RunFolderError, match=r"holds no design\.stl: VTK was absent, or no density exceeded"):
+        verified_body(folder)
+
+
+def test_a_body_that_carries_nothing_is_told_apart(tmp_path: Path) -> None:
+    folder = run(tmp_path, "heat_sink", "grid.cells=[20, 20]", "chain.filtered.radius=0.15")
+    grid = Grid((20, 20), (1.0, 1.0))
+    two = (grid.centres[:, 0] < 0.3) | (grid.centres[:, 0] > 0.7)
+    held = body(grid, two.astype(float))
+    assert held is not None
+    write_stl(folder / "design.stl", held.surface(), "halves")
+    assert str(verified_body(folder)).endswith("It has fallen into 2 parts.")
