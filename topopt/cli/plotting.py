@@ -73,7 +73,7 @@ def draw(
         structure = job.structure
         figure_of["problem.png"] = lambda: figures.sketch(structure, problem.domain)
     if problem is not None and isinstance(picture, Design):
-        figure_of["design.png"] = lambda: figures.design(problem.grid, picture.density, domain=problem.domain)
+        figure_of["design.png"] = lambda: figures.design(problem.mesh, picture.density, domain=problem.domain)
     if len(frames) > 1:
         figure_of["densities.png"] = lambda: figures.densities(_flat(frames))
     for name, build in figure_of.items():
@@ -82,19 +82,19 @@ def draw(
         except MissingDependencyError as error:
             say(f"{name} not drawn: {error}")
     if problem is not None and len(frames) > 1:
-        figures.animate(problem.grid, _flat(frames), file("design.gif"), history)
+        figures.animate(problem.mesh, _flat(frames), file("design.gif"), history)
 
 
 def _latest(path: Path, job: Job) -> Design | None:
     """Return the last design that the folder holds: the finished one, or the last frame."""
     if job.design is None:
         return None
-    grid, finished = job.design.grid, path / "design.npz"
+    mesh, finished = job.design.mesh, path / "design.npz"
     if finished.is_file():
         with np.load(finished, allow_pickle=False) as arrays:
-            return Design(grid, arrays["density"].ravel())
+            return Design(mesh, arrays["density"].ravel())
     frames = list(read_frames(path / "frames"))
-    return Design(grid, frames[-1][1].ravel() / 255.0) if frames else None
+    return Design(mesh, frames[-1][1].ravel() / 255.0) if frames else None
 
 
 def _flat(frames: Sequence[tuple[int, Any]]) -> list[tuple[int, Any]]:

@@ -152,7 +152,7 @@ def _plan(job: Job, problem: Problem, last: Step) -> Plan:
     """Return what is exported beside the density: the fields and displacements on the tape."""
     tape = problem.tape(last.x, model_parameters(last.iteration.parameters))
     structure = job.structure
-    fields = {k: v for k, v in tape.values.items() if v.shape == (problem.grid.n_cells,)}
+    fields = {k: v for k, v in tape.values.items() if v.shape == (problem.mesh.n_cells,)}
     displacements: dict[str, np.ndarray] = {}
     if structure is not None:
         shape = (structure.n_dofs, len(structure.cases))

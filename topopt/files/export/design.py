@@ -14,10 +14,12 @@ from topopt.design import Design
 from topopt.errors import MissingDependencyError
 from topopt.files.atomic import write_bytes
 from topopt.files.export.border import LEVEL
+from topopt.files.export.cells import write_vtu
 from topopt.files.export.drawings import check_unit, write_dxf, write_svg
 from topopt.files.export.image import write_vti
 from topopt.files.export.outline import outline
 from topopt.files.export.surface import surface, write_stl
+from topopt.grid import Grid
 from topopt.parameters import Array, Positive, checked
 
 __all__ = ["Plan", "export_design"]
@@ -58,7 +60,7 @@ class Plan:
 def export_design(
     file: Callable[[str], Path], name: str, x: Array, picture: object, plan: Plan
 ) -> tuple[str, ...]:
-    """Write a design in all formats: NPZ, VTI, STL, and in 2-D SVG and DXF.
+    """Write a design in all formats: NPZ, VTI, STL, and in 2-D SVG and DXF; on a mesh NPZ and VTU.
 
     Parameters
     ----------
@@ -81,17 +83,18 @@ def export_design(
     if not isinstance(picture, Design):
         _write_npz(file("design.npz"), name=np.array(name), x=x)
         return ("design.npz holds the variables only: the model shows no densities on a grid",)
-    grid = picture.grid
+    mesh = picture.mesh
     arrays = {
-        "density": grid.shaped(picture.density),
+        "density": mesh.shaped(picture.density),
         "x": x,
-        "spacing": grid.spacing,
+        "spacing": mesh.spacing,
         "name": np.array(name),
     }
     _write_npz(file("design.npz"), **arrays)
-    plane = {"design.svg": _svg, "design.dxf": _dxf} if grid.ndim == 2 else {}
+    plane = {"design.svg": _svg, "design.dxf": _dxf} if mesh.ndim == 2 else {}
     sentences = ["design.npz: density, variables, spacing"]
-    for target, write in {"design.vti": _vti, **plane, "design.stl": _stl}.items():
+    on_grid = {"design.vti": _vti, **plane, "design.stl": _stl}
+    for target, write in (on_grid if isinstance(mesh, Grid) else {"design.vtu": _vtu}).items():
         try:
             sentences.append(write(file, name, picture, plan))
         except MissingDependencyError as error:
@@ -111,6 +114,13 @@ def _vti(file: Callable[[str], Path], name: str, design: Design, plan: Plan) -> 
     vectors = {f"displacement {case}".strip(): u for case, u in plan.displacements.items()}
     write_vti(file("design.vti"), design.grid, {"density": design.density, **plan.fields}, vectors)
     return f"design.vti: {', '.join(['density', *plan.fields, *vectors])}"
+
+
+def _vtu(file: Callable[[str], Path], name: str, design: Design, plan: Plan) -> str:
+    """Write the fields of a mesh for ParaView."""
+    vectors = {f"displacement {case}".strip(): u for case, u in plan.displacements.items()}
+    write_vtu(file("design.vtu"), design.mesh, {"density": design.density, **plan.fields}, vectors)
+    return f"design.vtu: {', '.join(['density', *plan.fields, *vectors])}"
 
 
 def _svg(file: Callable[[str], Path], name: str, design: Design, plan: Plan) -> str:
