@@ -31,6 +31,7 @@ from .fem import BodyLoad, LineLoad, LoadCase, Material, PointLoad, Structure, S
 from .grid import Domain, Grid
 from .history import History, Iteration
 from .limits import Limit
+from .meshes import Mesh, read_mesh, read_solid, read_voxels
 from .optimizers import GCMMA, MMA, OC, Adam, Sgd
 from .problem import Problem
 from .refinement import Refinable
@@ -155,6 +156,7 @@ __all__ = [
     "Material",
     "Mean",
     "MeanTemperature",
+    "Mesh",
     "Model",
     "Normalised",
     "Offset",
@@ -217,6 +219,9 @@ __all__ = [
     "diagnose",
     "erosion_threshold",
     "optimize",
+    "read_mesh",
+    "read_solid",
+    "read_voxels",
     "solve",
     "tune",
     "write_report",

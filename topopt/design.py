@@ -40,6 +40,12 @@ class Design:
         """The grid; what asks for it cannot do with a mesh, which is refused."""
         return structured(self.mesh)
 
+    @property
+    def raster(self) -> NDArray[np.intp]:
+        """The cell of a mesh under each pixel (or voxel) of its picture, and -1 outside, [ix, iy(, iz)]."""
+        assert isinstance(self.mesh, Mesh)
+        return self.mesh.raster(MOST_PIXELS[self.mesh.ndim])
+
     def pixels(self) -> NDArray[np.uint8]:
         """Return grey values, row by row from the top; three X-rays side by side in 3-D.
 
@@ -51,7 +57,7 @@ class Design:
         if isinstance(self.mesh, Grid):
             array = self.grid.shaped(density)[_square(self.grid)]
         else:
-            array = _looked_up(self.mesh, density)
+            array = np.append(density, 0.0)[self.raster]
         if array.ndim == 2:
             return _grey(array)
         views = [array.mean(axis=2), array.mean(axis=1), array.mean(axis=0).T]
@@ -74,13 +80,6 @@ def _square(grid: Grid) -> tuple[NDArray[np.intp], ...]:
     """Return the cells that a lattice of square pixels falls on, as an open mesh."""
     counts = np.maximum(np.round(np.array(grid.size) / grid.spacing.min()), 1).astype(int)
     return np.ix_(*((np.arange(m) * 2 + 1) * n // (2 * m) for n, m in zip(grid.cells, counts, strict=True)))
-
-
-def _looked_up(mesh: Cells, density: Array) -> Array:
-    """Return the densities of the cells that square pixels fall on, and 0 outside."""
-    assert isinstance(mesh, Mesh)
-    pixels = mesh.raster(MOST_PIXELS[mesh.ndim])
-    return np.asarray(np.append(density, 0.0)[pixels])
 
 
 def _grey(array: Array) -> NDArray[np.uint8]:

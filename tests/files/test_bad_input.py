@@ -95,7 +95,7 @@ REGIONS = [
     ("{plane: {x: 0.0}}", "{any: [tip, left]}", "beam.yaml:4: regions.left: is defined by itself"),
     ("{plane: {x: 0.0}}", "3",
      "beam.yaml:4: regions.left: expected a region (plane, point, box, ball, cylinder, polygon, aerofoil, "
-     "all, any, not, image, array, everywhere) or a name, got 3"),
+     "all, any, not, image, array, stl, mesh, group, everywhere) or a name, got 3"),
     ("{plane: {x: 0.0}}", "{box: {lower: [1, 1], upper: [0, 2]}}",
      "beam.yaml:4: regions.left: box: the lower corner (1.0, 1.0) must lie below the upper corner (0.0, "
      "2.0) on every axis"),

@@ -15,7 +15,7 @@ from topopt.files.json_schema import PATH, text
 from topopt.files.located import located
 from topopt.files.registry import known
 from topopt.files.sections import Sections
-from topopt.files.selectors import COMBINED, DRAWN, GEOMETRIC
+from topopt.files.selectors import COMBINED, DRAWN, GEOMETRIC, GROUP
 
 
 def nodes(value: Any) -> Iterator[dict[str, Any]]:
@@ -32,7 +32,8 @@ def test_the_committed_file_is_up_to_date() -> None:
 def test_every_section_is_there() -> None:
     assert schema()["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema()["properties"].keys() == Sections.model_fields.keys()
-    assert schema()["required"] == ["name", "grid", "chain", "minimise"]
+    assert schema()["required"] == ["name", "chain", "minimise"]
+    assert schema()["oneOf"] == [{"required": ["grid"]}, {"required": ["mesh"]}]
     assert schema()["additionalProperties"] is False
 
 
@@ -48,7 +49,7 @@ def test_every_type_is_offered(kind: str) -> None:
 
 def test_every_selector_is_offered() -> None:
     region = schema()["$defs"]["Region"]["anyOf"][2]["properties"]
-    assert region.keys() == {*GEOMETRIC, *COMBINED, *DRAWN, "everywhere"}
+    assert region.keys() == {*GEOMETRIC, *COMBINED, *DRAWN, GROUP, "everywhere"}
 
 
 def test_every_reference_is_defined_and_every_definition_is_used() -> None:

@@ -14,6 +14,7 @@ from topopt.cli.terminal import FAILED, guarded, require_file, say
 from topopt.continuation import Continuation, Follow
 from topopt.errors import MissingDependencyError
 from topopt.files import Job, read
+from topopt.grid import Grid
 from topopt.history import History
 from topopt.parameters import Array
 from topopt.problem import Problem
@@ -75,10 +76,14 @@ def _model_tested(job: Job) -> int:
 
 def _described(job: Job, problem: Problem) -> list[str]:
     """Return what will be run, in a few lines."""
-    grid = problem.grid
-    cells, edges = (" x ".join(f"{n:.4g}" for n in numbers) for numbers in (grid.cells, grid.spacing))
+    mesh = problem.mesh
+    if isinstance(mesh, Grid):
+        counts, edges = (" x ".join(f"{n:.4g}" for n in ns) for ns in (mesh.cells, mesh.spacing))
+        cells = f"{counts} cells of {edges}"
+    else:
+        cells = f"{mesh} with edges up to {mesh.spacing.max():.4g}"
     lines = [
-        f"{job.name}: {cells} cells of {edges}, {len(problem.initial())} of them designed",
+        f"{job.name}: {cells}, {len(problem.initial())} of them designed",
         f"chain: {' -> '.join(problem.chain.names)}",
     ]
     if job.structure is not None:
@@ -141,7 +146,7 @@ def _design(problem: Problem, response: str, setting: Mapping[str, float], rng: 
     # The steeper the projection is, the nearer to its threshold a density has to be.
     spread = SPREAD * min(1.0, STEEP / beta) if beta > 0 else SPREAD
     # Passive cells, too.
-    return np.asarray(centre + spread * rng.uniform(-1.0, 1.0, problem.grid.n_cells))
+    return np.asarray(centre + spread * rng.uniform(-1.0, 1.0, problem.mesh.n_cells))
 
 
 def announced(job: Job, problem: Problem, response: str, settings: int) -> str:
@@ -154,8 +159,11 @@ def announced(job: Job, problem: Problem, response: str, settings: int) -> str:
     seconds = count * job.choice.seconds_estimated
     text += f" {count} evaluations, roughly {duration(seconds)}"
     if seconds > LONG:
-        coarse = ",".join(str(max(8, n // 4)) for n in problem.grid.cells)
-        text += f"; sooner on a coarser grid (--set grid.cells=[{coarse}]), skipped by --no-taylor"
+        sooner = ""
+        if isinstance(problem.mesh, Grid):
+            coarse = ",".join(str(max(8, n // 4)) for n in problem.mesh.cells)
+            sooner = f"sooner on a coarser grid (--set grid.cells=[{coarse}]), "
+        text += f"; {sooner}skipped by --no-taylor"
     return text
 
 

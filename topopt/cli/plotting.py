@@ -76,7 +76,7 @@ def draw(
     if problem is not None and isinstance(picture, Design):
         (shown,) = _uncovered(job, [picture.density])
         figure_of["design.png"] = lambda: figures.design(
-            problem.grid, shown, domain=problem.domain, materials=_materials(problem)
+            problem.mesh, shown, domain=problem.domain, materials=_materials(problem)
         )
     if len(frames) > 1:
         figure_of["densities.png"] = lambda: figures.densities(frames)
@@ -88,7 +88,7 @@ def draw(
     if problem is not None and len(frames) > 1:
         film = _uncovered(job, [values for _, values in frames])
         numbered = [(number, values) for (number, _), values in zip(frames, film, strict=True)]
-        figures.animate(problem.grid, numbered, file("design.gif"), history)
+        figures.animate(problem.mesh, numbered, file("design.gif"), history)
 
 
 def _materials(problem: Problem) -> tuple[float, ...]:
@@ -103,18 +103,18 @@ def _latest(path: Path, job: Job) -> Design | None:
     """Return the last design that the folder holds: the finished one, or the last frame."""
     if job.design is None:
         return None
-    grid, finished = job.design.grid, path / "design.npz"
+    mesh, finished = job.design.mesh, path / "design.npz"
     if finished.is_file():
         with np.load(finished, allow_pickle=False) as arrays:
-            return Design(grid, arrays["density"].ravel())
+            return Design(mesh, arrays["density"].ravel())
     frames = list(read_frames(path / "frames"))
-    return Design(grid, frames[-1][1].ravel() / 255.0) if frames else None
+    return Design(mesh, frames[-1][1].ravel() / 255.0) if frames else None
 
 
 def _uncovered(job: Job, fields: Sequence[Any]) -> list[Any]:
     """Return densities without the cells that the file hides from pictures."""
     assert job.design is not None
-    hidden = job.design.grid.cells_in(job.hidden)
+    hidden = job.design.mesh.cells_in(job.hidden)
     return [np.where(hidden, 0, field).astype(field.dtype) for field in fields] if hidden.any() else [*fields]
 
 

@@ -151,8 +151,8 @@ def _solver(job: Job) -> str:
 def _plan(job: Job, problem: Problem, last: Step) -> Plan:
     """Return what is exported beside the density: fields, states and stresses of the tape."""
     tape = problem.tape(last.x, model_parameters(last.iteration.parameters))
-    structure, n_nodes = job.structure, problem.grid.n_nodes
-    fields = {k: v for k, v in tape.values.items() if v.shape == (problem.grid.n_cells,)}
+    structure, n_nodes = job.structure, problem.mesh.n_nodes
+    fields = {k: v for k, v in tape.values.items() if v.shape == (problem.mesh.n_cells,)}
     temperatures = {k: v.ravel() for k, v in tape.values.items() if v.shape == (n_nodes, 1)}
     if structure is None:
         return Plan(fields, {}, temperatures, unit=job.unit, smoothing=job.smoothing)

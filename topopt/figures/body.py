@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from topopt.cells import Cells
 from topopt.errors import InputError, MissingDependencyError
 from topopt.figures.camera import View
 from topopt.grid import Grid
@@ -131,12 +132,12 @@ def _on_box(grid: Grid, corners: Array) -> NDArray[np.bool_]:
     return np.asarray((low.all(axis=1) | high.all(axis=1)).any(axis=1))
 
 
-def render(grid: Grid, density: Array, eye: View, width: int = 900) -> NDArray[np.uint8]:
+def render(mesh: Cells, density: Array, eye: View, width: int = 900) -> NDArray[np.uint8]:
     """Return a picture of a body, cropped to the box, shape (height, width, 3).
 
     Parameters
     ----------
-    grid : Grid
+    mesh : Grid or Mesh
         Of three dimensions.
     density : array, shape (n_cells,)
         Values from 0 to 1.
@@ -150,17 +151,17 @@ def render(grid: Grid, density: Array, eye: View, width: int = 900) -> NDArray[n
     MissingDependencyError
         If pyvista is not installed, or OpenGL cannot draw without a screen here.
     """
-    with studio(grid, eye, width) as shoot:
+    with studio(mesh, eye, width) as shoot:
         return shoot(density)
 
 
 @contextlib.contextmanager
-def studio(grid: Grid, eye: View, width: int = 900) -> Iterator[Callable[[Array], NDArray[np.uint8]]]:
+def studio(mesh: Cells, eye: View, width: int = 900) -> Iterator[Callable[[Array], NDArray[np.uint8]]]:
     """Open one window for many pictures of a box from one side; yield what takes a picture of a density.
 
     Parameters
     ----------
-    grid, eye, width
+    mesh, eye, width
         As for `render`.
 
     Raises
@@ -169,19 +170,21 @@ def studio(grid: Grid, eye: View, width: int = 900) -> Iterator[Callable[[Array]
         If pyvista is not installed, or OpenGL cannot draw without a screen here.
     """
     pyvista = _pyvista()
-    low, high = frame(grid, eye)
+    low, high = frame(mesh, eye)
     ratio = float((high - low)[1] / (high - low)[0])
     with _plotter(pyvista, (width, max(1, round(width * ratio)))) as plotter:
-        box = pyvista.Box((0.0, grid.size[0], 0.0, grid.size[1], 0.0, grid.size[2])).outline()
+        ends = np.stack([mesh.lower, mesh.lower + np.array(mesh.size)], axis=1)
+        box = pyvista.Box(tuple(ends.ravel())).outline()
         plotter.add_mesh(box, color="#999999", line_width=max(1.0, width / 700))
         _light(pyvista, plotter, eye)
 
         def shoot(density: Array) -> NDArray[np.uint8]:
             """Return a picture of a density."""
-            skin = surface(grid, density)
+            skin = surface(mesh, density) if isinstance(mesh, Grid) else _clipped(pyvista, mesh, density)
             if skin.n_points:
+                shown = lit(mesh, density, skin) if isinstance(mesh, Grid) else skin
                 plotter.add_mesh(
-                    lit(grid, density, skin), name="body", color=COLOUR, ambient=0.18, diffuse=0.9,
+                    shown, name="body", color=COLOUR, ambient=0.18, diffuse=0.9,
                     specular=0.1, specular_power=12.0, smooth_shading=True, render=False,
                 )  # fmt: skip
             else:
@@ -194,9 +197,25 @@ def studio(grid: Grid, eye: View, width: int = 900) -> Iterator[Callable[[Array]
         yield shoot
 
 
-def frame(grid: Grid, eye: View) -> tuple[Array, Array]:
+def _clipped(pyvista: Any, mesh: Cells, density: Array, level: float = 0.5) -> Any:
+    """Return the surface around a body on a mesh, where the mean of the cells at a node crosses a level."""
+    cells = unstructured(pyvista, mesh)
+    cells.cell_data["density"] = density
+    body = cells.cell_data_to_point_data().clip_scalar("density", invert=False, value=level)
+    skin = body.extract_surface(algorithm="dataset_surface")
+    skin.clear_data()
+    return skin.compute_normals(split_vertices=True, feature_angle=35.0) if skin.n_points else skin
+
+
+def unstructured(pyvista: Any, mesh: Cells) -> Any:
+    """Return the cells of a mesh as pyvista's, which have the same order of corners."""
+    kinds = {4: pyvista.CellType.TETRA, 8: pyvista.CellType.HEXAHEDRON}
+    return pyvista.UnstructuredGrid({kinds[mesh.cell_nodes.shape[1]]: mesh.cell_nodes}, mesh.nodes)
+
+
+def frame(mesh: Cells, eye: View) -> tuple[Array, Array]:
     """Return the corners of the box in the picture's plane, with a little air, shape (2,) each."""
-    corners = eye.project(np.array(list(np.ndindex(2, 2, 2))) * np.array(grid.size))
+    corners = eye.project(np.array(list(np.ndindex(2, 2, 2))) * np.array(mesh.size) + mesh.lower)
     low, high = corners.min(axis=0), corners.max(axis=0)
     air = 0.015 * float((high - low).max())
     return low - air, high + air

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topopt.cells import Cells, Flags
 from topopt.figures.camera import View
 from topopt.figures.outlines import boundary, faces, runs
 from topopt.figures.scene import Scene
 from topopt.figures.style import GREY, INK
-from topopt.grid import Domain, Flags
+from topopt.grid import Domain, Grid, structured
+from topopt.meshes import Mesh
 from topopt.parameters import Array
 
 if TYPE_CHECKING:
@@ -27,8 +29,12 @@ def draw_plane(axes: Axes, shown: Scene) -> list[Any]:
     from matplotlib.collections import LineCollection
     from matplotlib.patches import Patch, PathPatch, Rectangle
 
-    grid = shown.grid
-    axes.add_patch(Rectangle((0, 0), *grid.size, facecolor=ACTIVE, edgecolor="none", zorder=1))
+    mesh = shown.mesh
+    if isinstance(mesh, Grid):
+        axes.add_patch(Rectangle((0, 0), *mesh.size, facecolor=ACTIVE, edgecolor="none", zorder=1))
+    else:
+        whole = _shape(mesh, np.ones(mesh.n_cells, dtype=bool))
+        axes.add_patch(PathPatch(whole, facecolor=ACTIVE, edgecolor=ACTIVE, linewidth=0.3, zorder=1))
     handles: list[Any] = [Patch(facecolor=ACTIVE, edgecolor=GREY, linewidth=0.8, label="to be designed")]
     looks: tuple[tuple[Flags, dict[str, Any], str], ...] = (
         (shown.solid, {"facecolor": SOLID, "edgecolor": SOLID}, "stays solid"),
@@ -36,11 +42,11 @@ def draw_plane(axes: Axes, shown: Scene) -> list[Any]:
     )
     for flags, look, label in looks:
         if flags.any():
-            axes.add_patch(PathPatch(_path(runs(grid, flags)), linewidth=0, zorder=2, **look))
+            axes.add_patch(PathPatch(_shape(mesh, flags), linewidth=0, zorder=2, **look))
             handles.append(Patch(linewidth=0.0, label=label, **look))
-    outline = np.concatenate([boundary(grid, ~shown.void), boundary(grid, shown.solid)])
+    outline = np.concatenate([boundary(mesh, ~shown.void), boundary(mesh, shown.solid)])
     axes.add_collection(LineCollection(list(outline), colors=INK, linewidths=1.0, zorder=3, capstyle="round"))
-    measured(axes, grid.size)
+    measured(axes, mesh)
     return handles
 
 
@@ -53,21 +59,34 @@ def draw_void(axes: Axes, domain: Domain) -> None:
     if not flags.any():
         return
     look = {"facecolor": "none", "edgecolor": "#BBBBBB", "hatch": ".."}
-    axes.add_patch(PathPatch(_path(runs(domain.grid, flags)), linewidth=0, zorder=2, **look))
-    lines = list(boundary(domain.grid, flags))
+    axes.add_patch(PathPatch(_shape(domain.mesh, flags), linewidth=0, zorder=2, **look))
+    lines = list(boundary(domain.mesh, flags))
     axes.add_collection(LineCollection(lines, colors="#AAAAAA", linewidths=0.9, zorder=3, capstyle="round"))
 
 
-def measured(axes: Axes, size: tuple[float, ...]) -> None:
-    """Let the axes measure the box and nothing beyond it."""
+def measured(axes: Axes, mesh: Cells) -> None:
+    """Let the axes measure the box of all cells and nothing beyond it."""
     from matplotlib.ticker import MaxNLocator
 
-    for name, axis, length in (("left", axes.yaxis, size[1]), ("bottom", axes.xaxis, size[0])):
-        axes.spines[name].set_bounds(0.0, length)
-        count = int(np.clip(8 * length / max(size), 1, 8))
-        ticks = MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(0.0, length)
-        axis.set_ticks([tick for tick in ticks if -1e-9 * length <= tick <= length * (1 + 1e-9)])
+    for number, (name, axis) in enumerate((("bottom", axes.xaxis), ("left", axes.yaxis))):
+        low, length = float(mesh.lower[number]), mesh.size[number]
+        axes.spines[name].set_bounds(low, low + length)
+        count = int(np.clip(8 * length / max(mesh.size), 1, 8))
+        ticks = MaxNLocator(count, steps=[1, 2, 2.5, 5, 10]).tick_values(low, low + length)
+        axis.set_ticks([tick for tick in ticks if -1e-9 <= (tick - low) / length <= 1 + 1e-9])
     axes.set(xlabel="$x$", ylabel="$y$")
+
+
+def _shape(mesh: Cells, flags: Flags) -> Any:
+    """Return flagged cells in the plane as one path, so that a hatch runs through them."""
+    from matplotlib.path import Path
+
+    if isinstance(mesh, Grid):
+        return _path(runs(mesh, flags))
+    rings = mesh.nodes[mesh.cell_nodes[flags]]
+    closed = np.concatenate([rings, rings[:, :1]], axis=1)
+    codes = [Path.MOVETO, *[Path.LINETO] * (rings.shape[1] - 1), Path.CLOSEPOLY]
+    return Path(closed.reshape(-1, 2), np.tile(codes, len(rings)))
 
 
 def _path(rectangles: Array) -> Any:
@@ -85,11 +104,15 @@ def draw_body(axes: Axes, shown: Scene, eye: View) -> list[Any]:
     from matplotlib.patches import Patch
 
     axes.set_axis_off()
-    size = np.array(shown.grid.size)
+    size, lower = np.array(shown.mesh.size), shown.mesh.lower
     handles: list[Any] = []
+    if isinstance(shown.mesh, Mesh):
+        _draw_skin(axes, shown.mesh, eye)
     for start, end, hidden in _edges(size, eye):
         line = {"linestyle": (0, (3, 3)), "color": "#AAAAAA"} if hidden else {"color": INK}
-        axes.plot(*eye.project(np.array([start, end])).T, linewidth=0.9, zorder=1 if hidden else 3, **line)
+        axes.plot(
+            *eye.project(np.array([start, end]) + lower).T, linewidth=0.9, zorder=1 if hidden else 3, **line
+        )
     looks = (
         (shown.solid, (0.36, 0.36, 0.36), 1.0, "stays solid"),
         (shown.void, (0.55, 0.75, 0.88), 0.35, "stays void"),
@@ -100,13 +123,15 @@ def draw_body(axes: Axes, shown: Scene, eye: View) -> list[Any]:
         elif flags.any():
             _draw_cells(axes, shown, flags, eye, colour, alpha)
             handles.append(Patch(facecolor=colour, alpha=alpha, label=label))
-    _name_edges(axes, size, eye)
+    _name_edges(axes, lower, size, eye)
     return handles
 
 
 def _wraps(shown: Scene) -> bool:
     """Return whether cells that stay void cover most of the box and would hide the rest."""
-    void = shown.void.reshape(shown.grid.shape)
+    if not isinstance(shown.mesh, Grid):
+        return False
+    void = shown.void.reshape(shown.mesh.shape)
     sides = [void.take(side, axis).ravel() for axis in range(3) for side in (0, -1)]
     return float(np.concatenate(sides).mean()) > 0.5
 
@@ -133,13 +158,17 @@ def _draw_cells(
     from matplotlib.collections import PolyCollection
 
     toward = eye.frame()[2]
-    visible, shades = [], []
-    for number, corners in enumerate(faces(shown.grid, flags)):
-        axis, sign = number // 2, 1 if number % 2 else -1
-        if sign * toward[axis] > 1e-9:
-            visible.append(corners)
-            shades += [0.75 + 0.5 * abs(toward[axis])] * len(corners)
-    corners = np.concatenate(visible)
+    if isinstance(shown.mesh, Mesh):
+        corners, facing = _skin(shown.mesh, flags, toward)
+        shades = list(0.75 + 0.5 * facing)
+    else:
+        visible, shades = [], []
+        for number, corners in enumerate(faces(structured(shown.mesh), flags)):
+            axis, sign = number // 2, 1 if number % 2 else -1
+            if sign * toward[axis] > 1e-9:
+                visible.append(corners)
+                shades += [0.75 + 0.5 * abs(toward[axis])] * len(corners)
+        corners = np.concatenate(visible)
     order = np.argsort(eye.depth(corners.mean(axis=1)))
     rgb = np.clip(np.outer(np.array(shades)[order], colour), 0.0, 1.0)
     axes.add_collection(
@@ -151,22 +180,53 @@ def _draw_cells(
     )  # fmt: skip
 
 
-def _name_edges(axes: Axes, size: Array, eye: View) -> None:
+def _skin(mesh: Mesh, flags: Flags, toward: Array) -> tuple[Array, Array]:
+    """Return the faces around flagged cells that look at the eye, and how squarely each does."""
+    sides = len(mesh.facets) // mesh.n_cells
+    own = np.repeat(flags, sides)
+    around = np.flatnonzero(own & ~np.where(mesh.partners < 0, False, own[mesh.partners]))
+    corners = mesh.nodes[mesh.facets[around]]
+    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    out = np.einsum("ij,ij->i", normals, corners.mean(axis=1) - mesh.centres[around // sides])
+    facing = np.sign(out) * (normals @ toward)
+    return corners[facing > 1e-9], facing[facing > 1e-9]
+
+
+def _draw_skin(axes: Axes, mesh: Mesh, eye: View) -> None:
+    """Draw the boundary of a mesh in space, where it looks at the eye."""
+    from matplotlib.collections import PolyCollection
+
+    corners, facing = _skin(mesh, np.ones(mesh.n_cells, dtype=bool), eye.frame()[2])
+    order = np.argsort(eye.depth(corners.mean(axis=1)))
+    colours = np.clip(np.outer(0.85 + 0.15 * facing[order], np.array([0.914, 0.894, 0.847])), 0.0, 1.0)
+    axes.add_collection(
+        PolyCollection(
+            list(eye.project(corners[order])),
+            facecolors=colours,
+            edgecolors="#BBBBBB",
+            linewidths=0.3,
+            zorder=1,
+        )
+    )
+
+
+def _name_edges(axes: Axes, lower: Array, size: Array, eye: View) -> None:
     """Write the name and length of each axis beside the edge of it that is lowest or most to the side."""
     from matplotlib.patheffects import Normal, Stroke
 
     halo = [Stroke(linewidth=3.0, foreground="white"), Normal()]
-    centre = eye.project(size / 2)
+    centre = eye.project(lower + size / 2)
     for axis, name in enumerate("xyz"):
         others = [other for other in range(3) if other != axis]
         best, text_at = -np.inf, centre
         for sides in itertools.product((0.0, 1.0), repeat=2):
             middle = 0.5 * size
             middle[others] = np.array(sides) * size[others]
-            away = eye.project(middle) - centre
+            away = eye.project(lower + middle) - centre
             score = float(-away[1] + 0.3 * away[0]) if axis != 1 else float(-away[0] - 0.1 * away[1])
             if score > best:
-                best, text_at = score, eye.project(middle)
+                best, text_at = score, eye.project(lower + middle)
         if np.linalg.norm(eye.project(np.eye(3)[axis])) < 0.1:
             continue
         away = text_at - centre

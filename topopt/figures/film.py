@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from topopt.cells import Cells
 from topopt.design import Design
 from topopt.errors import InputError, MissingDependencyError, suggestion
 from topopt.figures.body import studio
@@ -35,7 +36,7 @@ QUICK = 50_000
 
 
 def animate(
-    grid: Grid,
+    mesh: Cells,
     frames: Sequence[Frame],
     path: str | os.PathLike[str],
     history: History | None = None,
@@ -48,7 +49,7 @@ def animate(
 
     Parameters
     ----------
-    grid : Grid
+    mesh : Grid or Mesh
         The cells.
     frames : sequence of (int, array)
         Iteration and densities, floats from 0 to 1 or bytes from 0 to 255.
@@ -78,10 +79,10 @@ def animate(
     by_number = {it.number: it for it in history} if history is not None else {}
     texts = [caption(number, by_number.get(number)) for number, _ in frames]
     shares = [number / max(frames[-1][0], 1) for number, _ in frames]
-    fields = [_fitting(grid, number, values) for number, values in frames]
+    fields = [_fitting(mesh, number, values) for number, values in frames]
     pictures = [
         _captioned(pixels, text, share)
-        for pixels, text, share in zip(_pictures(grid, fields, look, width), texts, shares, strict=True)
+        for pixels, text, share in zip(_pictures(mesh, fields, look, width), texts, shares, strict=True)
     ]
     milliseconds = [round(1000 * seconds)] * (len(pictures) - 1) + [2000]
     pictures[0].save(
@@ -89,12 +90,12 @@ def animate(
     )
 
 
-def _fitting(grid: Grid, number: int, values: ArrayLike) -> Array:
+def _fitting(mesh: Cells, number: int, values: ArrayLike) -> Array:
     """Return a frame's densities as floats, refusing the wrong number of them."""
     field = as_density(values)
-    if field.shape != (grid.n_cells,):
+    if field.shape != (mesh.n_cells,):
         raise InputError(
-            f"frame {number}: expected one density per cell, shape ({grid.n_cells},), got {field.shape}"
+            f"frame {number}: expected one density per cell, shape ({mesh.n_cells},), got {field.shape}"
         )
     return field
 
@@ -117,39 +118,43 @@ def caption(number: int, iteration: Any = None) -> str:
     return "    ".join(parts)
 
 
-def _pictures(grid: Grid, fields: Sequence[Array], look: str, width: int) -> list[NDArray[np.uint8]]:
+def _pictures(mesh: Cells, fields: Sequence[Array], look: str, width: int) -> list[NDArray[np.uint8]]:
     """Return the grey values of every frame."""
-    if grid.ndim == 2:
-        return [_enlarged(grid, field, width) for field in fields]
-    if look == "surface" or (look == "auto" and grid.n_cells <= QUICK):
+    if mesh.ndim == 2:
+        return [_enlarged(mesh, field, width) for field in fields]
+    if look == "surface" or (look == "auto" and mesh.n_cells <= QUICK):
         try:
-            return list(_surfaces(grid, fields, width))
+            return list(_surfaces(mesh, fields, width))
         except MissingDependencyError:
             if look == "surface":
                 raise
-    return [_named(grid, _enlarged(grid, field, width)) for field in fields]
+    return [_named(mesh, _enlarged(mesh, field, width)) for field in fields]
 
 
-def _surfaces(grid: Grid, fields: Sequence[Array], width: int) -> Iterator[NDArray[np.uint8]]:
+def _surfaces(mesh: Cells, fields: Sequence[Array], width: int) -> Iterator[NDArray[np.uint8]]:
     """Yield the lit surface of every frame in grey."""
-    with studio(grid, view("corner"), width) as shoot:
+    with studio(mesh, view("corner"), width) as shoot:
         for field in fields:
             yield np.asarray(np.round(shoot(field).mean(axis=2)), dtype=np.uint8)
 
 
-def _enlarged(grid: Grid, field: Array, width: int) -> NDArray[np.uint8]:
+def _enlarged(mesh: Cells, field: Array, width: int) -> NDArray[np.uint8]:
     """Return a design's pixels, enlarged by whole numbers so that cells stay sharp."""
-    shown = Design(grid, field).pixels()
+    shown = Design(mesh, field).pixels()
     zoom = max(1, round(width / shown.shape[1]))
     return np.repeat(np.repeat(shown, zoom, axis=0), zoom, axis=1)
 
 
-def _named(grid: Grid, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _named(mesh: Cells, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Frame the three X-rays of a body and write above each along which axis it is seen."""
     from PIL import Image, ImageDraw
 
     # As wide as `Design.pixels` makes them: two edges along x, one along z, each with a pixel on both sides.
-    across = np.maximum(np.round(np.array(grid.size) / grid.spacing.min()), 1)[[0, 0, 2]] + 2
+    if isinstance(mesh, Grid):
+        counts = np.maximum(np.round(np.array(mesh.size) / mesh.spacing.min()), 1)
+    else:
+        counts = np.array(Design(mesh, np.zeros(mesh.n_cells)).raster.shape)
+    across = counts[[0, 0, 2]] + 2
     ends = np.round(np.concatenate([[0], np.cumsum(across)]) * pixels.shape[1] / across.sum()).astype(int)
     whole = Image.new("L", (pixels.shape[1], pixels.shape[0] + HEADING), 255)
     whole.paste(Image.fromarray(pixels), (0, HEADING))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from topopt.grid import Flags, Grid
+from topopt.cells import Cells, Flags
+from topopt.grid import Grid, structured
+from topopt.meshes import Mesh
 from topopt.parameters import Array
 
 __all__ = ["boundary", "faces", "runs"]
@@ -25,14 +27,19 @@ def runs(grid: Grid, flags: Flags) -> Array:
     return np.column_stack([first * hx, row * hy, (last - first) * hx, np.full(len(row), hy)])
 
 
-def boundary(grid: Grid, flags: Flags) -> Array:
-    """Return the edges between flagged and other cells of a 2-D grid, those on the rim included.
+def boundary(mesh: Cells, flags: Flags) -> Array:
+    """Return the edges between flagged and other cells in 2-D, those on the rim included.
 
     Returns
     -------
     array, shape (n, 2, 2)
         Two end points each.
     """
+    if isinstance(mesh, Mesh):
+        own = np.repeat(flags, len(mesh.facets) // mesh.n_cells)
+        other = np.where(mesh.partners < 0, False, own[mesh.partners])
+        return np.asarray(mesh.nodes[mesh.facets[own & ~other]])
+    grid = structured(mesh)
     inside = np.pad(flags.reshape(grid.cells), 1)
     h = grid.spacing
     ix, iy = np.nonzero(inside[1:, 1:-1] != inside[:-1, 1:-1])

@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
+from topopt.cells import Cells
 from topopt.errors import InputError
 from topopt.figures.body import frame, render
 from topopt.figures.box import draw_void, measured
 from topopt.figures.camera import view
 from topopt.figures.data import as_density
-from topopt.figures.style import CYCLE, GREY, WIDTH, canvas, styled
+from topopt.figures.outlines import boundary
+from topopt.figures.style import CYCLE, GREY, INK, WIDTH, canvas, styled
 from topopt.grid import Domain, Grid
 from topopt.parameters import Array
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.colors import Colormap
     from matplotlib.figure import Figure
 
@@ -26,7 +29,7 @@ __all__ = ["design"]
 
 @styled
 def design(
-    grid: Grid,
+    mesh: Cells,
     density: ArrayLike,
     views: Sequence[str] = ("corner",),
     *,
@@ -37,7 +40,7 @@ def design(
 
     Parameters
     ----------
-    grid : Grid
+    mesh : Grid or Mesh
         The cells.
     density : array, shape (n_cells,)
         Floats from 0 to 1, or bytes from 0 to 255.
@@ -61,32 +64,53 @@ def design(
         In 3-D, if pyvista or OpenGL is absent.
     """
     field = as_density(density)
-    if field.shape != (grid.n_cells,):
-        raise InputError(f"design: expected one density per cell, shape ({grid.n_cells},), got {field.shape}")
-    if domain is not None and domain.grid != grid:
-        raise InputError(f"design: the density is on {grid}, the domain on {domain.grid}; use one grid")
-    return _plane(grid, field, domain, materials) if grid.ndim == 2 else _body(grid, field, views)
+    if field.shape != (mesh.n_cells,):
+        raise InputError(f"design: expected one density per cell, shape ({mesh.n_cells},), got {field.shape}")
+    if domain is not None and domain.mesh != mesh:
+        raise InputError(f"design: the density is on {mesh}, the domain on {domain.mesh}; use one grid")
+    return _plane(mesh, field, domain, materials) if mesh.ndim == 2 else _body(mesh, field, views)
 
 
-def _plane(grid: Grid, field: Array, domain: Domain | None, materials: Sequence[float]) -> Figure:
+def _plane(mesh: Cells, field: Array, domain: Domain | None, materials: Sequence[float]) -> Figure:
     """Draw cells in grey, solid black; or each material in its colour, mixtures in between."""
-    ratio = grid.size[1] / grid.size[0]
+    ratio = mesh.size[1] / mesh.size[0]
     width = min(WIDTH, 6.5 / ratio + 0.8)
     figure = canvas(height=ratio * (width - 0.8) + 0.7, width=max(width, 3.0))
     axes = figure.subplots()
     shades = _shades(materials) if len(materials) > 1 else "gray_r"
-    axes.imshow(
-        grid.shaped(field).T, cmap=shades, vmin=0.0, vmax=1.0, origin="lower", interpolation="nearest",
-        extent=(0.0, grid.size[0], 0.0, grid.size[1]), aspect="equal",
-    )  # fmt: skip
+    if isinstance(mesh, Grid):
+        axes.imshow(
+            mesh.shaped(field).T, cmap=shades, vmin=0.0, vmax=1.0, origin="lower", interpolation="nearest",
+            extent=(0.0, mesh.size[0], 0.0, mesh.size[1]), aspect="equal",
+        )  # fmt: skip
+    else:
+        _cells(axes, mesh, field, shades)
     if domain is not None:
         draw_void(axes, domain)
     for side in ("top", "right"):
-        axes.spines[side].set_visible(True)
-    measured(axes, (grid.size[0], grid.size[1]))
+        axes.spines[side].set_visible(isinstance(mesh, Grid))
+    measured(axes, mesh)
     if len(materials) > 1:
         _name(figure, materials)
     return figure
+
+
+def _cells(axes: Axes, mesh: Cells, field: Array, shades: str | Colormap) -> None:
+    """Draw the cells of a mesh in their shades, and its outline."""
+    from matplotlib import colormaps
+    from matplotlib.collections import LineCollection, PolyCollection
+
+    colours = colormaps.get_cmap(shades)(np.clip(field, 0.0, 1.0))
+    # edges in the colour of their cell, or light would shine through between two
+    cells = PolyCollection(
+        list(mesh.nodes[mesh.cell_nodes]), facecolors=colours, edgecolors="face", linewidths=0.2
+    )
+    axes.add_collection(cells)
+    rim = list(boundary(mesh, np.ones(mesh.n_cells, dtype=bool)))
+    axes.add_collection(LineCollection(rim, colors=INK, linewidths=0.8, capstyle="round"))
+    air = 0.01 * max(mesh.size)
+    (left, bottom), (right, top) = mesh.lower - air, mesh.lower + np.array(mesh.size) + air
+    axes.set(xlim=(left, right), ylim=(bottom, top), aspect="equal")
 
 
 def _shades(materials: Sequence[float]) -> Colormap:
@@ -115,7 +139,7 @@ def _colours(materials: Sequence[float]) -> tuple[str, ...]:
     return (*between, "black")
 
 
-def _body(grid: Grid, field: Array, views: Sequence[str]) -> Figure:
+def _body(mesh: Cells, field: Array, views: Sequence[str]) -> Figure:
     """Draw the surface from one or more sides at one scale, two in a row."""
     if isinstance(views, str) or not len(views):
         raise InputError(
@@ -124,7 +148,7 @@ def _body(grid: Grid, field: Array, views: Sequence[str]) -> Figure:
     columns = min(2, len(views))
     n_rows = -(-len(views) // columns)
     sizes = np.zeros((n_rows * columns, 2))
-    sizes[: len(views)] = [np.subtract(*frame(grid, view(name))[::-1]) for name in views]
+    sizes[: len(views)] = [np.subtract(*frame(mesh, view(name))[::-1]) for name in views]
     table = sizes.reshape(n_rows, columns, 2)
     widths, heights = table[..., 0].max(axis=0), table[..., 1].max(axis=1)
     inches = min(WIDTH / widths.sum(), 9.0 / heights.sum())
@@ -135,7 +159,7 @@ def _body(grid: Grid, field: Array, views: Sequence[str]) -> Figure:
         axes.set_axis_off()
     for axes, name, (width, height) in zip(panels.ravel(), views, sizes, strict=False):
         # Twice as many pixels as the figure has dots, so that edges come out smooth.
-        picture = render(grid, field, view(name), round(200 * inches * width))
+        picture = render(mesh, field, view(name), round(200 * inches * width))
         axes.imshow(picture, extent=(0.0, width, 0.0, height), interpolation="antialiased")
         if len(views) > 1:
             axes.set_title(name, color=GREY)

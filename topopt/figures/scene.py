@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 
+from topopt.cells import AXES, Cells, Flags
 from topopt.errors import InputError
 from topopt.fem import BodyLoad, LineLoad, Load, PointLoad, Structure, Support, SurfaceLoad
 from topopt.figures.thinning import thinned
-from topopt.grid import AXES, Domain, Flags, Grid
+from topopt.grid import Domain, Grid
+from topopt.meshes import Mesh
 from topopt.parameters import Array
 
 __all__ = ["Hold", "Push", "Scene", "scene"]
@@ -80,7 +84,7 @@ class Scene:
 
     Attributes
     ----------
-    grid : Grid
+    mesh : Grid or Mesh
         The cells.
     solid, void : array of bool, shape (n_cells,)
         The passive cells.
@@ -92,7 +96,7 @@ class Scene:
         Names of the load cases.
     """
 
-    grid: Grid
+    mesh: Cells
     solid: Flags
     void: Flags
     holds: tuple[Hold, ...]
@@ -100,7 +104,7 @@ class Scene:
     cases: tuple[str, ...]
 
 
-def scene(structure: Structure, domain: Domain | Grid | None = None) -> Scene:
+def scene(structure: Structure, domain: Domain | Cells | None = None) -> Scene:
     """Return what a sketch of the problem shows.
 
     Parameters
@@ -113,105 +117,140 @@ def scene(structure: Structure, domain: Domain | Grid | None = None) -> Scene:
     Raises
     ------
     InputError
-        If the two are not on the same grid.
+        If the two are not on the same cells.
     """
-    grid = structure.grid
-    domain = domain if isinstance(domain, Domain) else Domain(domain or grid)
-    if domain.grid != grid:
-        raise InputError(f"sketch: the structure is on {grid}, the domain on {domain.grid}; use one grid")
-    thickness = structure.material.thickness if grid.ndim == 2 else 1.0
-    holds = [hold for support in structure.supports for hold in _holds(support, grid)]
+    mesh = structure.mesh
+    domain = domain if isinstance(domain, Domain) else Domain(domain or mesh)
+    if domain.mesh != mesh:
+        raise InputError(f"sketch: the structure is on {mesh}, the domain on {domain.mesh}; use one grid")
+    thickness = structure.material.thickness if mesh.ndim == 2 else 1.0
+    holds = [hold for support in structure.supports for hold in _holds(support, mesh)]
     pushes = [
-        _clear(_push(number, load, grid, thickness), holds)
+        _clear(_push(number, load, mesh, thickness), holds)
         for number, case in enumerate(structure.cases)
         for load in case.loads
     ]
     return Scene(
-        grid, domain.solid_cells, domain.void_cells, tuple(holds), tuple(pushes), structure.case_names
+        mesh, domain.solid_cells, domain.void_cells, tuple(holds), tuple(pushes), structure.case_names
     )
 
 
-def _holds(support: Support, grid: Grid) -> list[Hold]:
+def _holds(support: Support, mesh: Cells) -> list[Hold]:
     """Return a support's symbols, piece by piece of its region."""
-    components = tuple(range(grid.ndim)) if support.fix == "all" else tuple(map(AXES.index, support.fix))
-    kind = "spring" if support.spring is not None else "fixed" if len(components) == grid.ndim else "roller"
+    components = tuple(range(mesh.ndim)) if support.fix == "all" else tuple(map(AXES.index, support.fix))
+    kind = "spring" if support.spring is not None else "fixed" if len(components) == mesh.ndim else "roller"
     return [
         hold
-        for nodes in _pieces(grid.nodes_in(support.on), grid)
-        for hold in _symbols(kind, components, nodes, grid)
+        for nodes in _pieces(mesh.nodes_in(support.on), mesh)
+        for hold in _symbols(kind, components, nodes, mesh)
     ]
 
 
-def _pieces(picked: Flags, grid: Grid) -> list[Array]:
+def _pieces(picked: Flags, mesh: Cells) -> list[Array]:
     """Return the nodes of each connected piece of a region; of a region in very many, all together."""
     from scipy.ndimage import label  # loads half of scipy, which only a sketch needs
 
-    labels, count = label(picked.reshape(grid.nodes_shape), np.ones((3,) * grid.ndim))
+    if isinstance(mesh, Grid):
+        labels, count = label(picked.reshape(mesh.nodes_shape), np.ones((3,) * mesh.ndim))
+    else:
+        count, labels = _linked(mesh, picked)
     if count > 12:
-        return [grid.nodes[picked]]
-    return [grid.nodes[labels.ravel() == number] for number in range(1, count + 1)]
+        return [mesh.nodes[picked]]
+    return [mesh.nodes[labels.ravel() == number] for number in range(1, count + 1)]
 
 
-def _symbols(kind: str, components: tuple[int, ...], nodes: Array, grid: Grid) -> list[Hold]:
+def _linked(mesh: Cells, picked: Flags) -> tuple[int, NDArray[np.intp]]:
+    """Return how many pieces the picked nodes of a mesh form, and the piece of each, from 1 on."""
+    from scipy import sparse
+    from scipy.sparse import csgraph
+
+    assert isinstance(mesh, Mesh)
+    edges = mesh.edges[picked[mesh.edges].all(axis=1)]
+    links = sparse.coo_array((np.ones(len(edges)), edges.T), shape=(mesh.n_nodes,) * 2)
+    own = csgraph.connected_components(links, directed=False)[1]
+    numbers = np.zeros(mesh.n_nodes, dtype=np.intp)
+    names, numbers[picked] = np.unique(own[picked], return_inverse=True)
+    numbers[picked] += 1
+    return len(names), numbers
+
+
+def _symbols(kind: str, components: tuple[int, ...], nodes: Array, mesh: Cells) -> list[Hold]:
     """Return the symbols of one piece: one for a full clamp, else one a component."""
-    points = nodes[thinned(nodes, max(grid.size) / 12)]
+    points = nodes[thinned(nodes, max(mesh.size) / 12)]
     ends = np.array([nodes.min(axis=0), nodes.max(axis=0)])
-    flat = _is_flat(nodes, ends, grid)
+    flat = _is_flat(nodes, ends, mesh)
     if kind == "fixed":
-        return [Hold(kind, components, points, _outward(points, ends, grid), ends, flat)]
+        bent = isinstance(mesh, Mesh) and not flat
+        outward = _off_cells(points, cast(Mesh, mesh)) if bent else _outward(points, ends, mesh)
+        return [Hold(kind, components, points, outward, ends, flat)]
     # In space, a plane of symmetry is a face that is held across itself.
-    across = [axis for axis in range(grid.ndim) if ends[0, axis] == ends[1, axis]]
-    slides = flat and kind == "roller" and grid.ndim == 3
+    across = [axis for axis in range(mesh.ndim) if ends[0, axis] == ends[1, axis]]
+    slides = flat and kind == "roller" and mesh.ndim == 3
     return [
-        Hold(kind, (axis,), points, _along(points, axis, grid), ends, slides and axis in across)
+        Hold(kind, (axis,), points, _along(points, axis, mesh), ends, slides and axis in across)
         for axis in components
     ]
 
 
-def _is_flat(nodes: Array, ends: Array, grid: Grid) -> bool:
+def _is_flat(nodes: Array, ends: Array, mesh: Cells) -> bool:
     """Return whether nodes fill the box between two corners, and that box lacks exactly one dimension."""
-    counts = np.round((ends[1] - ends[0]) / grid.spacing).astype(int) + 1
-    return bool(np.prod(counts) == len(nodes) and np.count_nonzero(counts > 1) == grid.ndim - 1)
+    if not isinstance(mesh, Grid):  # a piece hangs together, so that along an axis it leaves nothing out
+        return bool(mesh.ndim == 2 and np.count_nonzero(np.ptp(ends, axis=0) > 1e-9 * max(mesh.size)) == 1)
+    counts = np.round((ends[1] - ends[0]) / mesh.spacing).astype(int) + 1
+    return bool(np.prod(counts) == len(nodes) and np.count_nonzero(counts > 1) == mesh.ndim - 1)
 
 
-def _along(points: Array, axis: int, grid: Grid) -> Array:
+def _along(points: Array, axis: int, mesh: Cells) -> Array:
     """Return unit vectors along an axis, to the side where the points are nearer to the outside."""
     outward = np.zeros(points.shape)
-    outward[:, axis] = np.where(points[:, axis] > 0.5 * grid.size[axis] * (1 + 1e-9), 1.0, -1.0)
+    outward[:, axis] = np.where(
+        points[:, axis] - mesh.lower[axis] > 0.5 * mesh.size[axis] * (1 + 1e-9), 1.0, -1.0
+    )
     return outward
 
 
-def _outward(points: Array, ends: Array, grid: Grid) -> Array:
+def _off_cells(points: Array, mesh: Mesh) -> Array:
+    """Return unit vectors at nodes of a mesh away from the cells around them: out of a curved boundary."""
+    number = {tuple(point): index for index, point in enumerate(mesh.nodes)}
+    nodes = [number[tuple(point)] for point in points]
+    sums, corners = np.zeros((mesh.n_nodes, mesh.ndim)), mesh.cell_nodes.shape[1]
+    np.add.at(sums, mesh.cell_nodes.ravel(), np.repeat(mesh.centres, corners, axis=0))
+    touching = np.bincount(mesh.cell_nodes.ravel(), minlength=mesh.n_nodes)[nodes]
+    away = points - sums[nodes] / touching[:, None]
+    return np.asarray(away / np.maximum(np.linalg.norm(away, axis=1, keepdims=True), 1e-300))
+
+
+def _outward(points: Array, ends: Array, mesh: Cells) -> Array:
     """Return unit vectors away from the box: across the side that holds all points, else downwards."""
-    sides = np.array(grid.size)
-    flat = [axis for axis in (1, 0, *range(2, grid.ndim)) if ends[0, axis] == ends[1, axis]]
-    on_side = [axis for axis in flat if np.isclose(ends[0, axis], [0.0, sides[axis]]).any()]
-    return _along(points, (on_side or flat or [1])[0], grid)
+    lower, upper = mesh.lower, mesh.lower + np.array(mesh.size)
+    flat = [axis for axis in (1, 0, *range(2, mesh.ndim)) if ends[0, axis] == ends[1, axis]]
+    on_side = [axis for axis in flat if np.isclose(ends[0, axis], [lower[axis], upper[axis]]).any()]
+    return _along(points, (on_side or flat or [1])[0], mesh)
 
 
-def _push(case: int, load: Load, grid: Grid, thickness: float) -> Push:
+def _push(case: int, load: Load, mesh: Cells, thickness: float) -> Push:
     """Return a load's arrows; only those of profiles and of unknown loads vary in length."""
-    forces = load.nodal_forces(grid, thickness)
+    forces = load.nodal_forces(mesh, thickness)
     size = np.linalg.norm(forces, axis=1)
     inside = isinstance(load, BodyLoad)
     # The nodes on a body's rim carry less than those inside, and arrows are wanted inside.
     loaded = np.flatnonzero(size > (0.9 if inside else 1e-9) * size.max())
-    pitch = max(grid.size) / (8 if inside else 16)
-    chosen = loaded[thinned(grid.nodes[loaded], pitch)]
+    pitch = max(mesh.size) / (8 if inside else 16)
+    chosen = loaded[thinned(mesh.nodes[loaded], pitch)]
     length = size[chosen] if isinstance(load, _UNIFORM) else np.full(len(chosen), size[chosen].max())
     if isinstance(load, PointLoad) and load.profile:
         length = np.sqrt(length * size[chosen].max())  # or a peak would leave nothing to be seen of the rest
     vectors = forces[chosen] / np.maximum(length, 1e-300)[:, None]
-    points = grid.nodes[chosen]
-    pulls = np.zeros(len(points), dtype=bool) if inside else _pulls(points, vectors, grid)
+    points = mesh.nodes[chosen]
+    pulls = np.zeros(len(points), dtype=bool) if inside else _pulls(points, vectors, mesh)
     return Push(case, points, vectors, len(loaded) > 2, pulls)
 
 
-def _pulls(points: Array, vectors: Array, grid: Grid) -> Flags:
+def _pulls(points: Array, vectors: Array, mesh: Cells) -> Flags:
     """Return which arrows start at their points: those that would else lie inside and so can lie outside."""
-    reach = 1e-3 * max(grid.size)
-    tail_outside = _outside(points - reach * vectors, grid)
-    return ~tail_outside & _outside(points + reach * vectors, grid)
+    reach = 1e-3 * max(mesh.size)
+    tail_outside = _outside(points - reach * vectors, mesh)
+    return ~tail_outside & _outside(points + reach * vectors, mesh)
 
 
 def _clear(push: Push, holds: list[Hold]) -> Push:
@@ -224,7 +263,8 @@ def _clear(push: Push, holds: list[Hold]) -> Push:
     return replace(push, pulls=pulls)
 
 
-def _outside(points: Array, grid: Grid) -> Flags:
+def _outside(points: Array, mesh: Cells) -> Flags:
     """Return which points lie outside the box."""
-    slack = 1e-9 * max(grid.size)
-    return np.asarray(np.any((points < -slack) | (points > np.array(grid.size) + slack), axis=1))
+    slack = 1e-9 * max(mesh.size)
+    above = points - mesh.lower
+    return np.asarray(np.any((above < -slack) | (above > np.array(mesh.size) + slack), axis=1))

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topopt.cells import Cells
 from topopt.fem import Structure
 from topopt.figures.box import draw_body, draw_plane
 from topopt.figures.camera import View, view
 from topopt.figures.lanes import apart
 from topopt.figures.scene import Hold, Push, Scene, scene
 from topopt.figures.style import CYCLE, GREY, INK, WIDTH, canvas, styled
-from topopt.grid import Domain, Grid
+from topopt.grid import Domain
 from topopt.parameters import Array
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ WALLS: dict[str, dict[str, Any]] = {
 
 
 @styled
-def sketch(structure: Structure, domain: Domain | Grid | None = None, look: str = "corner") -> Figure:
+def sketch(structure: Structure, domain: Domain | Cells | None = None, look: str = "corner") -> Figure:
     """Draw a problem: supports, loads by case, passive regions.
 
     Parameters
@@ -54,18 +55,18 @@ def sketch(structure: Structure, domain: Domain | Grid | None = None, look: str 
         To be saved by `topopt.figures.save`.
     """
     shown = scene(structure, domain)
-    shown = replace(shown, pushes=apart(shown.pushes, shown.grid.size))
+    shown = replace(shown, pushes=apart(shown.pushes, shown.mesh.size))
     eye = view(look)
     low, high = _extent(shown, eye)
     ratio = float((high - low)[1] / (high - low)[0])
-    margin = 0.9 if shown.grid.ndim == 2 else 0.1
+    margin = 0.9 if shown.mesh.ndim == 2 else 0.1
     width = min(WIDTH, 6.5 / ratio + margin)
     figure = canvas(height=ratio * (width - margin) + margin + 0.4, width=max(width, 5.0))
     axes = figure.subplots()
     axes.set_aspect("equal")
     axes.set(xlim=(low[0], high[0]), ylim=(low[1], high[1]))
-    handles = draw_plane(axes, shown) if shown.grid.ndim == 2 else draw_body(axes, shown, eye)
-    scale = max(shown.grid.size)
+    handles = draw_plane(axes, shown) if shown.mesh.ndim == 2 else draw_body(axes, shown, eye)
+    scale = max(shown.mesh.size)
     for hold in shown.holds:
         _draw_hold(axes, hold, eye, SYMBOL * scale)
     for push in shown.pushes:
@@ -78,13 +79,15 @@ def sketch(structure: Structure, domain: Domain | Grid | None = None, look: str 
 
 def _extent(shown: Scene, eye: View) -> tuple[Array, Array]:
     """Return the corners of the picture: the box, all arrows and all symbols, and a little air."""
-    scale = max(shown.grid.size)
-    corners = np.array(list(np.ndindex(*(2,) * shown.grid.ndim))) * np.array(shown.grid.size)
+    scale = max(shown.mesh.size)
+    corners = (
+        np.array(list(np.ndindex(*(2,) * shown.mesh.ndim))) * np.array(shown.mesh.size) + shown.mesh.lower
+    )
     points = [corners]
     points += [hold.points + 2.6 * SYMBOL * scale * hold.outward for hold in shown.holds]
     points += [np.concatenate(_ends(push, ARROW * scale)) for push in shown.pushes]
     flat = eye.project(np.concatenate(points))
-    air = 0.015 * scale if shown.grid.ndim == 2 else 0.06 * scale
+    air = 0.015 * scale if shown.mesh.ndim == 2 else 0.06 * scale
     return flat.min(axis=0) - air, flat.max(axis=0) + air
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from topopt.cells import Cells
 from topopt.chain import Chain, Link, Stage
 from topopt.continuation import Continuation, Follow, Guarded, Schedule
 from topopt.errors import InputError
@@ -19,15 +20,17 @@ from topopt.fem.material import elasticity
 from topopt.fem.picking import cells_of, nodes_of
 from topopt.fem.supports import fixed_flags
 from topopt.files.coarser import coarser_problems
+from topopt.files.drawn import meshed
 from topopt.files.fields import form
 from topopt.files.located import Mistake, Path
 from topopt.files.mistakes import blamed
 from topopt.files.selectors import built, mistakes_in, names_in
 from topopt.files.spec import Item, Spec, mapping
 from topopt.files.start import begun
-from topopt.grid import Domain, Grid
+from topopt.grid import Domain, Grid, structured
 from topopt.history import History
 from topopt.limits import Limit
+from topopt.meshes import Mesh
 from topopt.optimizers.honest import require_honest
 from topopt.parameters import Array
 from topopt.problem import Problem
@@ -46,7 +49,7 @@ MOST_CELLS = 40_000_000
 class Parts:
     """The objects as far as they could be built; None stands for what was refused, or waits for it."""
 
-    grid: Grid | None = None
+    mesh: Cells | None = None
     regions: dict[str, Region] = field(default_factory=dict)
     domain: Domain | None = None
     hidden: Region = Nowhere()
@@ -81,22 +84,22 @@ def assembled(spec: Spec, folder: FilePath) -> Parts:
     parts.material = made(spec, spec.material)
     continued(spec, parts)
     _model(spec, parts, folder)
-    if parts.problem is not None and parts.grid is not None:
+    if parts.problem is not None and parts.mesh is not None:
 
         def build(there: Spec) -> Problem | None:
             again = dataclasses.replace(parts, regions={}, stages={}, limits={}, start=None, problem=None)
             _model(there, again, folder)
             return again.problem
 
-        coarser = coarser_problems(spec, parts.grid, parts.schedules.get(COARSENING), build)
+        coarser = coarser_problems(spec, parts.mesh, parts.schedules.get(COARSENING), build)
         if coarser and not spec.mistakes:
             parts.problem = refinable(parts.problem, coarser)
     return parts
 
 
 def _model(spec: Spec, parts: Parts, folder: FilePath) -> None:
-    """Build what depends on the grid, and the problem if all of it is right."""
-    parts.grid = _grid(spec)
+    """Build what depends on the cells, and the problem if all of it is right."""
+    parts.mesh = _mesh(spec, folder) if spec.mesh else _grid(spec)
     _regions(spec, parts, folder)
     parts.domain = _domain(spec, parts, folder)
     parts.hidden = _hidden(spec, parts, folder)
@@ -174,6 +177,15 @@ def _grid(spec: Spec) -> Grid | None:
     return grid  # type: ignore[no-any-return]
 
 
+def _mesh(spec: Spec, folder: FilePath) -> Mesh | None:
+    """Read the mesh that stands in place of a grid."""
+    assert spec.mesh is not None
+    if not spec.refuses("mesh"):
+        with booked(spec, ("mesh", "file")):
+            return meshed(spec.mesh, folder)
+    return None
+
+
 def _regions(spec: Spec, parts: Parts, folder: FilePath) -> None:
     """Build the named regions, those first that others are made of, and refuse empty ones."""
     raw = mapping(spec.top["regions"])
@@ -189,8 +201,8 @@ def _regions(spec: Spec, parts: Parts, folder: FilePath) -> None:
             found = region(parts, raw[name], folder)
             if found is None:
                 return
-            if parts.grid is not None and not parts.grid.cells_in(found).any():
-                nodes_of(found, parts.grid, "region")
+            if parts.mesh is not None and not parts.mesh.cells_in(found).any():
+                nodes_of(found, parts.mesh, "region")
             parts.regions[name] = found
 
     for name in raw:
@@ -199,12 +211,12 @@ def _regions(spec: Spec, parts: Parts, folder: FilePath) -> None:
 
 def region(parts: Parts, value: Any, folder: FilePath) -> Region | None:
     """Build a region, or return None if its form is wrong or a part of it was refused."""
-    return None if mistakes_in(value, (), parts.regions) else built(value, parts.regions, folder)
+    return None if mistakes_in(value, (), parts.regions) else built(value, parts.regions, folder, parts.mesh)
 
 
 def _domain(spec: Spec, parts: Parts, folder: FilePath) -> Domain | None:
-    """Build the grid with its passive parts."""
-    if parts.grid is None or spec.refuses("passive"):
+    """Build the cells with their passive parts."""
+    if parts.mesh is None or spec.refuses("passive"):
         return None
     passive = dict(spec.top["passive"])
     chosen: dict[str, Region] = {}
@@ -215,60 +227,60 @@ def _domain(spec: Spec, parts: Parts, folder: FilePath) -> Domain | None:
         with booked(spec, ("passive", role)):
             found = region(parts, passive[role], folder)
             if found is not None:
-                cells_of(found, parts.grid, "passive")
+                cells_of(found, parts.mesh, "passive")
                 chosen[role] = found
     if len(chosen) == 2:
         with booked(spec, ("passive",)):
-            return Domain(parts.grid, **chosen)
+            return Domain(parts.mesh, **chosen)
     return None
 
 
 def _hidden(spec: Spec, parts: Parts, folder: FilePath) -> Region:
     """Build the region that pictures leave out."""
-    if parts.grid is None or spec.refuses("output"):
+    if parts.mesh is None or spec.refuses("output"):
         return Nowhere()
     value = dict(spec.top["output"]).get("hidden")
     if value is not None:
         with booked(spec, ("output", "hidden")):
             found = region(parts, value, folder)
             if found is not None:
-                cells_of(found, parts.grid, "output")
+                cells_of(found, parts.mesh, "output")
                 return found
     return Nowhere()
 
 
 def _structure(spec: Spec, parts: Parts, folder: FilePath) -> Structure | None:
     """Build supports and loads, each by itself, and then the structure if all of it is right."""
-    grid, material = parts.grid, parts.material
-    if grid is not None and material is not None:
+    mesh, material = parts.mesh, parts.material
+    if mesh is not None and material is not None:
         with booked(spec, ("material",)):
-            elasticity(material, grid.ndim)
+            elasticity(material, mesh.ndim)
     supports = [_placed(spec, parts, item, folder) for item in spec.supports]
     for item, support in zip(spec.supports, supports, strict=True):
-        if support is not None and grid is not None:
+        if support is not None and mesh is not None:
             with booked(spec, item.path, item.values):
-                fixed_flags(grid, (support,))
+                fixed_flags(mesh, (support,))
     cases = []
     for path, name, weight, items in spec.cases:
         loads = [_placed(spec, parts, item, folder) for item in items]
         for item, load in zip(items, loads, strict=True):
-            if load is not None and grid is not None:
+            if load is not None and mesh is not None:
                 with booked(spec, item.path, item.values):
-                    if not np.any(load.nodal_forces(grid, 1.0)):
+                    if not np.any(load.nodal_forces(mesh, 1.0)):
                         raise InputError("the load is zero; nothing would be deformed")
         if None not in loads and loads:
             with booked(spec, path):
                 cases.append(LoadCase(name, tuple(loads), weight))
     whole = None not in supports and len(cases) == len(spec.cases) and bool(supports and cases)
     if (
-        grid is None
+        mesh is None
         or material is None
         or not whole
         or spec.refuses("material", "supports", "loads", "cases")
     ):
         return None
     with booked(spec, ("cases",) if "cases" in spec.located.data else ("loads",)):
-        return Structure(grid, tuple(supports), tuple(cases), material)
+        return Structure(mesh, tuple(supports), tuple(cases), material)
     return None
 
 
@@ -290,10 +302,14 @@ def _placed(spec: Spec, parts: Parts, item: Item, folder: FilePath, **context: A
 def _stages(spec: Spec, parts: Parts, folder: FilePath) -> None:
     """Build the stages of the chain whose surroundings are there."""
     # A link is examined even if the passive parts are refused; then none of it enters a problem.
-    domain = parts.domain or (Domain(parts.grid) if parts.grid is not None else None)
-    surroundings = {Grid: parts.grid, Domain: domain, Structure: parts.structure}
+    domain = parts.domain or (Domain(parts.mesh) if parts.mesh is not None else None)
+    grid = parts.mesh if isinstance(parts.mesh, Grid) else None
+    surroundings = {Grid: grid, Cells: parts.mesh, Domain: domain, Structure: parts.structure}
     for item in spec.chain:
         context = {name: surroundings[kind] for name, kind in form(item.cls).context.items()}
+        if Grid in form(item.cls).context.values() and isinstance(parts.mesh, Mesh):
+            with booked(spec, item.path):
+                structured(parts.mesh, item.type)
         values = dict(item.values)
         scheduled = {
             name: parts.beginning[f"{item.name}.{name}"]

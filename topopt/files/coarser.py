@@ -6,11 +6,12 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
+from topopt.cells import Cells
 from topopt.continuation import Constant, Schedule, Steps
 from topopt.errors import InputError
 from topopt.files.located import Mistake
 from topopt.files.spec import Item, Spec
-from topopt.grid import Grid
+from topopt.grid import Grid, structured
 from topopt.problem import Problem
 from topopt.refinement import COARSENING, coarsened
 
@@ -20,7 +21,7 @@ PATH = ("continuation", COARSENING)
 
 
 def coarser_problems(
-    spec: Spec, grid: Grid, schedule: Schedule | None, build: Callable[[Spec], Problem | None]
+    spec: Spec, mesh: Cells, schedule: Schedule | None, build: Callable[[Spec], Problem | None]
 ) -> dict[int, Problem]:
     """Build the problem of a file on every coarser grid that is asked for; mistakes are added to the spec.
 
@@ -28,8 +29,8 @@ def coarser_problems(
     ----------
     spec : Spec
         What the file says.
-    grid : Grid
-        The fine grid.
+    mesh : Grid or Mesh
+        The fine grid; a mesh has none that is coarser.
     schedule : Schedule or None
         Of the coarsening.
     build : callable
@@ -43,6 +44,7 @@ def coarser_problems(
     if schedule is None:
         return {}
     try:
+        grid = structured(mesh, "coarsening", "leave it out")
         factors = _factors(schedule)
         grids = {factor: coarsened(grid, factor) for factor in factors}
     except InputError as error:

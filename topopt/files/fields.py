@@ -14,6 +14,7 @@ from annotated_types import Len
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, WithJsonSchema, create_model
 from pydantic.fields import FieldInfo
 
+from topopt.cells import Cells
 from topopt.errors import InputError
 from topopt.fem import Structure
 from topopt.grid import Domain, Grid
@@ -24,7 +25,7 @@ __all__ = ["REGION", "Entry", "Form", "described", "form", "model"]
 
 REGION = "x-region"
 """Marks, in the raw JSON Schema, where a region stands."""
-_CONTEXT = (Structure, Domain, Grid)
+_CONTEXT = (Structure, Domain, Grid, Cells)
 
 
 class Entry(BaseModel):

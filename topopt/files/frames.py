@@ -22,12 +22,12 @@ _NAME = re.compile(r"\d{6,}\.npz")
 
 
 def frame(step: Step) -> NDArray[np.uint8] | None:
-    """Return the densities as 0 (void) to 255 (solid), shape ``cells``; None if the model shows no design."""
+    """Return densities as 0 (void) to 255 (solid), shaped like the cells; None if there is no design."""
     design = step.evaluation.picture
     if not isinstance(design, Design):
         return None
     values = np.nan_to_num(np.clip(design.density, 0.0, 1.0))
-    return np.rint(255.0 * values).astype(np.uint8).reshape(design.grid.cells)
+    return np.rint(255.0 * values).astype(np.uint8).reshape(design.mesh.shape)
 
 
 def write_frame(folder: Path, number: int, densities: NDArray[np.uint8]) -> None:
@@ -38,7 +38,7 @@ def write_frame(folder: Path, number: int, densities: NDArray[np.uint8]) -> None
 
 
 def read_frames(folder: Path) -> Iterator[tuple[int, NDArray[np.uint8]]]:
-    """Yield iteration and grey values, shape ``cells``, of every frame in a folder, in order.
+    """Yield iteration and grey values, in the shape of the cells, of every frame in a folder, in order.
 
     Raises
     ------

@@ -15,10 +15,11 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 from topopt.continuation import Guard, Rollback
 from topopt.fem import Material, Support
+from topopt.files.drawn import MeshFile
 from topopt.files.fields import REGION, Entry, model
 from topopt.files.registry import known
 from topopt.files.sections import LOADS, Case, Sections, Start
-from topopt.files.selectors import COMBINED, DRAWN, EVERYWHERE, GEOMETRIC
+from topopt.files.selectors import COMBINED, DRAWN, EVERYWHERE, GEOMETRIC, GROUP
 from topopt.files.spec import MEMORIES, NAME
 from topopt.grid import Grid
 from topopt.limits import Limit
@@ -74,7 +75,7 @@ def schema() -> dict[str, Any]:
     Examples
     --------
     >>> schema()["required"]
-    ['name', 'grid', 'chain', 'minimise']
+    ['name', 'chain', 'minimise']
     """
     raw = _whole().model_json_schema()
     found = tidied(raw)
@@ -83,7 +84,7 @@ def schema() -> dict[str, Any]:
     _narrow(found)
     return {"$schema": _DIALECT, "title": "Problem file of topopt"} | {
         key: found[key]
-        for key in ("description", "type", "properties", "required", "additionalProperties", "not")
+        for key in ("description", "type", "properties", "required", "additionalProperties", "not", "oneOf")
     } | {"$defs": dict(sorted(found["$defs"].items()))}  # fmt: skip
 
 
@@ -101,6 +102,7 @@ def _narrow(found: dict[str, Any]) -> None:
     ]
     found["$defs"]["EquilibriumLink"]["properties"]["solver"]["anyOf"] = _solvers()
     found["not"] = {"required": ["loads", "cases"]}
+    found["oneOf"] = [{"required": ["grid"]}, {"required": ["mesh"]}]
     found["$defs"]["Rollback"] = tidied(model(Rollback).model_json_schema())
     found["properties"]["continuation"]["properties"] = {
         "memory": {
@@ -136,6 +138,7 @@ def _whole() -> type[BaseModel]:
     case = create_model("Case", __base__=Case, __doc__=Case.__doc__, **several)
     kinds: dict[str, Any] = {
         "grid": model(Grid),
+        "mesh": MeshFile,
         "material": model(Material),
         "supports": _list(model(Support)),
         "loads": _list(loads),
@@ -201,6 +204,7 @@ def _region() -> dict[str, Any]:
     }
     selectors["point"] = {"type": "array", "items": {"type": "number"}, "minItems": 2, "maxItems": 3}
     selectors |= {name: here if name == "not" else several for name in COMBINED}
+    selectors[GROUP] = {"type": "string", "description": "A named part of the mesh of the problem."}
     selectors[EVERYWHERE] = {"description": "Every point."}
     one = {
         "type": "object",

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from topopt.cells import Cells
 from topopt.chain import Chain, Stage
 from topopt.continuation import Follow, Schedule
 from topopt.errors import InputError, TopoptError
@@ -16,7 +17,6 @@ from topopt.files.build import Parts
 from topopt.files.located import Mistake, Path
 from topopt.files.mistakes import blamed
 from topopt.files.spec import Item, Spec, mapping
-from topopt.grid import Grid
 from topopt.limits import bounded, limit_from, parameter_names
 from topopt.parameters import Array, replaced, scalars
 from topopt.problem import Problem
@@ -92,10 +92,10 @@ def tried(spec: Spec, parts: Parts) -> Iterator[tuple[Mistake, bool]]:
     tuple
         A mistake, and whether it stops the run.
     """
-    if parts.grid is None or parts.domain is None:
+    if parts.mesh is None or parts.domain is None:
         return
     problem = parts.problem
-    begin = problem.field(problem.initial()) if problem else np.full(parts.grid.n_cells, 0.5)
+    begin = problem.field(problem.initial()) if problem else np.full(parts.mesh.n_cells, 0.5)
     values: dict[str, Array] = {Chain.source: begin}
     for item, reads in _links(spec):
         stage = parts.stages.get(item.name)
@@ -118,7 +118,7 @@ def tried(spec: Spec, parts: Parts) -> Iterator[tuple[Mistake, bool]]:
             values[item.name] = output
             if stage.sharp and problem is not None:
                 yield from _frozen(parts, item, stage, inputs)
-    yield from _scalars(spec, parts.grid, values)
+    yield from _scalars(spec, parts.mesh, values)
     if problem is not None:
         yield from _unread(problem, {item.name: item for item in spec.chain})
 
@@ -174,7 +174,7 @@ def _frozen(parts: Parts, item: Item, stage: Any, inputs: list[Array]) -> Iterat
         yield Mistake(item.path, text), steepest == 0.0
 
 
-def _scalars(spec: Spec, grid: Grid, values: Mapping[str, Array]) -> Iterator[tuple[Mistake, bool]]:
+def _scalars(spec: Spec, mesh: Cells, values: Mapping[str, Array]) -> Iterator[tuple[Mistake, bool]]:
     """Look whether what is lowered and limited is one number, and what is shown is a field."""
     limited: list[tuple[Path, str]] = [(("limits", name), name) for name in spec.limits]
     asked = [*spec.objectives(), *limited, *spec.looked_up()]
@@ -184,7 +184,7 @@ def _scalars(spec: Spec, grid: Grid, values: Mapping[str, Array]) -> Iterator[tu
             yield Mistake(path, text), True
     density = spec.top["density"]
     shown = values.get(density) if isinstance(density, str) else None
-    if shown is not None and shown.shape != (grid.n_cells,):
+    if shown is not None and shown.shape != (mesh.n_cells,):
         text = f"'{density}' has shape {shown.shape}; the design has one density per cell"
         yield Mistake(("density",), text), True
 

@@ -36,7 +36,10 @@ def resolved(spec: Spec, parts: Parts, folder: FilePath) -> str:
     reads = {link.name: list(link.reads) for link in parts.problem.chain}
     text: dict[str, Any] = {"name": top["name"], "description": top["description"]}
     text["folder"] = str(folder.resolve()) if _looks_around(spec) else ""
-    text["grid"] = {"cells": list(parts.problem.grid.cells), "size": list(parts.problem.grid.size)}
+    if spec.mesh:
+        text["mesh"] = dict(spec.mesh)
+    else:
+        text["grid"] = {"cells": list(parts.problem.grid.cells), "size": list(parts.problem.grid.size)}
     text["material"] = spec.material.values if spec.material else {}
     text["regions"] = {name: complete(value) for name, value in top["regions"].items()}
     text["passive"] = {role: complete(value) for role, value in dict(top["passive"]).items() if value}
@@ -133,7 +136,9 @@ def _looks_around(spec: Spec) -> bool:
     drawn += [item.values for item in (*spec.supports, *spec.chain)]
     drawn += [item.values for *_, loads in spec.cases for item in loads]
     started = isinstance(spec.start, dict) and spec.start["file"] is not None
-    return started or any(":" in item.type for item in items) or any(map(_names_files, drawn))
+    return (
+        bool(spec.mesh) or started or any(":" in item.type for item in items) or any(map(_names_files, drawn))
+    )
 
 
 def _names_files(value: Any) -> bool:

@@ -79,13 +79,13 @@ def examined(spec: Spec, parts: Parts) -> Findings:
             f"about {choice.bytes_estimated / 1e9:.1f} GB and {choice.seconds_estimated:.0f} s "
             "an iteration are estimated for the solver"
         )
-        warnings.append(Mistake(("grid", "cells"), text))
+        warnings.append(Mistake(("mesh",) if spec.mesh else ("grid", "cells"), text))
     return Findings(tuple(mistakes), tuple(warnings), choice, too_large)
 
 
 def _loose(structure: Structure, domain: Domain) -> list[Mistake]:
     """Look for bodies that nothing holds: of all cells, or of those that are not passive void."""
-    found = list(mechanisms(structure, np.ones(structure.grid.n_cells)))
+    found = list(mechanisms(structure, np.ones(structure.mesh.n_cells)))
     if not found and domain.void_cells.any():
         moduli = np.where(domain.void_cells, 0.0, 1.0)
         found = [text for text in mechanisms(structure, moduli) if text.startswith("nothing stops")]
@@ -98,7 +98,7 @@ def _on_void(spec: Spec, structure: Structure, domain: Domain) -> Iterator[tuple
         return
     for (_, _, _, items), case in zip(spec.cases, structure.cases, strict=True):
         for item, load in zip(items, case.loads, strict=True):
-            loaded = np.any(load.nodal_forces(structure.grid, 1.0), axis=1)
+            loaded = np.any(load.nodal_forces(structure.mesh, 1.0), axis=1)
             text, whole = _astray(domain, loaded, "loaded", "load")
             if text:
                 yield Mistake((*item.path, "on"), text), whole
@@ -108,8 +108,8 @@ def _held_in_void(spec: Spec, structure: Structure, domain: Domain) -> Iterator[
     """Look for supports on nodes that touch only passive void."""
     if domain.void_cells.any():
         for item, support in zip(spec.supports, structure.supports, strict=True):
-            held = np.zeros(structure.grid.n_nodes, dtype=bool)
-            held[nodes_of(support.on, structure.grid, "support")] = True
+            held = np.zeros(structure.mesh.n_nodes, dtype=bool)
+            held[nodes_of(support.on, structure.mesh, "support")] = True
             text, _ = _astray(domain, held, "held", "support")
             if text:
                 yield Mistake((*item.path, "on"), text)
@@ -117,7 +117,7 @@ def _held_in_void(spec: Spec, structure: Structure, domain: Domain) -> Iterator[
 
 def _astray(domain: Domain, chosen: NDArray[np.bool_], verb: str, noun: str) -> tuple[str, bool]:
     """Say how many of some nodes touch only passive void, and whether all of them do."""
-    grid = domain.grid
+    grid = domain.mesh
     touching = np.zeros(grid.n_nodes, dtype=bool)
     touching[grid.cell_nodes[~domain.void_cells]] = True
     lost, count = np.flatnonzero(chosen & ~touching), np.count_nonzero(chosen)
@@ -131,8 +131,7 @@ def _astray(domain: Domain, chosen: NDArray[np.bool_], verb: str, noun: str) -> 
 
 def _volumes(spec: Spec, domain: Domain) -> Iterator[Mistake]:
     """Look for limits on volume that the passive solid breaks by itself."""
-    counted = domain.grid.n_cells - int(np.count_nonzero(domain.void_cells))
-    solid = int(np.count_nonzero(domain.solid_cells)) / counted
+    solid = domain.volume_of(domain.solid_cells) / domain.volume_of(~domain.void_cells)
     for name, bounds in shares(spec):
         if bounds.get("upper", 1.0) <= solid:
             text = f"the passive solid alone takes {solid:.3g} of the volume; allow more than that"

@@ -82,7 +82,8 @@ class Sections(Entry):
     folder: Annotated[
         str, Field(description="Where files and modules are looked for; the problem file's own, if left out.")
     ] = ""
-    grid: dict[str, Any]
+    grid: dict[str, Any] = Field(default_factory=dict, description="A box of equal cells; this, or a mesh.")
+    mesh: dict[str, Any] = Field(default_factory=dict, description="Cells from a file, instead of a grid.")
     material: dict[str, Any] = Field(default_factory=dict)
     regions: dict[str, RegionField] = Field(default_factory=dict, description="Parts of space by name.")
     passive: Passive = Passive()

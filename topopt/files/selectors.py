@@ -1,23 +1,24 @@
-"""Regions as a file writes them: named, inline, combined, or drawn in a picture."""
+"""Regions as a file writes them: named, inline, combined, or drawn in another file."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path as FilePath
-from typing import Annotated, Any
-
-import numpy as np
-from annotated_types import Gt, Lt
-from pydantic import Field
+from typing import Any
 
 from topopt import regions
+from topopt.cells import Cells
 from topopt.errors import InputError, suggestion
-from topopt.files.fields import Entry, model
+from topopt.files.drawn import DRAWN, drawn
+from topopt.files.fields import model
 from topopt.files.located import Mistake, Path, shown
 from topopt.files.mistakes import fitted
-from topopt.regions import Everywhere, Mask, Not, Nowhere, Point, Region
+from topopt.meshes import Mesh
+from topopt.regions import Everywhere, Not, Nowhere, Point, Region
 
-__all__ = ["COMBINED", "DRAWN", "EVERYWHERE", "GEOMETRIC", "built", "complete", "mistakes_in", "names_in"]
+__all__ = [
+    "COMBINED", "DRAWN", "EVERYWHERE", "GEOMETRIC", "GROUP", "built", "complete", "mistakes_in", "names_in",
+]  # fmt: skip
 
 EVERYWHERE = "everywhere"
 GEOMETRIC: Mapping[str, type[Region]] = {
@@ -25,25 +26,8 @@ GEOMETRIC: Mapping[str, type[Region]] = {
     "cylinder": regions.Cylinder, "polygon": regions.Polygon, "aerofoil": regions.Aerofoil,
 }  # fmt: skip
 COMBINED = ("all", "any", "not")
-
-
-class Image(Entry):
-    """The dark parts of a picture, stretched over the whole grid."""
-
-    file: Annotated[str, Field(description="PNG or another picture, relative to the problem file.")]
-    threshold: Annotated[
-        float, Gt(0), Lt(1), Field(description="Darker than this share of white is inside.")
-    ] = 0.5
-    invert: Annotated[bool, Field(description="Take the light parts instead.")] = False
-
-
-class Array(Entry):
-    """An array of booleans, indexed [ix, iy] or [ix, iy, iz] with y up, stretched over the whole grid."""
-
-    file: Annotated[str, Field(description="NPY file, relative to the problem file.")]
-
-
-DRAWN: Mapping[str, type[Entry]] = {"image": Image, "array": Array}
+GROUP = "group"
+"""A part of the mesh that bears a name in its file."""
 
 
 def mistakes_in(value: Any, path: Path, names: Iterable[str]) -> list[Mistake]:
@@ -67,7 +51,7 @@ def mistakes_in(value: Any, path: Path, names: Iterable[str]) -> list[Mistake]:
         if not value:
             return [Mistake(path, "expected at least one region, got an empty list")]
         return [m for index, entry in enumerate(value) for m in mistakes_in(entry, (*path, index), names)]
-    selectors = [*GEOMETRIC, *COMBINED, *DRAWN, EVERYWHERE]
+    selectors = [*GEOMETRIC, *COMBINED, *DRAWN, GROUP, EVERYWHERE]
     if not isinstance(value, dict):
         return [Mistake(path, f"expected a region ({', '.join(selectors)}) or a name, got {shown(value)}")]
     unknown = [key for key in value if key not in selectors]
@@ -84,6 +68,8 @@ def _selector_mistakes(key: str, inner: Any, path: Path, names: list[str]) -> li
     """Return what is wrong behind one selector."""
     if key == EVERYWHERE:
         return [] if inner in (None, True, {}) else [Mistake(path, f"takes nothing, got {shown(inner)}")]
+    if key == GROUP:
+        return [] if isinstance(inner, str) else [Mistake(path, f"expected a name, got {shown(inner)}")]
     if key == "not":
         return mistakes_in(inner, path, names)
     if key in COMBINED:
@@ -110,7 +96,7 @@ def names_in(value: Any) -> Iterator[str]:
             yield from names_in(value.get(key))
 
 
-def built(value: Any, named: Mapping[str, Region], folder: FilePath) -> Region:
+def built(value: Any, named: Mapping[str, Region], folder: FilePath, cells: Cells | None = None) -> Region:
     """Return the region that a well-formed value describes.
 
     Parameters
@@ -121,33 +107,38 @@ def built(value: Any, named: Mapping[str, Region], folder: FilePath) -> Region:
         Regions by name.
     folder : Path
         What files are relative to.
+    cells : Grid or Mesh, optional
+        Whose groups can be named.
 
     Raises
     ------
     InputError
-        If a selector's numbers do not fit together, or a file cannot be read.
+        If a selector's numbers do not fit together, a file cannot be read, or there is no such group.
     """
     if isinstance(value, str):
         return Everywhere() if value == EVERYWHERE else named[value]
     if isinstance(value, list):
         union: Region = Nowhere()
         for index, entry in enumerate(value):
-            union = built(entry, named, folder) if index == 0 else union | built(entry, named, folder)
+            part = built(entry, named, folder, cells)
+            union = part if index == 0 else union | part
         return union
     ((key, inner),) = value.items()
     if key == EVERYWHERE:
         return Everywhere()
+    if key == GROUP:
+        return _group(inner, cells)
     if key == "not":
-        return Not(built(inner, named, folder))
+        return Not(built(inner, named, folder, cells))
     if key == "any":
-        return built(inner, named, folder)
+        return built(inner, named, folder, cells)
     if key == "all":
-        common = built(inner[0], named, folder)
+        common = built(inner[0], named, folder, cells)
         for entry in inner[1:]:
-            common = common & built(entry, named, folder)
+            common = common & built(entry, named, folder, cells)
         return common
     if key in DRAWN:
-        return Mask(_pixels(key, inner, folder))
+        return drawn(key, inner, folder)
     if key == "point":
         return Point(tuple(inner))
     return GEOMETRIC[key](**{name: _tuples(entry) for name, entry in inner.items()})
@@ -165,28 +156,14 @@ def complete(value: Any) -> Any:
     return {key: dict(DRAWN[key].model_validate(inner)) if key in DRAWN else inner}
 
 
-def _pixels(key: str, inner: Mapping[str, Any], folder: FilePath) -> Any:
-    """Read a picture or an array as booleans, indexed [ix, iy(, iz)], y up."""
-    file = folder / inner["file"]
-    if not file.is_file():
-        raise InputError(f"there is no file {inner['file']}; the path is relative to the problem file")
-    if key == "array":
-        try:
-            return np.load(file, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise InputError(f"{inner['file']} is no NPY file: {error}") from error
-    from PIL import Image as Picture
-
-    fields = dict(Image.model_validate(inner))
-    try:
-        with Picture.open(file) as picture:
-            coloured = picture.convert("RGBA")
-    except OSError as error:
-        raise InputError(f"{inner['file']} is no picture that can be read: {error}") from error
-    paper = Picture.new("RGBA", coloured.size, "white")
-    grey = np.asarray(Picture.alpha_composite(paper, coloured).convert("L"), dtype=np.float64) / 255.0
-    inside = (grey < fields["threshold"]) != fields["invert"]
-    return inside[::-1].T
+def _group(name: str, cells: Cells | None) -> Region:
+    """Return a group of the mesh."""
+    if not isinstance(cells, Mesh):
+        raise InputError(
+            f"group '{name}': groups are those of a mesh file, and here the cells are a grid; lay a mesh of "
+            "boxes on it with {mesh: {file: ..., group: ...}}"
+        )
+    return cells.group(name)
 
 
 def _tuples(value: Any) -> Any:

@@ -12,6 +12,7 @@ from topopt.continuation import Constant, Follow, Guard, Rollback, Survival
 from topopt.continuation.continuation import Memory
 from topopt.errors import InputError, suggestion
 from topopt.fem import Material, Support
+from topopt.files.drawn import MeshFile
 from topopt.files.fields import Entry, form, model
 from topopt.files.located import Located, Mistake, Path, shown
 from topopt.files.mistakes import fitted
@@ -63,6 +64,7 @@ class Spec:
     located: Located
     top: dict[str, Any] = field(default_factory=dict)
     grid: Item | None = None
+    mesh: dict[str, Any] | None = None
     material: Item | None = None
     supports: list[Item] = field(default_factory=list)
     cases: list[tuple[Path, str, float, list[Item]]] = field(default_factory=list)
@@ -114,7 +116,7 @@ def shaped(located: Located) -> Spec:
     """
     spec, data = Spec(located), located.data
     fitted_top(spec, Sections)
-    spec.grid = plain(spec, Grid, "grid") if "grid" in data else None
+    _cells(spec)
     spec.material = plain(spec, Material, "material")
     spec.stop = plain(spec, Stop, "stop")
     spec.supports = [item for path, e in _list(data, "supports") if (item := _fit(spec, Support, e, path))]
@@ -346,6 +348,22 @@ def _start(spec: Spec) -> None:
         if "file" in value and others:
             spec.mistakes.append(Mistake(("start",), f"give a file or {others[0]}, not both"))
         spec.start = values
+
+
+def _cells(spec: Spec) -> None:
+    """Fit the grid or the mesh; a problem has one of them."""
+    data = spec.located.data
+    given = [section for section in ("grid", "mesh") if section in data]
+    meant = any(mistake.text.endswith(("'grid'?", "'mesh'?")) for mistake in spec.mistakes)
+    if not given and not meant:
+        spec.mistakes.append(Mistake(("grid",), "missing: expected a mapping"))
+    if len(given) == 2:
+        spec.mistakes.append(Mistake(("mesh",), "give a grid or a mesh, not both"))
+    if "grid" in data:
+        spec.grid = plain(spec, Grid, "grid")
+    elif isinstance(data.get("mesh"), dict):
+        spec.mesh, found = fitted(MeshFile, data["mesh"], ("mesh",))
+        spec.mistakes += found
 
 
 def _list(data: Mapping[str, Any], section: str) -> list[tuple[Path, Any]]:

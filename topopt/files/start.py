@@ -59,7 +59,7 @@ def begun(
         ]
         volume = next((upper for upper in uppers if upper is not None), None)
         density = 0.5 if volume is None else domain.density_for(volume)
-    noise = np.random.default_rng(start["seed"]).uniform(-1.0, 1.0, domain.grid.n_cells)
+    noise = np.random.default_rng(start["seed"]).uniform(-1.0, 1.0, domain.mesh.n_cells)
     return np.asarray(np.clip(density + start["noise"] * noise, 0.0, 1.0))
 
 
@@ -79,4 +79,4 @@ def _loaded(file: Path, name: str, domain: Domain) -> Array:
         return field
     if "density" not in arrays:
         raise InputError(f"{name} holds no design: no 'density' and no 'x' of {domain.n_active} variables")
-    return domain.grid.field(arrays["density"], name)
+    return domain.mesh.field(arrays["density"], name)

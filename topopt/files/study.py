@@ -187,7 +187,7 @@ def parse_study(
 
 def understood_study(said: Located, folder: Path) -> StudyFile:
     """Return what the values of a study file mean; see `parse_study`."""
-    if "grid" in said.data and "problems" not in said.data:
+    if ("grid" in said.data or "mesh" in said.data) and "problems" not in said.data:
         raise ProblemFileError([f"{said.source}: this is a problem file, run it by `topopt run`"])
     complaints, warnings = Complaints(said), Complaints(said)
     top = _shaped(said, complaints)

@@ -3,5 +3,10 @@
 from topopt.meshes.elements import Mapped
 from topopt.meshes.mesh import Group, Mesh
 from topopt.meshes.places import Among, Voxels
+from topopt.meshes.reading import read_mesh
+from topopt.meshes.solids import Solid, read_solid
+from topopt.meshes.voxels import read_voxels
 
-__all__ = ["Among", "Group", "Mapped", "Mesh", "Voxels"]
+__all__ = [
+    "Among", "Group", "Mapped", "Mesh", "Solid", "Voxels", "read_mesh", "read_solid", "read_voxels",
+]  # fmt: skip

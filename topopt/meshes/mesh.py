@@ -75,7 +75,7 @@ class Mesh(Cells):
     --------
     >>> square = [[0.0, 0.0], [1.0, 0.0], [1.0, 1.0], [0.0, 1.0]]
     >>> mesh = Mesh(square, [[0, 1, 2], [0, 2, 3]])
-    >>> mesh, mesh.volumes.tolist()
+    >>> mesh, mesh.volumes.round(9).tolist()
     (Mesh(2 triangles, 4 nodes), [0.5, 0.5])
     """
 

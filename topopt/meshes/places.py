@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from topopt.errors import InputError
 from topopt.parameters import Array
@@ -67,6 +66,8 @@ class Among(Region):
         """Look for the nearest place of every point."""
         if self.places.shape[1] != len(size):
             raise InputError(f"{self.name}: places in {self.places.shape[1]}-D on {len(size)}-D cells")
+        from scipy.spatial import cKDTree
+
         distance, _ = cKDTree(self.places / spacing).query(points / spacing, p=np.inf)
         return np.asarray(distance <= self.reach * (1 + TOLERANCE))
 

@@ -25,7 +25,7 @@ from topopt.study.yardstick import Threshold
 
 __all__ = ["MEASURED", "Run", "compared", "run_of"]
 
-SAME = ("grid", "material", "regions", "passive", "supports", "loads", "cases", "minimise", "limits")
+SAME = ("grid", "mesh", "material", "regions", "passive", "supports", "loads", "cases", "minimise", "limits")
 """Sections of a problem file that make it another problem; all else is how it is solved."""
 AGREES = 1e-6
 """A judgement on record is that of the same yardstick if the final one is this close to it."""
@@ -140,7 +140,7 @@ def _judged(path: Path, job: Job, outcome: Outcome) -> Outcome:
     whole = bool(recorded) and recorded[-1].iteration == last.number
     same = whole and _agree(recorded[-1].value, final.value)
     picture = evaluation.picture
-    density = picture.grid.shaped(picture.density) if isinstance(picture, Design) else None
+    density = picture.mesh.shaped(picture.density) if isinstance(picture, Design) else None
     judgements = (*recorded[:-1], final) if same else (final,)
     return dataclasses.replace(outcome, judgements=judgements, density=density, folder=str(path.resolve()))
 

@@ -294,4 +294,4 @@ def _outcome(trial: Trial, run: RunFolder | None) -> Outcome:
 def _shaped(last: Step) -> Array | None:
     """Return the density that a step shows, shaped like its grid; None if it shows none."""
     picture = last.evaluation.picture
-    return picture.grid.shaped(picture.density) if isinstance(picture, Design) else None
+    return picture.mesh.shaped(picture.density) if isinstance(picture, Design) else None

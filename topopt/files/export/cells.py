@@ -1,4 +1,4 @@
-"""The solid cells of a design as a VTK unstructured grid, for programs that read no image data."""
+"""Cells as a VTK unstructured grid: those of a mesh, or the solid ones of a design on a grid."""
 
 from __future__ import annotations
 
@@ -7,24 +7,25 @@ from pathlib import Path
 
 import numpy as np
 
+from topopt.cells import Cells, Flags
 from topopt.errors import InputError
 from topopt.files.atomic import replacing
 from topopt.files.export.surface import require_vtk
-from topopt.grid import Flags, Grid
+from topopt.grid import Grid
 from topopt.parameters import Array
 
 __all__ = ["spatial", "write_vtu"]
 
-QUAD, HEXAHEDRON = 9, 12
-"""VTK's numbers of the two kinds of cells."""
+TYPES = {(2, 3): 5, (2, 4): 9, (3, 4): 10, (3, 8): 12}
+"""VTK's number of each kind of cells, by dimension and corners."""
 AROUND = {2: (0, 2, 3, 1), 3: (0, 4, 6, 2, 1, 5, 7, 3)}
-"""Their corners, which go around, by the grid's numbers, which count x slowest."""
+"""Corners in VTK's order, which goes around, by a grid's numbers, x slowest; a mesh has that order."""
 
 
 def write_vtu(
     path: Path,
-    grid: Grid,
-    solid: Flags,
+    mesh: Cells,
+    kept: Flags,
     cell_fields: Mapping[str, Array],
     at_nodes: Mapping[str, Array],
 ) -> None:
@@ -34,9 +35,9 @@ def write_vtu(
     ----------
     path : Path
         The file.
-    grid : Grid
-        All cells.
-    solid : array of bool, shape (n_cells,)
+    mesh : Grid or Mesh
+        All cells; a plane lies at z = 0.
+    kept : array of bool, shape (n_cells,)
         Those that are written, with their nodes.
     cell_fields : mapping
         Fields by name, shape (n_cells,).
@@ -47,7 +48,7 @@ def write_vtu(
     Raises
     ------
     InputError
-        If a shape does not fit the grid.
+        If a shape does not fit the cells.
     MissingDependencyError
         If VTK is absent.
     """
@@ -57,8 +58,10 @@ def write_vtu(
     from vtkmodules.vtkCommonDataModel import vtkCellArray, vtkUnstructuredGrid
     from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridWriter
 
-    nodes, corners = np.unique(grid.cell_nodes[solid][:, AROUND[grid.ndim]], return_inverse=True)
-    n_cells, n_corners = int(np.count_nonzero(solid)), 2**grid.ndim
+    around = AROUND[mesh.ndim] if isinstance(mesh, Grid) else slice(None)
+    table = mesh.cell_nodes[kept][:, around]
+    nodes, corners = np.unique(table, return_inverse=True)
+    n_cells, n_corners = table.shape
     cells = vtkCellArray()
     offsets = np.arange(n_cells + 1, dtype=np.int64) * n_corners
     cells.SetData(
@@ -66,12 +69,12 @@ def write_vtu(
         numpy_to_vtkIdTypeArray(corners.astype(np.int64).ravel(), deep=True),
     )
     points = vtkPoints()
-    points.SetData(numpy_to_vtk(_three(grid.nodes[nodes]), deep=True))
+    points.SetData(numpy_to_vtk(_three(mesh.nodes[nodes]), deep=True))
     body = vtkUnstructuredGrid()
     body.SetPoints(points)
-    body.SetCells(QUAD if grid.ndim == 2 else HEXAHEDRON, cells)
-    fields = {name: grid.field(values, name)[solid] for name, values in cell_fields.items()}
-    states = {name: np.ascontiguousarray(spatial(grid, name, v)[nodes]) for name, v in at_nodes.items()}
+    body.SetCells(TYPES[mesh.ndim, n_corners], cells)
+    fields = {name: mesh.field(values, name)[kept] for name, values in cell_fields.items()}
+    states = {name: np.ascontiguousarray(spatial(mesh, name, v)[nodes]) for name, v in at_nodes.items()}
     for data, arrays in ((body.GetCellData(), fields), (body.GetPointData(), states)):
         for name, values in arrays.items():
             array = numpy_to_vtk(values, deep=True)
@@ -85,12 +88,12 @@ def write_vtu(
             raise OSError("VTK could not write it")
 
 
-def spatial(grid: Grid, name: str, values: Array) -> Array:
+def spatial(mesh: Cells, name: str, values: Array) -> Array:
     """Return what stands at the nodes as VTK takes it: vectors with three components, or numbers.
 
     Parameters
     ----------
-    grid : Grid
+    mesh : Grid or Mesh
         The cells.
     name : str
         For messages.
@@ -106,11 +109,11 @@ def spatial(grid: Grid, name: str, values: Array) -> Array:
     InputError
         If the shape is another.
     """
-    if values.shape == (grid.n_nodes,):
+    if values.shape == (mesh.n_nodes,):
         return values[:, None]
-    if values.shape != (grid.n_nodes * grid.ndim,):
-        raise InputError(f"{name}: expected shape ({grid.n_nodes * grid.ndim},), got {values.shape}")
-    return _three(values.reshape(-1, grid.ndim))
+    if values.shape != (mesh.n_nodes * mesh.ndim,):
+        raise InputError(f"{name}: expected shape ({mesh.n_nodes * mesh.ndim},), got {values.shape}")
+    return _three(values.reshape(-1, mesh.ndim))
 
 
 def _three(vectors: Array) -> Array:

@@ -21,6 +21,7 @@ from topopt.files.export.drawings import check_unit, write_dxf, write_svg
 from topopt.files.export.image import write_vti
 from topopt.files.export.surface import write_stl
 from topopt.files.export.threemf import write_3mf
+from topopt.grid import Grid
 from topopt.parameters import Array, NonNegative, Positive, checked
 
 __all__ = ["Plan", "export_design"]
@@ -72,7 +73,7 @@ Shape = Callable[[Files, Body, str, Plan], str]
 
 
 def export_design(file: Files, name: str, x: Array, picture: object, plan: Plan) -> tuple[str, ...]:
-    """Write a design in all formats: NPZ, VTI, VTU, STL, 3MF, and in 2-D SVG and DXF.
+    """Write a design in all formats: NPZ, VTI, VTU, STL, 3MF, and in 2-D SVG and DXF; on a mesh NPZ and VTU.
 
     Parameters
     ----------
@@ -95,27 +96,28 @@ def export_design(file: Files, name: str, x: Array, picture: object, plan: Plan)
     if not isinstance(picture, Design):
         _write_npz(file("design.npz"), name=np.array(name), x=x)
         return ("design.npz holds the variables only: the model shows no densities on a grid",)
-    grid = picture.grid
+    mesh = picture.mesh
     arrays = {
-        "density": grid.shaped(picture.density),
+        "density": mesh.shaped(picture.density),
         "x": x,
-        "spacing": grid.spacing,
+        "spacing": mesh.spacing,
         "name": np.array(name),
     }
     _write_npz(file("design.npz"), **arrays)
     sentences = ["design.npz: density, variables, spacing"]
-    held = functools.cache(lambda: body(grid, picture.density, plan.smoothing))
+    held = functools.cache(lambda: body(picture.grid, picture.density, plan.smoothing))
 
     def shaped(write: Shape) -> str | None:
         found = held()
         return None if found is None else write(file, found, name, plan)
 
     fields: dict[str, Fields] = {"design.vti": _vti, "design.vtu": _vtu}
-    plane: dict[str, Shape] = {"design.svg": _svg, "design.dxf": _dxf} if grid.ndim == 2 else {}
-    writers = {target: functools.partial(write, file, picture, plan) for target, write in fields.items()} | {
-        target: functools.partial(shaped, write)
-        for target, write in (plane | {"design.stl": _stl, "design.3mf": _3mf}).items()
-    }
+    shapes: dict[str, Shape] = {"design.svg": _svg, "design.dxf": _dxf} if mesh.ndim == 2 else {}
+    shapes |= {"design.stl": _stl, "design.3mf": _3mf}
+    if not isinstance(mesh, Grid):
+        fields, shapes = {"design.vtu": _vtu}, {}
+    writers = {target: functools.partial(write, file, picture, plan) for target, write in fields.items()}
+    writers |= {target: functools.partial(shaped, write) for target, write in shapes.items()}
     for target, write in writers.items():
         try:
             said = write()
@@ -140,14 +142,15 @@ def _vti(file: Files, design: Design, plan: Plan) -> str:
 
 
 def _vtu(file: Files, design: Design, plan: Plan) -> str | None:
-    """Write the solid cells for programs that read no image data, and to be warped without the void."""
-    solid = design.density > LEVEL
-    if not solid.any():
+    """Write what is solid for programs that read no image data, to be warped without the void; or a mesh."""
+    states, whole = _at_nodes(plan), not isinstance(design.mesh, Grid)
+    kept = (design.density > LEVEL) | whole
+    if not kept.any():
         return None
-    write_vtu(
-        file("design.vtu"), design.grid, solid, {"density": design.density, **plan.fields}, _at_nodes(plan)
-    )
-    return f"design.vtu: the same on the {np.count_nonzero(solid)} cells above {LEVEL:g}"
+    write_vtu(file("design.vtu"), design.mesh, kept, {"density": design.density, **plan.fields}, states)
+    if whole:
+        return f"design.vtu: {', '.join(['density', *plan.fields, *states])}"
+    return f"design.vtu: the same on the {np.count_nonzero(kept)} cells above {LEVEL:g}"
 
 
 def _svg(file: Files, held: Body, name: str, plan: Plan) -> str:

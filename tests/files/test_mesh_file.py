@@ -1,0 +1,394 @@
+"""Geometry from files: meshes in place of a grid, and regions from meshes of boxes and closed surfaces."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Any
+
+import meshio
+import numpy as np
+import pytest
+import trimesh
+from typer.testing import CliRunner
+
+from tests.meshed import boxes, shaken, simplices
+from topopt.cli.app import app
+from topopt.errors import InputError, MissingDependencyError, ProblemFileError
+from topopt.files import parse
+from topopt.grid import Grid
+from topopt.meshes import Mesh, read_mesh, read_solid, read_voxels
+from topopt.regions import Everywhere
+
+MESHED = """\
+name: plate
+mesh: {file: plate.msh}
+regions:
+  left: {group: wall}
+  tip: {point: [3.0, 0.5]}
+supports:
+  - {on: left, fix: all}
+loads:
+  - {on: tip, force: [0.0, -1.0]}
+passive: {solid: {group: pad}}
+chain:
+  - {name: filtered, type: helmholtz, radius: 0.7}
+  - {name: physical, type: tanh, eta: 0.5}
+  - {name: stiffness, type: simp, penal: 3.0}
+  - {name: displacement, type: equilibrium}
+  - {name: compliance, type: compliance}
+  - {name: volume, type: mean, reads: [physical]}
+minimise: compliance
+limits: {volume: 0.5}
+stop: {iterations: 6}
+"""
+SOLID = """\
+name: block
+grid: {cells: [8, 8, 8], size: [2.0, 2.0, 2.0]}
+regions:
+  part: {stl: {file: part.stl}}
+  foot: {all: [part, {plane: {z: 0.0}}]}
+  lid: {all: [part, {plane: {z: 2.0}}]}
+passive: {void: {not: part}}
+supports:
+  - {on: foot, fix: all}
+loads:
+  - {on: lid, force: [1.0, 0.0, 0.0]}
+chain:
+  - {name: physical, type: tanh, beta: 1.0}
+  - {name: stiffness, type: simp, penal: 3.0}
+  - {name: displacement, type: equilibrium}
+  - {name: compliance, type: compliance}
+  - {name: volume, type: mean, reads: [physical]}
+minimise: compliance
+limits: {volume: 0.5}
+"""
+GRID = Grid((12, 4), (3.0, 1.0))
+KINDS = {(2, 3): "triangle", (2, 4): "quad", (3, 4): "tetra", (3, 8): "hexahedron"}
+
+
+def written(file: Path, mesh: Mesh, **more: Any) -> Path:
+    """Write a mesh, in Gmsh's format with the groups wall (edges) and pad (cells)."""
+    kind = KINDS[mesh.ndim, mesh.corners.shape[1]]
+    points = np.pad(mesh.points, ((0, 0), (0, 3 - mesh.ndim)))
+    if file.suffix != ".msh":
+        meshio.Mesh(points, [(kind, mesh.corners)], **more).write(file)
+        return file
+    wall = mesh.boundary[np.isclose(mesh.points[mesh.boundary][..., 0], 0.0).all(axis=1)]
+    side = {2: "line", 3: "triangle" if mesh.corners.shape[1] == 4 else "quad"}[mesh.ndim]
+    pad = np.where(mesh.centres[:, 0] > 2.5, 2, 1).astype(np.int32)
+    tags = [pad, np.full(len(wall), 3, dtype=np.int32)]
+    meshio.Mesh(
+        points, [(kind, mesh.corners), (side, wall)],
+        cell_data={"gmsh:physical": tags, "gmsh:geometrical": tags},
+        field_data={"body": np.array([1, mesh.ndim]), "pad": np.array([2, mesh.ndim]),
+                    "wall": np.array([3, mesh.ndim - 1])},
+    ).write(file, file_format="gmsh22", binary=False)  # fmt: skip
+    return file
+
+
+def mistakes(text: str, folder: Path) -> str:
+    with pytest.raises(ProblemFileError, match=r"yaml:") as refusal:
+        parse(text, source="plate.yaml", folder=folder)
+    return str(refusal.value)
+
+
+@pytest.fixture
+def plate(tmp_path: Path) -> Path:
+    return written(tmp_path / "plate.msh", shaken(simplices(GRID))).parent
+
+
+@pytest.fixture
+def part(tmp_path: Path) -> Path:
+    ball = trimesh.creation.box((1.0, 1.0, 2.0))
+    ball.apply_translation((1.0, 1.0, 1.0))
+    ball.export(tmp_path / "part.stl")
+    return tmp_path
+
+
+@pytest.mark.parametrize("end", [".msh", ".inp", ".vtu", ".vtk"])
+@pytest.mark.parametrize("dimension", [2, 3])
+def test_what_is_written_is_read(tmp_path: Path, end: str, dimension: int) -> None:
+    grid = GRID if dimension == 2 else Grid((3, 2, 2), (3.0, 1.0, 1.0))
+    for made in (simplices, boxes):
+        mesh = shaken(made(grid))
+        again = read_mesh(written(tmp_path / f"a{end}", mesh), scale=2.0)
+        assert again.volumes == pytest.approx(2.0**dimension * mesh.volumes, rel=1e-5)
+        assert np.abs(again.centres - 2.0 * mesh.centres).max() < 1e-5
+
+
+def test_groups_are_those_of_the_file(tmp_path: Path) -> None:
+    mesh = boxes(GRID)
+    groups = read_mesh(written(tmp_path / "a.msh", mesh)).groups
+    assert {name: (len(g.nodes), len(g.cells)) for name, g in groups.items()} == {
+        "body": (55, 40), "pad": (15, 8), "wall": (5, 0)
+    }  # fmt: skip
+    near = np.flatnonzero(mesh.centres[:, 0] < 1.0)
+    far = np.flatnonzero(mesh.points[:, 0] == 3.0)
+    sets = {"cell_sets": {"near": [near]}, "point_sets": {"far": far}}
+    groups = read_mesh(written(tmp_path / "a.inp", mesh, **sets)).groups
+    assert groups["near"].cells.tolist() == near.tolist()
+    assert len(groups["near"].nodes) == 25
+    assert (groups["far"].nodes.tolist(), len(groups["far"].cells)) == (far.tolist(), 0)
+    data = {"cell_data": {"near": [(mesh.centres[:, 0] < 1.0).astype(np.int32)], "heat": [mesh.volumes]}}
+    groups = read_mesh(written(tmp_path / "a.vtu", mesh, **data)).groups
+    assert list(groups) == ["near"]
+    assert groups["near"].cells.tolist() == near.tolist()
+
+
+def test_a_file_with_a_mesh_is_a_problem_and_reads_again(plate: Path) -> None:
+    job = parse(MESHED, source="plate.yaml", folder=plate)
+    problem = job.design
+    assert problem is not None
+    assert str(problem.mesh) == "a mesh of 96 triangles"
+    assert problem.domain.solid_cells.sum() == np.count_nonzero(problem.mesh.centres[:, 0] > 2.5)
+    assert job.structure is not None
+    assert len(job.structure.free) == job.structure.n_dofs - 10
+    again = parse(job.resolved, source="again.yaml", folder=plate)
+    assert again.resolved == job.resolved
+    assert again.design is not None
+    assert again.design.mesh == problem.mesh
+
+
+def test_run_resume_check_and_plot(plate: Path) -> None:
+    def topopt(*words: object) -> str:
+        done = CliRunner().invoke(app, [str(word) for word in words], catch_exceptions=False)
+        assert done.exit_code == 0, done.output
+        return done.output
+
+    file, out = plate / "plate.yaml", plate / "results"
+    file.write_text(MESHED)
+    assert "a mesh of 96 triangles with edges up to" in topopt("check", file, "--results", out, "--no-taylor")
+    topopt("run", file, "--results", out, "--quiet", "--no-figures")
+    folder = out / "plate"
+    whole = (folder / "history.csv").read_text().splitlines()
+    assert len(whole) == 7
+    cells = meshio.read(folder / "design.vtu")
+    assert cells.cell_data["density"][0].shape == (96,)
+    assert cells.point_data["displacement load"].shape == (len(cells.points), 3)
+    topopt("plot", folder)
+    for name in ("problem.png", "design.png", "convergence.png", "design.gif"):
+        assert (folder / name).stat().st_size > 500, name
+    short = ("--quiet", "--name", "short", "--set", "stop.iterations=3", "--no-figures")
+    topopt("run", file, "--results", out, *short)
+    topopt("resume", out / "short", "--iterations", 6, "--quiet", "--no-figures")
+    resumed = (out / "short" / "history.csv").read_text().splitlines()
+    assert [line.split(",")[5] for line in resumed] == [line.split(",")[5] for line in whole]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("plate.msh", "plat.msh", "plate.yaml:2: mesh.file: there is no file plat.msh; the path is relative"),
+        ("plate.msh", "plate.yaml",
+         "mesh.file: plate.yaml: expected a mesh that ends in .msh, .inp, .vtu, .vtk"),
+        ("plate.msh", "torn.msh", "mesh.file: torn.msh is no mesh that can be read: "),
+        ("plate.msh", "mixed.vtu",
+         "mixed.vtu mixes cells, 1 of kind 'quad' and 1 of kind 'triangle'; all must be"),
+        ("plate.msh", "wedge.vtu",
+         "wedge.vtu: cells of kind 'wedge' have no element here; mesh it without them"),
+        ("plate.msh", "second.vtu",
+         "second.vtu: cells of kind 'triangle6' are of higher order; mesh it with first"),
+        ("plate.msh", "lines.vtu", "lines.vtu holds no triangles, quadrilaterals, tetrahedra or hexahedra"),
+        ("plate.msh", "shell.vtu",
+         "shell.vtu holds a surface in space, z from 0 to 1; mesh the volume inside"),
+        ("plate.msh", "folded.vtu",
+         "mesh: 1 of 2 triangles are inverted: their corners run against the others'"),
+        ("{group: wall}", "{group: wal}",
+         "regions.left: no group 'wal' in a mesh of 96 triangles: did you mean 'wall'"),
+        ("{group: wall}", "{group: 3}", "regions.left.group: expected a name, got 3"),
+        ("[3.0, 0.5]", "[3.0, 0.5, 0.0]", "regions.tip: point: 3 coordinates"),
+        ("type: helmholtz", "type: cone",
+         "chain.filtered: Cone needs a grid of equal cells, but works on a mesh of 96 "
+         "triangles; take Helmholtz"),
+        ("radius: 0.7", "radius: 0.3", "chain.filtered.radius: 0.3 is too small for cells of"),
+        ("type: equilibrium", "type: equilibrium, solver: multigrid",
+         "chain.displacement.solver: multigrid needs a grid"),
+        ("type: tanh, eta: 0.5", "type: preserving_tanh",
+         "keeps the sum of the densities, which is the volume only"),
+        ("mesh: {file", "grid: {cells: [2, 2]}\nmesh: {file", "mesh: give a grid or a mesh, not both"),
+        ("mesh: {file: plate.msh}", "", "grid: missing: expected a mapping"),
+        ("mesh: {file: plate.msh}", "mesh: {fil: plate.msh}", "mesh.fil: unknown key: did you mean 'file'?"),
+        ("plate.msh}", "plate.msh, scale: 0.0}", "mesh.scale: expected a number > 0, got 0.0"),
+        ("mesh: {file: plate.msh}", "mesh: plate.msh", "mesh: expected a mapping, got 'plate.msh'"),
+        ("mesh: {file: plate.msh}", "grid: {cells: [12, 4], size: [3.0, 1.0]}",
+         "group 'wall': groups are those of a mesh file"),
+        ("stop:", "continuation: {grid.coarsening: {type: steps, values: [2, 1], every: 3}}\nstop:",
+         "coarsening needs a grid of equal cells, but works on a mesh of 96 triangles; leave it out"),
+    ],
+)  # fmt: skip
+def test_bad_meshes_are_refused_with_advice(plate: Path, old: str, new: str, message: str) -> None:
+    square = np.array([[0.0, 0, 0], [1, 0, 0], [1, 1, 0], [0, 1, 0], [2, 0, 0], [2, 1, 0]])
+    raised = square + np.array([0, 0, 1.0])
+    (plate / "torn.msh").write_text("$MeshFormat\n2.2 0 8\n$EndMeshFormat\n$Nodes\nmany\n")
+    (plate / "plate.yaml").write_text("")
+    for name, cells in {
+        "mixed": [("quad", [[0, 1, 2, 3]]), ("triangle", [[1, 4, 5]])],
+        "wedge": [("wedge", [[0, 1, 2, 6, 7, 8]])],
+        "second": [("triangle6", [[0, 1, 2, 3, 4, 5]])],
+        "lines": [("line", [[0, 1]])],
+        "shell": [("triangle", [[0, 1, 2], [0, 2, 9]])],
+        "folded": [("triangle", [[0, 1, 2], [0, 3, 2]])],
+    }.items():
+        meshio.Mesh(np.concatenate([square, raised]), cells).write(plate / f"{name}.vtu")
+    assert old in MESHED
+    if message:
+        assert message in mistakes(MESHED.replace(old, new, 1), plate)
+
+
+def test_a_body_from_stl_bounds_the_design(part: Path) -> None:
+    problem = parse(SOLID, source="block.yaml", folder=part).design
+    assert problem is not None
+    assert problem.domain.n_active == 4 * 4 * 8
+    fitted = parse(SOLID.replace("part.stl}", "part.stl, fit: true}"), source="b.yaml", folder=part).design
+    assert fitted is not None
+    assert fitted.domain.n_active == 4 * 4 * 8  # as high as the box already, and in its middle
+    halved = SOLID.replace("part.stl}", "part.stl, scale: 0.5, offset: [0.5, 0.5, 0.0]}").replace(
+        "z: 2.0", "z: 1.0"
+    )
+    small = parse(halved, source="b.yaml", folder=part)
+    assert small.design is not None
+    assert small.design.domain.n_active == 2 * 2 * 4
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("part.stl", "gone.stl",
+         "block.yaml:4: regions.part: there is no file gone.stl; the path is relative to"),
+        ("part.stl", "torn.stl", "torn.stl holds no triangles"),
+        ("part.stl", "open.stl",
+         "STL 'open.stl' is not closed, it has 3 open edges, so that nothing is inside"),
+        ("part.stl", "part.obj", "part.obj: expected a surface that ends in .stl"),
+        ("part.stl}", "part.stl, offset: [9.0, 9.0, 9.0]}",
+         "no node lies in this region; the grid spans (0, 0, 0) to"),
+        ("part.stl}", "part.stl, offset: [9.0, 9.0]}", "part.stl: expected an offset of 3 numbers"),
+        ("part.stl}", "part.stl, fit: true, scale: 2.0}", "give fit, or scale and offset, not both"),
+        ("part.stl}", "part.stl, scale: -1.0}", "regions.part.stl.scale: expected a number > 0, got -1.0"),
+        ("{cells: [8, 8, 8], size: [2.0, 2.0, 2.0]}", "{cells: [8, 8]}",
+         "STL 'part.stl': a body is 3-D, the cells are"),
+        ("stl: {file: part.stl}", "mesh: {file: cut.vtu}",
+         "it is made of tetrahedra; design on the mesh itself"),
+    ],
+)  # fmt: skip
+def test_bad_bodies_are_refused_with_advice(part: Path, old: str, new: str, message: str) -> None:
+    (part / "torn.stl").write_bytes(b"solid \xff\x00 nothing")
+    (part / "part.obj").write_text("")
+    whole = trimesh.load_mesh(part / "part.stl")
+    trimesh.Trimesh(whole.vertices, whole.faces[1:]).export(part / "open.stl")
+    written(part / "cut.vtu", simplices(Grid((2, 2, 2))))
+    text = SOLID.replace(old, new, 1)
+    with pytest.raises(ProblemFileError, match=r"yaml:") as refusal:
+        parse(text, source="block.yaml", folder=part)
+    assert message in str(refusal.value)
+
+
+def test_a_missing_body_lies_where_the_message_says(part: Path) -> None:
+    solid = read_solid(part / "part.stl", offset=(9.0, 0.0, 0.0))
+    assert repr(solid) == "STL 'part.stl' from (9.5, 0.5, 0) to (10.5, 1.5, 2)"
+
+
+def test_a_ball_has_the_volume_that_its_facets_hold(tmp_path: Path) -> None:
+    ball = trimesh.creation.icosphere(subdivisions=3, radius=0.7)
+    ball.apply_translation((1.0, 1.0, 1.0))
+    ball.export(tmp_path / "ball.stl")
+    grid = Grid((40, 40, 40), (2.0, 2.0, 2.0))
+    inside = grid.cells_in(read_solid(tmp_path / "ball.stl"))
+    assert inside.sum() * grid.cell_volume == pytest.approx(ball.volume, rel=2e-2)
+    far = np.linalg.norm(grid.centres - 1.0, axis=1)
+    assert inside[far < 0.69].all()
+    assert not inside[far > 0.7].any()
+    turned = trimesh.Trimesh(ball.vertices, ball.faces[:, ::-1])
+    turned.export(tmp_path / "turned.stl")
+    assert np.array_equal(grid.cells_in(read_solid(tmp_path / "turned.stl")), inside)
+
+
+def test_nodes_on_the_surface_count_as_inside(part: Path) -> None:
+    grid = Grid((4, 4, 4), (2.0, 2.0, 2.0))
+    assert grid.nodes_in(read_solid(part / "part.stl")).sum() == 3 * 3 * 5
+
+
+def test_boxes_of_a_mesh_are_picked_on_any_grid(tmp_path: Path) -> None:
+    mesh = boxes(GRID)
+    hole = np.flatnonzero(np.abs(mesh.centres - (1.5, 0.5)).max(axis=1) > 0.3)
+    far = np.flatnonzero(mesh.points[:, 0] == 3.0)
+    used, corners = np.unique(mesh.corners[hole], return_inverse=True)
+    part = Mesh(mesh.points[used], corners.reshape(-1, 4))
+    pad = np.flatnonzero(part.centres[:, 0] > 2.0)
+    sets = {"cell_sets": {"pad": [pad]}, "point_sets": {"far": np.flatnonzero(np.isin(used, far))}}
+    file = written(tmp_path / "beam.inp", part, **sets)
+    for grid in (GRID, Grid((24, 8), (3.0, 1.0)), Grid((6, 2), (3.0, 1.0))):
+        whole = grid.cells_in(read_voxels(file))
+        expected = np.abs(grid.centres - (1.5, 0.5)).max(axis=1) > 0.2499
+        assert np.array_equal(whole, expected)
+        assert np.array_equal(grid.cells_in(read_voxels(file, "pad")), grid.centres[:, 0] > 2.0)
+    for grid in (GRID, Grid((6, 2), (3.0, 1.0))):
+        assert np.array_equal(grid.nodes_in(read_voxels(file, "far")), grid.nodes[:, 0] == 3.0)
+    moved = Grid((12, 4), (6.0, 2.0)).cells_in(read_voxels(file, scale=2.0))
+    assert np.array_equal(moved, GRID.cells_in(read_voxels(file)))
+    assert GRID.nodes_in(read_voxels(file)).sum() == len(used)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda m: Mesh(m.points @ [[0.8, 0.6], [-0.6, 0.8]], m.corners), "48 do not lie along the axes"),
+        (lambda m: Mesh(m.points * 1.0 + np.where(m.points > 1.01, 0.1, 0.0), m.corners), "differ in size"),
+        (lambda m: shaken(m), "do not lie along the axes"),
+        (
+            lambda m: simplices(GRID),
+            "it is made of triangles; design on the mesh itself, with `mesh:` in place of",
+        ),
+    ],
+)
+def test_what_is_no_lattice_of_boxes_is_refused(tmp_path: Path, change: Any, message: str) -> None:
+    file = written(tmp_path / "beam.vtu", change(boxes(GRID)))
+    with pytest.raises(InputError, match=r"mesh 'beam.vtu' cannot be laid on a grid") as refusal:
+        read_voxels(file)
+    assert message in str(refusal.value)
+
+
+def test_other_refusals_of_boxes(tmp_path: Path) -> None:
+    file = written(tmp_path / "beam.msh", boxes(GRID))
+    with pytest.raises(InputError, match=r"mesh 'beam.msh': no group 'padd'; did you mean 'pad'\?"):
+        read_voxels(file, "padd")
+    with pytest.raises(InputError, match=r"an offset of 3 numbers on a 2-D mesh"):
+        read_voxels(file, offset=(0.0, 0.0, 0.0))
+    with pytest.raises(InputError, match=r"2-D boxes on 3-D cells"):
+        Grid((2, 2, 2)).cells_in(read_voxels(file))
+
+
+@pytest.mark.parametrize(
+    ("package", "read", "sentence"),
+    [
+        ("meshio", lambda folder: read_mesh(folder / "a.msh"), "meshes from files need meshio"),
+        ("trimesh", lambda folder: read_solid(folder / "part.stl"), "surfaces from files need trimesh"),
+        ("skfem", lambda folder: fresh(), "unstructured meshes need scikit-fem"),
+    ],
+)
+def test_an_absent_package_is_named(
+    part: Path, monkeypatch: pytest.MonkeyPatch, package: str, read: Any, sentence: str
+) -> None:
+    written(part / "a.msh", boxes(GRID))
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(
+        MissingDependencyError, match=rf"{sentence}, which is not installed: pip install 'topopt\[meshes\]'"
+    ):
+        read(part)
+
+
+def fresh() -> None:
+    from topopt.meshes.elements import reference
+
+    reference.cache_clear()
+    boxes(GRID)
+
+
+def test_every_region_of_a_file_can_be_hashed(part: Path) -> None:
+    solid = read_solid(part / "part.stl")
+    assert hash(solid) == hash(read_solid(part / "part.stl"))
+    assert solid == read_solid(part / "part.stl")
+    assert solid != Everywhere()
+    file = written(part / "beam.vtu", boxes(GRID))
+    assert read_voxels(file) == read_voxels(file)
+    assert hash(read_voxels(file)) == hash(read_voxels(file))
