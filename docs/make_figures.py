@@ -27,6 +27,11 @@ SHOWN = {
     "gripper": ("design.png",),
     "arch": ("design.png",),
     "mbb_printed": ("design.png",),
+    "wing_rib": ("design.png",),
+    "wing_box": ("problem.png", "design.png"),
+    "bridge_3d_traffic": ("design.png",),
+    "bridge_worst_case": ("design.png",),
+    "uncertain_direction": ("design.png",),
 }
 WIDTH = 1000
 STAGES = ("physical", "filtered", "design")

@@ -17,7 +17,7 @@ from topopt.run import Stop
 FOLDER = Path(__file__).parents[2] / "problems"
 BENCHMARKS = sorted((FOLDER / "benchmarks").glob("*.yaml"))
 FILES = [*sorted(FOLDER.glob("*.yaml")), *BENCHMARKS]
-FINE = [FOLDER / "bridge_3d_fine.yaml", FOLDER / "cantilever_3d_fine.yaml"]
+FINE = [FOLDER / f"{name}_fine.yaml" for name in ("bridge_3d", "cantilever_3d", "wing_box")]
 """Made for multigrid: millions of cells."""
 NAMED = {"mbb", "cantilever", "bridge", "l_bracket", "cantilever_3d", "bridge_3d"}
 STIFF = {"mbb_50", "mbb_30", "mbb_fine", "cantilever", "l_bracket", "bridge", "cantilever_3d"}
