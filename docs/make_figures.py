@@ -32,6 +32,18 @@ SHOWN = {
     "bridge_3d_traffic": ("design.png",),
     "bridge_worst_case": ("design.png",),
     "uncertain_direction": ("design.png",),
+    "cooled_plate": ("design.png",),
+    "rotor": ("design.png",),
+    "warm_beam": ("design.png",),
+    "l_bracket": ("design.png",),
+    "l_bracket_stress": ("design.png",),
+    "tower_frequency": ("design.png",),
+    "shaken_beam": ("design.png",),
+    "column_buckling": ("design.png",),
+    "two_materials": ("design.png",),
+    "wheel": ("design.png",),
+    "cast_beam": ("design.png",),
+    "mbb_slim": ("design.png",),
 }
 WIDTH = 1000
 STAGES = ("physical", "filtered", "design")
@@ -69,10 +81,11 @@ def main() -> None:
 
 
 def kept(source: Path, target: Path) -> None:
-    """Copy a picture at the width that pages show."""
+    """Copy a picture at the width that pages show, or as high if it is higher than wide."""
     with Image.open(source) as picture:
-        height = round(picture.height * WIDTH / picture.width)
-        picture.convert("RGB").resize((WIDTH, height), Image.Resampling.LANCZOS).save(target, optimize=True)
+        scale = WIDTH / max(picture.size)
+        size = round(picture.width * scale), round(picture.height * scale)
+        picture.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(target, optimize=True)
 
 
 def first_screen(run: Path) -> Figure:
