@@ -15,7 +15,10 @@ dev   := $(stamp)-dev
 # The workers fill the cores; a BLAS that starts threads of its own would only be in their way.
 single := OPENBLAS_NUM_THREADS=1 OMP_NUM_THREADS=1 MKL_NUM_THREADS=1
 
-.PHONY: help demo test lint types install cholmod benchmark figures study schema clean
+# What CI tests the bridge against; pip prefers the build for the CPU where an index has one.
+TORCH := torch==2.13.0 captum==0.9.0
+
+.PHONY: help demo test lint types install cholmod torch benchmark figures study schema clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,6 +41,9 @@ install: $(dev) ## install topopt and its tools into .venv
 
 cholmod: $(run) ## try again to install the fast solver
 	.ci/install run
+
+torch: $(run) ## install torch for the nets that need it
+	$(bin)/python -m pip install --quiet --disable-pip-version-check $(TORCH)
 
 benchmark: $(dev) ## time solvers and loops, beside the anchors of the field (results/benchmarks/)
 	@for script in tests/benchmarks/bench_*.py; do echo "$$script"; $(bin)/python "$$script" || exit 1; done

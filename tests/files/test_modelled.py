@@ -1,7 +1,10 @@
 """Files with a model of their own are read whole; every mistake is named where it stands."""
 
+import math
+import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import topopt as to
@@ -10,6 +13,7 @@ from topopt.files.job import parse, read
 from topopt.nets.models import FlossedRnn
 
 FOLDER = Path(__file__).parents[2] / "problems" / "nets"
+PATHS = pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
 FLOSSED = """
 name: flossed
 model: {type: flossed_rnn, units: 6, count: 2, steps: 12}
@@ -42,14 +46,47 @@ class Bowl:
 """
 
 
-@pytest.mark.parametrize("path", sorted(FOLDER.glob("*.yaml")), ids=lambda path: path.stem)
-def test_every_file_is_read_and_means_the_same_written_out(path):
+def opened(path, *overrides):
+    """Read a file; what needs torch or scikit-learn is skipped where they are missing."""
     pytest.importorskip("sklearn")
-    job = read(path)
+    if "eeds torch" in path.read_text("utf-8"):
+        pytest.importorskip("torch")
+    return read(path, overrides)
+
+
+@PATHS
+def test_every_file_is_read_and_means_the_same_written_out(path):
+    job = opened(path)
     assert job.name == path.stem
     assert job.design is None
     assert parse(job.resolved) == job
     assert "To expect:" in path.read_text("utf-8")
+
+
+@PATHS
+def test_every_file_runs_and_its_schedules_reach_the_model(path):
+    job = opened(path, "stop.iterations=3")
+    steps = list(to.optimize(job.problem, job.optimizer, job.continuation, job.stop))
+    assert [step.iteration.number for step in steps] == [1, 2, 3]
+    assert all(math.isfinite(step.iteration.objective) for step in steps)
+    assert steps[-1].iteration.parameters.keys() == job.continuation.schedules.keys()
+    assert not np.array_equal(steps[0].x, steps[-1].x)
+
+
+@PATHS
+def test_a_file_that_needs_torch_says_so_where_torch_is_missing(path, monkeypatch):
+    pytest.importorskip("sklearn")
+    for name in [name for name in sys.modules if name.startswith("topopt.nets.torch")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "torch", None)
+    if "eeds torch" in path.read_text("utf-8"):
+        with pytest.raises(
+            to.TopoptError, match="needs torch, which is not installed: pip install"
+        ) as caught:
+            read(path)
+        assert "\n" not in str(caught.value)
+    else:
+        assert read(path).name == path.stem
 
 
 def test_numbers_reach_the_model():

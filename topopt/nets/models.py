@@ -16,17 +16,20 @@ from topopt.errors import InputError
 from topopt.evaluation import Bounds, Evaluation
 from topopt.nets.control import LinearQuadratic, Steered
 from topopt.nets.digits import digits
+from topopt.nets.extremal import explained_digit
 from topopt.nets.flossing import Flossing
 from topopt.nets.layers import StraightThrough
 from topopt.nets.net import sign_net
 from topopt.nets.recurrent import RNN
-from topopt.parameters import Array, checked
+from topopt.parameters import Array, UnitOpen, checked
 
 __all__ = [
     "ChosenPixels",
     "DigitDuel",
     "EnhancerDistance",
+    "ExplainedDigit",
     "FlossedRnn",
+    "MollifiedDigits",
     "ProteinContacts",
     "SignDigits",
     "SteeredChain",
@@ -181,6 +184,35 @@ class SteeredChain(Made):
 
 
 @dataclass(frozen=True)
+class ExplainedDigit(Made):
+    """The few pixels of a handwritten digit that keep a net's answer; see `Extremal`.
+
+    ``code1.beta``, the slope of the net's gates, is a parameter: softened, they let the mask hear.
+
+    Parameters
+    ----------
+    digit : int
+        Its place among the 597 that the net did not learn from.
+    slope : float
+        Of the 48 gates when the net had learnt.
+    area : float
+        Share of the pixels that may be seen.
+    seed : int
+        Of the net's first weights.
+    """
+
+    digit: Annotated[int, at.Ge(0), at.Lt(597)] = 0
+    slope: Annotated[float, at.Ge(1)] = 256.0
+    area: UnitOpen = 0.15
+    seed: Seed = 0
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """The mask."""
+        return explained_digit(self.digit, self.slope, self.area, self.seed)
+
+
+@dataclass(frozen=True)
 class EnhancerDistance(Judged):
     """Which of two enhancers begins a window of *E. coli*, asked 50,000 bases further on. Needs torch.
 
@@ -280,3 +312,29 @@ class ChosenPixels(Judged):
         from topopt.nets.torch.selector import Eyes, selection_model
 
         return selection_model(Eyes(self.count, seed=self.seed))
+
+
+@dataclass(frozen=True)
+class MollifiedDigits(Judged):
+    """A deep net of sigmoids on digits, which as drawn lets no gradient through; see `Deep`. Needs torch.
+
+    ``softness`` is a parameter: above 0 units copy and gates are noisy, at 0 the net is what it is.
+
+    Parameters
+    ----------
+    depth, width : int
+        Hidden layers, and units of each.
+    seed : int
+        Of the weights.
+    """
+
+    depth: Count = 8
+    width: Count = 32
+    seed: Seed = 0
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """The net."""
+        from topopt.nets.torch.mollified import Deep, mollified_model
+
+        return mollified_model(Deep(self.depth, self.width, self.seed))

@@ -8,16 +8,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from topopt.chain import Chain, Link, Pullback, Stage
 from topopt.errors import InputError
-from topopt.nets.layers import Affine, SignGate
+from topopt.nets.layers import Affine, Bend, SignGate
 from topopt.nets.net import LOGITS, Net
 from topopt.parameters import Array
 
-__all__ = ["Attribution", "deletion", "gradient", "integrated", "saliency_chain", "softened"]
+__all__ = ["Attribution", "deletion", "gradient", "integrated", "rescaled", "saliency_chain", "softened"]
+
+APART = 1e-10
+"""A gate whose input differs by less from what the baseline gives it has a slope, and no chord."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,6 +71,19 @@ class _Entry(Stage):
         return np.asarray(values[self.number]), pullback
 
 
+@dataclass(frozen=True, eq=False)
+class _Chord(Stage):
+    """The straight line in place of a gate, from what the baseline gives it to what the input does."""
+
+    linear: ClassVar[bool] = True
+
+    slope: Array
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the line's rise."""
+        return self.slope * inputs[0], lambda v: (self.slope * v,)
+
+
 def saliency_chain(net: Net, weights: Array, label: int) -> Chain:
     """Return the chain from one input to the logit of a class, ``logit``, at weights that stay.
 
@@ -112,6 +129,31 @@ def integrated(chain: Chain, x: Array, baseline: Array, points: int = 50) -> Att
         for share, weight in zip(shares, weights, strict=True)
     )
     return _attributed(chain, x, baseline, np.asarray(mean))
+
+
+def rescaled(chain: Chain, x: Array, baseline: Array) -> Attribution:
+    """Return DeepLIFT's shares (its Rescale): a gate passes back the slope of its chord from the baseline.
+
+    A saturated gate has a chord where it has no slope, so that nothing is lost and nothing has to be summed
+    up along a path; the shares are complete to rounding.
+
+    References
+    ----------
+    Shrikumar, Greenside and Kundaje 2017, arXiv:1704.02685
+    """
+    here, there = chain.run(x), chain.run(baseline)
+    links = []
+    for link in chain:
+        stage = link.stage
+        if isinstance(stage, (SignGate, Bend)):
+            (before,) = link.reads
+            apart = here[before] - there[before]
+            far = np.abs(apart) > APART
+            rise = (here[link.name] - there[link.name]) / np.where(far, apart, 1.0)
+            stage = _Chord(np.where(far, rise, stage.vjp(here[before])[1](np.ones_like(apart))[0]))
+        links.append(Link(link.name, stage, link.reads))
+    straight = Chain(tuple(links), chain.source)
+    return _attributed(chain, x, baseline, straight.run(x).sensitivities("logit")[chain.source])
 
 
 def softened(chain: Chain, x: Array, baseline: Array, factors: Sequence[float] = ()) -> Attribution:

@@ -1,0 +1,57 @@
+"""The examples of the companion run in their quick form, and print what they are there to show."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import sys
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"
+
+
+@pytest.fixture
+def printed(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    """Return what an example prints."""
+
+    def run(name: str) -> str:
+        monkeypatch.setattr(sys, "argv", [name, "--quick"])
+        runpy.run_path(str(EXAMPLES / name), run_name="__main__")
+        return capsys.readouterr().out
+
+    return run
+
+
+def test_a_chain_is_steered_as_riccati_would(printed) -> None:
+    text = printed("steered_chain.py")
+    excess, flat = re.findall(r"\d\.\de-\d+", text)
+    assert float(excess) < 1e-4
+    assert float(flat) < 1e-12
+
+
+def test_saliency_is_scored_by_every_method(printed) -> None:
+    pytest.importorskip("sklearn")
+    lines = printed("saliency.py").splitlines()
+    assert [line.partition(":")[0] for line in lines] == ["slope 1", "slope 16"]
+    for method in ("gradient", "integrated gradients", "DeepLIFT", "softened gates", "random"):
+        assert all(f"{method} " in line for line in lines)
+
+
+def test_a_network_of_ones_own_is_driven_by_the_name_of_its_part(printed) -> None:
+    pytest.importorskip("torch")
+    steep, sharpened = printed("own_net.py").splitlines()
+    assert "at a slope of 64" in steep
+    assert "at a slope of 64" in sharpened
+    dead = [int(re.search(r"(\d+) % of the first layer", line)[1]) for line in (steep, sharpened)]
+    assert dead[0] > 60
+    assert dead[1] < 5
+
+
+def test_mollified_is_held_against_its_controls(printed) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    right = dict(re.findall(r"^([a-z ]+):.*right: ([\d.]+)", printed("mollified.py"), re.MULTILINE))
+    assert list(right) == ["annealed", "a short ramp", "never soft", "always soft"]
+    assert float(right.pop("annealed")) > 0.2 + max(float(share) for share in right.values())
