@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -12,11 +13,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from PIL import Image
 
-from topopt.files import read_history
+import topopt as to
+from topopt.files import read, read_history
 from topopt.history import History
+from topopt.nets import SignGate, sign_net
 from topopt.nets.lyapunov import RandomNetwork
 from topopt.nets.meanfield import mean_field
+from topopt.nets.models import SteeredChain
 from topopt.nets.recurrent import LSTM, RNN, chrono, costate_path
+from topopt.nets.saliency import deletion, gradient, integrated, saliency_chain, softened
 
 HERE = Path(__file__).parent
 SHOWN = {
@@ -45,6 +50,8 @@ SHOWN = {
     "cast_beam": ("design.png",),
     "mbb_slim": ("design.png",),
 }
+EXAMPLES = ("proteins", "genome", "digit_duel", "chosen_pixels")
+"""Examples that leave a picture of their own name."""
 WIDTH = 1000
 STAGES = ("physical", "filtered", "design")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
@@ -62,8 +69,12 @@ def main() -> None:
             for name in names:
                 kept(Path(scratch, problem, name), target / f"{problem}_{name}")
         first_screen(Path(scratch, "bridge")).savefig(target / "bridge.png")
-        nets = [sys.executable, str(HERE / "examples" / "sign_digits.py")]
-        subprocess.run(nets, check=True, cwd=scratch)
+        for example in ("sign_digits", *EXAMPLES):
+            command = [sys.executable, str(HERE / "examples" / f"{example}.py")]
+            subprocess.run(command, check=True, cwd=scratch)
+        for example in EXAMPLES:
+            drawn = Path(scratch, "results", example, f"{example}.png")
+            kept(drawn, target / f"nets_{example}.png")
         strips = Path(scratch, "results", "sign_digits", "figures", "start-0-strips.png")
         kept(strips, target / "nets_strips.png")
         gallery = [
@@ -78,6 +89,8 @@ def main() -> None:
         kept(Path(scratch, "gallery", "gallery.png"), target / "gallery.png")
     paths().savefig(target / "nets_paths.png")
     transition().savefig(target / "nets_transition.png")
+    steered().savefig(target / "nets_steered.png")
+    explained().savefig(target / "nets_explained.png")
 
 
 def kept(source: Path, target: Path) -> None:
@@ -178,6 +191,59 @@ def transition() -> Figure:
     axes.axhline(0.0, color="#dddddd", zorder=0)
     axes.set(xlabel="gain g", title=r"largest Lyapunov exponent $\lambda_1$ of x' = J tanh x, nats a step")
     axes.legend(frameon=False)
+    return figure
+
+
+def steered() -> Figure:
+    """Draw how descent finds the best controls, and how far back a costate is heard with and without them."""
+    job = read(HERE.parent / "problems" / "nets" / "steered_chain.yaml")
+    history = to.solve(job.problem, job.optimizer, job.continuation, job.stop).history
+    figure = Figure(figsize=(10.0, 3.6), dpi=100, layout="constrained")
+    left, right = figure.subplots(1, 2)
+    excess = np.maximum(np.abs(history.column("measures:excess")), 1e-16)
+    left.semilogy(np.arange(1, len(history) + 1), excess, color=COLOURS[0])
+    left.set(xlabel="iteration", title="cost above Riccati's, as a share")
+    model = SteeredChain().model
+    plant, steps = model.plant, 400
+    seed = np.random.default_rng(0).normal(size=len(plant.a))
+    for name, gains, colour in (
+        ("left alone", (), COLOURS[1]),
+        ("steered as is best", plant.riccati(steps), COLOURS[0]),
+    ):
+        path = plant.sensitivity(seed, steps, gains)
+        print(f"chain {name}: {path.lost:.2f} decades lost over {steps} steps, {path.rate:.3g} nats a step")
+        right.plot(np.arange(steps, -1, -1), path.log_norms - path.log_norms[-1], color=colour, label=name)
+    right.set(xlabel="steps back", title="log10 of the costate")
+    right.legend(frameon=False)
+    return figure
+
+
+def explained() -> Figure:
+    """Draw what three methods hold responsible for one digit, in a net whose gates are sharpened."""
+    saliency = runpy.run_path(str(HERE / "examples" / "saliency.py"))
+    train, held_out, blank = (saliency[name] for name in ("TRAIN", "HELD_OUT", "BLANK"))
+    image, label = held_out.inputs[3], int(held_out.labels[3])
+    x = sign_net(train, held_out, (48,), SignGate()).start
+    figure = Figure(figsize=(10.0, 5.2), dpi=100, layout="constrained")
+    panels = figure.subplots(2, 4)
+    for row, slope in zip(panels, (1.0, 256.0), strict=True):
+        for step in (1.0,) if slope == 1.0 else (16.0, 256.0):
+            x = saliency["sharpened"](x, step)
+        chain = saliency_chain(sign_net(train, held_out, (48,), SignGate(slope)), x, label)
+        found = {
+            "gradient": gradient(chain, image, blank),
+            "integrated gradients": integrated(chain, image, blank, points=100),
+            "softened gates": softened(chain, image, blank),
+        }
+        row[0].imshow(image.reshape(8, 8), cmap="Greys")
+        row[0].set_title(f"a {label}, slope {slope:g}")
+        for axes, (name, one) in zip(row[1:], found.items(), strict=True):
+            largest = np.abs(one.shares).max()
+            axes.imshow(one.shares.reshape(8, 8), cmap="RdBu_r", vmin=-largest, vmax=largest)
+            left = deletion(chain, image, blank, one)
+            axes.set_title(f"{name}\nlargest {largest:.2g}, deletion {left:.2f}", fontsize=9)
+    for axes in panels.ravel():
+        axes.set(xticks=[], yticks=[])
     return figure
 
 

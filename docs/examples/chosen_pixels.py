@@ -103,7 +103,7 @@ def main() -> None:
     asked.add_argument("--quick", action="store_true")
     options = asked.parse_args()
     folder = Path("results") / ("chosen_pixels_quick" if options.quick else "chosen_pixels")
-    whole = study(1, 100) if options.quick else study(options.seeds, 1500)
+    whole = study(1, 30) if options.quick else study(options.seeds, 1500)
     outcomes = whole.run(folder)
     found = by_way(outcomes)
     save(picture(found), folder / "chosen_pixels.png")

@@ -39,18 +39,19 @@ class Read:
     """The yardstick: one over the share of right answers so many bases away, on genome that was held out."""
 
     distance: Positive
+    windows: int = 208
 
     def judge(
         self, model: to.Model, x: Array, evaluation: to.Evaluation, parameters: Mapping[str, float]
     ) -> Score:
         """Return one over the share."""
-        return Score(1.0 / share(model, x, self.distance))
+        return Score(1.0 / share(model, x, self.distance, self.windows))
 
 
-def share(model: to.Model, x: Array, distance: float) -> float:
-    """Return the share of 208 windows of so many bases that are read right, on genome that was held out."""
+def share(model: to.Model, x: Array, distance: float, windows: int) -> float:
+    """Return the share of windows of so many bases that are read right, on genome that was held out."""
     assert isinstance(model, EnhancerDistance)
-    return right(model.model.loaded(x), Enhancers(), round(distance), 208, seed=1)
+    return right(model.model.loaded(x), Enhancers(), round(distance), windows, seed=1)
 
 
 def ramped(start: float, final: float, every: int) -> to.Continuation:
@@ -64,7 +65,7 @@ def begun_at(distance: float) -> to.Continuation:
     return to.Continuation({"distance": to.Constant(distance), "batch": to.Counter()})
 
 
-def studies(seeds: int, words: int, bases: int) -> dict[str, Study]:
+def studies(seeds: int, words: int, bases: int, windows: int) -> dict[str, Study]:
     """Return four studies: by words and base by base, each as a ramp and with as many bases read from afar.
 
     Parameters
@@ -73,6 +74,8 @@ def studies(seeds: int, words: int, bases: int) -> dict[str, Study]:
         Starts of each.
     words, bases : int
         Batches at every distance of the two ramps.
+    windows : int
+        That judge.
     """
 
     def of(flat: bool, way: str, schedules: to.Continuation, budget: int, distance: float) -> Study:
@@ -83,7 +86,9 @@ def studies(seeds: int, words: int, bases: int) -> dict[str, Study]:
             for cell in ("rnn", "lstm")
         }
         ways = {way: schedules}
-        return Study(readers, ways, optimizer=ADAM, budget=budget, every=budget, yardstick=Read(distance))
+        return Study(
+            readers, ways, optimizer=ADAM, budget=budget, every=budget, yardstick=Read(distance, windows)
+        )
 
     far, near = sum((2, 4, 8, 16, 32, 50)) / 50, sum((1, 2, 4)) / 4
     return {
@@ -103,7 +108,7 @@ class Learnt:
 
 
 def measured(
-    whole: Mapping[str, Study], found: Mapping[str, Sequence[Outcome]], folder: Path
+    whole: Mapping[str, Study], found: Mapping[str, Sequence[Outcome]], folder: Path, windows: int
 ) -> dict[str, Learnt]:
     """Return how well every reader reads at each distance that it was taught, at the end."""
     shares: dict[str, list[list[float]]] = {}
@@ -115,7 +120,7 @@ def measured(
             with np.load(folder / study / outcome.folder / "design.npz") as arrays:
                 model, x = whole[study].problems[outcome.problem], arrays["x"]
             distances[name] = taught
-            shares.setdefault(name, []).append([share(model, x, distance) for distance in taught])
+            shares.setdefault(name, []).append([share(model, x, distance, windows) for distance in taught])
     return {name: Learnt(np.array(distances[name]), np.array(shares[name])) for name in shares}
 
 
@@ -164,7 +169,7 @@ def picture(costates: Sequence[tuple[str, Array, Array]], learnt: Mapping[str, L
         left.plot(back / 1000.0, lost, label=name, **look)
     left.set_yscale("symlog", linthresh=1.0)
     left.set(title="log10 of the costate, as drawn", xlabel="thousand bases back")
-    left.legend(fontsize=7.5, loc="upper right", bbox_to_anchor=(1.0, 0.86))
+    left.legend(fontsize=7.5, loc="center right", bbox_to_anchor=(1.0, 0.42))
     for name, one in learnt.items():
         colour = CYCLE[0] if "RNN" in name else CYCLE[1]
         look = {"marker": "o" if "words" in name else "s", "ls": "-" if "doubled" in name else "none"}
@@ -196,11 +201,14 @@ def main() -> None:
     asked.add_argument("--quick", action="store_true")
     options = asked.parse_args()
     folder = Path("results") / ("genome_quick" if options.quick else "genome")
-    whole = studies(1, 2, 2) if options.quick else studies(options.seeds, 75, 60)
+    windows = 16 if options.quick else 208
+    whole = studies(1, 1, 1, windows) if options.quick else studies(options.seeds, 75, 60, windows)
     costates = [*paths(3000 if options.quick else len(genome("lambda"))), *word_paths()]
     for name, back, lost in costates:
         print(f"{name}: {-lost[0]:,.1f} decades lost over {back[0]:,.0f} bases")
-    learnt = measured(whole, {name: study.run(folder / name) for name, study in whole.items()}, folder)
+    learnt = measured(
+        whole, {name: study.run(folder / name) for name, study in whole.items()}, folder, windows
+    )
     save(picture(costates, learnt), folder / "genome.png")
     print(table(learnt))
     print(f"The picture is {folder / 'genome.png'}")

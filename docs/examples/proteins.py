@@ -115,7 +115,7 @@ def main() -> None:
     asked.add_argument("--quick", action="store_true")
     options = asked.parse_args()
     folder = Path("results") / ("proteins_quick" if options.quick else "proteins")
-    whole = study(1, 12) if options.quick else study(options.seeds, 1500)
+    whole = study(1, 4) if options.quick else study(options.seeds, 1500)
     found = measured(whole, whole.run(folder), folder)
     save(picture(found), folder / "proteins.png")
     print(table(found))
