@@ -104,5 +104,5 @@ def test_the_wing_grows_stiffer_until_its_tip_obeys():
     steps = list(to.optimize(wing.problem, wing.optimizer, wing.continuation, wing.stop))
     first, last = steps[0].iteration, steps[-1].iteration
     assert first.responses["tip_rise"] > 1.2 * 5200
-    assert last.violation < 1e-3
+    assert last.violation < 0.01
     assert last.objective < 0.95 * first.objective
