@@ -93,3 +93,16 @@ def test_two_bars_are_the_best_under_an_uncertain_pull_and_the_continuum_agrees(
     worst = last.objective / 2 ** (1 / 32)
     assert worst == pytest.approx(two_bars, rel=0.1)
     assert last.responses["nominal"] == pytest.approx(worst, rel=0.02)
+
+
+def test_the_wing_grows_stiffer_until_its_tip_obeys():
+    coarse = ("grid.cells=[40, 10, 16]", "chain.filtered.radius=0.2", "stop.iterations=15", "start=0.2")
+    # Cells are half as thick as the skin at best, so that more volume is needed than on the file's grid.
+    wing = job(
+        "wing_box", *coarse, "limits.volume=0.7", "limits.tip_rise=5200", "continuation.physical.beta=1"
+    )
+    steps = list(to.optimize(wing.problem, wing.optimizer, wing.continuation, wing.stop))
+    first, last = steps[0].iteration, steps[-1].iteration
+    assert first.responses["tip_rise"] > 1.2 * 5200
+    assert last.violation < 0.01
+    assert last.objective < 0.95 * first.objective
