@@ -15,12 +15,16 @@ from topopt.problem import Problem
 from topopt.regions import Ball, Box, Plane, Point
 from topopt.run import Stop, optimize
 from topopt.stages import (
+    BucklingFactors,
     Cast,
     Compliance,
+    Conduction,
     Cone,
     Displacement,
+    DynamicCompliance,
     Equilibrium,
     Extruded,
+    Frequencies,
     Helmholtz,
     Mean,
     PreservingTanh,
@@ -34,8 +38,9 @@ from topopt.stages import (
     Ssp2,
     Symmetric,
     Tanh,
+    ThermalLoad,
     VonMises,
-)  # fmt: skip
+)
 
 
 def beam(cells):
@@ -89,6 +94,8 @@ def test_every_stage_that_works_on_a_mesh_passes_its_tests(kind):
         (Displacement(body, Plane(x=mesh.size[0]), (0.0, 1.0, 0.0)[:ndim]), moved),
         (SelfWeight(body, (0.0, -1.0, 0.3)[:ndim]), field),
         (VonMises(body), moved, field),
+        (Frequencies(body, 3, attached=0.7), field, field),
+        (DynamicCompliance(body, 0.3), field, field),
     ):
         report = check.stage(stage, *inputs, rng=rng)
         assert report.ok, str(report)
@@ -147,6 +154,9 @@ def test_triangles_are_designed_and_count_by_their_volume(optimizer):
         (lambda mesh: Printed(mesh), "Printed needs a grid.*; leave it out"),
         (lambda mesh: Rotated(mesh), "Rotated needs a grid.*; leave it out"),
         (lambda mesh: Cast(mesh), "Cast needs a grid.*; leave it out"),
+        (lambda mesh: Conduction(mesh, sink=Plane(x=0.0)), "Conduction needs a grid.*; take a grid"),
+        (lambda mesh: BucklingFactors(beam(mesh)), "BucklingFactors needs a grid.*; take a grid"),
+        (lambda mesh: ThermalLoad(beam(mesh)), "ThermalLoad needs a grid.*; take a grid"),
     ],
 )
 def test_what_needs_a_grid_says_what_to_take(make, instead):

@@ -22,7 +22,17 @@ from topopt.grid import Domain, Grid
 from topopt.meshes import Mesh
 from topopt.regions import Ball, Box, Everywhere, Plane, Point
 from topopt.solvers import SuperLU, choose
-from topopt.stages import Compliance, Equilibrium, Helmholtz, Mean, SelfWeight, Simp, VonMises
+from topopt.stages import (
+    Compliance,
+    DynamicCompliance,
+    Equilibrium,
+    Frequencies,
+    Helmholtz,
+    Mean,
+    SelfWeight,
+    Simp,
+    VonMises,
+)
 
 GRIDS = [Grid((6, 4), (3.0, 1.0)), Grid((3, 2, 2), (3.0, 1.0, 1.5))]
 
@@ -51,7 +61,11 @@ def test_boxes_give_the_numbers_of_the_grid(grid, plane):
         compliance = Compliance(structure)(displacements)
         stress = VonMises(structure)(displacements, physical)
         weight = SelfWeight(structure, (0.0, -1.0, 0.0)[: grid.ndim])(physical)
-        numbers.append([compliance, Mean(domain)(physical), stress, displacements, physical, weight])
+        swings = Frequencies(structure, 2, density=1.5, attached=0.1)(moduli, physical)
+        shaken = DynamicCompliance(structure, 0.1)(moduli, physical)
+        numbers.append(
+            [swings, shaken, compliance, Mean(domain)(physical), stress, displacements, physical, weight]
+        )
     for of_grid, of_mesh in zip(*numbers, strict=True):
         assert np.abs(of_mesh - of_grid).max() < 1e-10 * np.abs(of_grid).max()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +53,7 @@ def cell_count(system: System) -> int:
     return cells.n_cells if isinstance(cells, Cells) else len(system.cell_dofs)
 
 
-def each_times(vectors: Array, matrix: Array) -> Array:
+def each_times(vectors: NDArray[Any], matrix: Array) -> NDArray[Any]:
     """Return each cell's vector times the cells' matrix, or times its own.
 
     Parameters

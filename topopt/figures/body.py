@@ -201,7 +201,7 @@ def _clipped(pyvista: Any, mesh: Cells, density: Array, level: float = 0.5) -> A
     """Return the surface around a body on a mesh, where the mean of the cells at a node crosses a level."""
     cells = unstructured(pyvista, mesh)
     cells.cell_data["density"] = density
-    body = cells.cell_data_to_point_data().clip_scalar("density", invert=False, value=level)
+    body = cells.cell_data_to_point_data().clip_scalar(scalars="density", invert=False, value=level)
     skin = body.extract_surface(algorithm="dataset_surface")
     skin.clear_data()
     return skin.compute_normals(split_vertices=True, feature_angle=35.0) if skin.n_points else skin

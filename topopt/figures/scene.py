@@ -180,7 +180,7 @@ def _symbols(kind: str, components: tuple[int, ...], nodes: Array, mesh: Cells) 
     ends = np.array([nodes.min(axis=0), nodes.max(axis=0)])
     flat = _is_flat(nodes, ends, mesh)
     if kind == "fixed":
-        bent = isinstance(mesh, Mesh) and not flat
+        bent = isinstance(mesh, Mesh) and (ends[0] != ends[1]).all()
         outward = _off_cells(points, cast(Mesh, mesh)) if bent else _outward(points, ends, mesh)
         return [Hold(kind, components, points, outward, ends, flat)]
     # In space, a plane of symmetry is a face that is held across itself.

@@ -58,7 +58,7 @@ class Equilibrium(Stage):
     def rehearsed(self, *inputs: Array) -> Array:
         """Return the displacements of nodes that stand on equal springs: the forces."""
         moduli, *brought = inputs
-        require_shapes(self, ("moduli", moduli, (self.structure.grid.n_cells,)))
+        require_shapes(self, ("moduli", moduli, (self.structure.mesh.n_cells,)))
         return np.array(_total(self.structure, brought))
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:

@@ -15,7 +15,7 @@ from topopt.fem.element import diffusion
 from topopt.fem.energies import energies
 from topopt.fem.operator import StiffnessOperator
 from topopt.fem.picking import nodes_of
-from topopt.grid import Domain, Grid, Indices, designed
+from topopt.grid import Domain, Grid, Indices, designed, structured
 from topopt.parameters import Array, NonNegative, Positive
 from topopt.regions import Everywhere, Region
 from topopt.solvers import Solver
@@ -78,6 +78,7 @@ class Conduction(Stage):
         """Take a bare grid as a domain, and refuse regions that pick nothing."""
         super().__post_init__()
         object.__setattr__(self, "domain", designed(self.domain))
+        structured(self.domain, type(self).__name__, "take a grid")
         if self.sink is None and (self.cooled is None or self.film == 0.0):
             raise InputError("Conduction: nothing takes the heat away; give a sink, or cooled and film")
         if (self.cooled is None) != (self.film == 0.0):
@@ -159,6 +160,7 @@ class MeanTemperature(Stage):
         """Take a bare grid as a domain, and refuse a region that picks nothing."""
         super().__post_init__()
         object.__setattr__(self, "domain", designed(self.domain))
+        structured(self.domain, type(self).__name__, "take a grid")
         if not self._weights.any():
             raise InputError("MeanTemperature.on: the region lies in passive void")
 

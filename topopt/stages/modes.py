@@ -14,15 +14,18 @@ from scipy.sparse import linalg
 
 from topopt.chain import Pullback, Stage
 from topopt.errors import InputError, NumericalError
-from topopt.fem.element import mass, shapes, strain_displacement
+from topopt.fem.assembly import each_times
+from topopt.fem.element import mass, masses, shapes, strain_displacement
 from topopt.fem.material import elasticity
 from topopt.fem.operator import StiffnessOperator
 from topopt.fem.structure import Structure
+from topopt.grid import structured
+from topopt.meshes import Mesh
 from topopt.parameters import Array, Positive, UnitOpen
 from topopt.solvers import Solver
 from topopt.stages.states import chosen, require_shapes
 
-__all__ = ["BucklingFactors", "Frequencies", "Masses", "assembled", "direct"]
+__all__ = ["BucklingFactors", "Frequencies", "Masses", "assembled", "direct", "inertia"]
 
 TOLERANCE = 1e-10
 """Relative error of eigenvalues; their derivatives have its root."""
@@ -108,7 +111,7 @@ class Frequencies(Stage):
     def rehearsed(self, *inputs: Array) -> Array:
         """Return as many numbers."""
         moduli, masses = inputs
-        cells = (self.structure.grid.n_cells,)
+        cells = (self.structure.mesh.n_cells,)
         require_shapes(self, ("moduli", moduli, cells), ("masses", masses, cells))
         _require_room(self, self.structure, self.count)
         return np.arange(1.0, self.count + 1.0)
@@ -119,7 +122,7 @@ class Frequencies(Stage):
         structure = self.structure
         _require_room(self, structure, self.count)
         body = self._element
-        weights = assembled(structure, np.multiply.outer(masses, body)) + self._extra
+        weights = assembled(structure, masses[:, None, None] * body) + self._extra
         operator, solver = StiffnessOperator(structure, moduli), chosen(structure, direct(self.solver))
         inverse, modes = _largest(operator, solver, weights, self.count, type(self).__name__)
         eigenvalues = 1.0 / inverse
@@ -137,19 +140,15 @@ class Frequencies(Stage):
 
     @functools.cached_property
     def _element(self) -> Array:
-        """Mass matrix of a cell of the full material."""
-        grid = self.structure.grid
-        thickness = self.structure.material.thickness if grid.ndim == 2 else 1.0
-        return np.asarray(
-            np.kron(self.density * thickness * mass(grid.spacing), np.eye(grid.ndim)), np.float64
-        )
+        """Mass matrix of a cell of the full material, or of each cell of a mesh."""
+        return inertia(self.structure, self.density)
 
     @functools.cached_property
     def _extra(self) -> sparse.csc_matrix:
         """The attached mass, on the free unknowns."""
         structure = self.structure
-        diagonal = np.zeros((structure.grid.n_nodes, structure.ndim))
-        nodes = np.flatnonzero(np.abs(structure.forces).reshape(structure.grid.n_nodes, -1).any(axis=1))
+        diagonal = np.zeros((structure.mesh.n_nodes, structure.ndim))
+        nodes = np.flatnonzero(np.abs(structure.forces).reshape(structure.mesh.n_nodes, -1).any(axis=1))
         diagonal[nodes] = self.attached / len(nodes)
         return sparse.diags(diagonal.ravel()[structure.free], format="csc")
 
@@ -188,8 +187,9 @@ class BucklingFactors(Stage):
     solver: str | Solver = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse a case that is not there."""
+        """Refuse a case that is not there, and a mesh."""
         super().__post_init__()
+        structured(self.structure.mesh, "BucklingFactors", "take a grid")
         if self.case >= len(self.structure.cases):
             raise InputError(
                 f"BucklingFactors.case: {self.case}, but the structure has {len(self.structure.cases)}"
@@ -199,7 +199,7 @@ class BucklingFactors(Stage):
         """Return as many numbers."""
         moduli, stressed, displacements = inputs
         structure = self.structure
-        cells, state = (structure.grid.n_cells,), (structure.n_dofs, len(structure.cases))
+        cells, state = (structure.mesh.n_cells,), (structure.n_dofs, len(structure.cases))
         require_shapes(
             self,
             ("moduli", moduli, cells),
@@ -263,7 +263,7 @@ class BucklingFactors(Stage):
 
 def _quadratic(own: Array, matrix: Array) -> Array:
     """Return the form of a matrix for the unknowns of every cell."""
-    return np.asarray(np.einsum("ei,ei->e", own @ matrix, own))
+    return np.asarray(np.einsum("ei,ei->e", each_times(own, matrix), own))
 
 
 def direct(solver: str | Solver) -> str | Solver:
@@ -281,6 +281,22 @@ def _require_room(stage: Stage, structure: Structure, count: int) -> None:
         raise InputError(
             f"{type(stage).__name__}.count: {count} of {len(structure.free)} free unknowns are too many"
         )
+
+
+def inertia(structure: Structure, density: float) -> Array:
+    """Return the mass matrix of a cell, shape (k, k), or of each cell of a mesh, shape (n_cells, k, k).
+
+    Parameters
+    ----------
+    structure : Structure
+        Its cells and thickness.
+    density : float
+        Of the full material.
+    """
+    mesh = structure.mesh
+    thickness = structure.material.thickness if mesh.ndim == 2 else 1.0
+    of_cells = masses(mesh.mapped(2)) if isinstance(mesh, Mesh) else mass(mesh.spacing)
+    return np.asarray(np.kron(density * thickness * of_cells, np.eye(mesh.ndim)), np.float64)
 
 
 def assembled(structure: Structure, cells: Array) -> sparse.csc_matrix:

@@ -12,6 +12,7 @@ from topopt.errors import InputError
 from topopt.fem.element import shapes, strain_displacement
 from topopt.fem.material import elasticity
 from topopt.fem.structure import Structure
+from topopt.grid import structured
 from topopt.parameters import Array
 
 __all__ = ["ThermalLoad"]
@@ -40,6 +41,11 @@ class ThermalLoad(Stage):
 
     structure: Structure
     expansion: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse a mesh."""
+        super().__post_init__()
+        structured(self.structure.mesh, "ThermalLoad", "take a grid")
 
     @functools.cached_property
     def _element(self) -> Array:

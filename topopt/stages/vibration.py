@@ -11,11 +11,11 @@ from scipy.sparse import linalg
 
 from topopt.chain import Pullback, Stage
 from topopt.errors import SingularSystemError
-from topopt.fem.element import mass
+from topopt.fem.assembly import each_times
 from topopt.fem.operator import StiffnessOperator
 from topopt.fem.structure import Structure
 from topopt.parameters import Array, NonNegative, Positive
-from topopt.stages.modes import assembled
+from topopt.stages.modes import assembled, inertia
 from topopt.stages.states import require_shapes
 
 __all__ = ["DynamicCompliance"]
@@ -60,7 +60,7 @@ class DynamicCompliance(Stage):
     def rehearsed(self, *inputs: Array) -> Array:
         """Return a number."""
         moduli, masses = inputs
-        cells = (self.structure.grid.n_cells,)
+        cells = (self.structure.mesh.n_cells,)
         require_shapes(self, ("moduli", moduli, cells), ("masses", masses, cells))
         return np.ones(())
 
@@ -68,11 +68,9 @@ class DynamicCompliance(Stage):
         """Return the dynamic compliance and its pullback."""
         moduli, masses = inputs
         structure = self.structure
-        grid, free = structure.grid, structure.free
-        thickness = structure.material.thickness if grid.ndim == 2 else 1.0
-        body = np.kron(self.density * thickness * mass(grid.spacing), np.eye(grid.ndim))
+        free, body = structure.free, inertia(structure, self.density)
         stiffness = (1.0 + 1j * self.loss) * StiffnessOperator(structure, moduli).full_matrix
-        weights = assembled(structure, np.multiply.outer(masses, body))
+        weights = assembled(structure, masses[:, None, None] * body)
         try:
             factor = linalg.splu(
                 sparse.csc_matrix(stiffness - self.omega**2 * weights), permc_spec="MMD_AT_PLUS_A"
@@ -92,8 +90,8 @@ class DynamicCompliance(Stage):
             for weight, work, column in zip(structure.weights, works, swing.T, strict=True):
                 turned = weight * np.conj(work) / abs(work) if work else 0.0
                 own = column[table]
-                bent = np.einsum("ei,ij,ej->e", own, structure.element_matrix, own)
-                swung = np.einsum("ei,ij,ej->e", own, body, own)
+                bent = (each_times(own, structure.element_matrix) * own).sum(axis=1)
+                swung = (each_times(own, body) * own).sum(axis=1)
                 by_modulus -= (turned * (1.0 + 1j * self.loss) * bent).real
                 by_mass += (turned * self.omega**2 * swung).real
             return float(v) * by_modulus, float(v) * by_mass
