@@ -1,6 +1,6 @@
 """Your own torch network under a continuation in ten lines: your gates, their slope scheduled by its name.
 
-``python docs/examples/own_net.py`` takes half a minute on two cores; ``--quick`` a few seconds. Needs torch.
+``python docs/examples/own_net.py`` takes a quarter of a minute; ``--quick`` a few seconds. Needs torch.
 """
 
 from __future__ import annotations

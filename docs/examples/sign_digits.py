@@ -27,6 +27,12 @@ def gates(schedule: to.Schedule, slower: bool = True) -> to.Continuation:
     return to.Continuation(schedules)
 
 
+def surrogate(schedule: to.Schedule) -> to.Continuation:
+    """Return one schedule for all gates, whose slope on the way back stays that of a soft gate."""
+    soft = {f"code{layer}.backward_beta": to.Constant(1.0) for layer in LAYERS}
+    return to.Continuation(dict(gates(schedule, slower=False).schedules) | soft)
+
+
 def straight_through() -> to.Continuation:
     """Return signs from the start, with the slope of a soft gate on the way back."""
     sharp = {f"code{layer}.beta": to.Constant(math.inf) for layer in LAYERS}
@@ -51,6 +57,7 @@ def study(budget: int) -> Study:
             "soft, then signs": gates(to.Constant(1.0)),
             "straight through": straight_through(),
             "survival gate": gates(to.Survival(final=64.0)),
+            "survival gate, surrogate slope": surrogate(to.Survival(final=64.0)),
         },
         optimizer=to.Adam(rate=RATE, clip=1.0),
         budget=budget,
@@ -67,7 +74,7 @@ def main() -> None:
     report = write_report(Comparison(tuple(outcomes)), folder, "sign_digits")
     for name in whole.continuations:
         ends = [1.0 / outcome.value for outcome in outcomes if outcome.continuation == name]
-        print(f"{name:20s} " + "  ".join(f"{accuracy:.3f}" for accuracy in ends))
+        print(f"{name:30s} " + "  ".join(f"{accuracy:.3f}" for accuracy in ends))
     print("\n".join(report.verdict))
     print(f"The report is {report.html}")
 

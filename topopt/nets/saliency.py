@@ -77,11 +77,11 @@ class _Chord(Stage):
 
     linear: ClassVar[bool] = True
 
-    slope: Array
+    steepness: Array
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the line's rise."""
-        return self.slope * inputs[0], lambda v: (self.slope * v,)
+        return self.steepness * inputs[0], lambda v: (self.steepness * v,)
 
 
 def saliency_chain(net: Net, weights: Array, label: int) -> Chain:
@@ -146,7 +146,7 @@ def rescaled(chain: Chain, x: Array, baseline: Array) -> Attribution:
     for link in chain:
         stage = link.stage
         if isinstance(stage, (SignGate, Bend)):
-            (before,) = link.reads
+            before = link.reads[0]
             apart = here[before] - there[before]
             far = np.abs(apart) > APART
             rise = (here[link.name] - there[link.name]) / np.where(far, apart, 1.0)
