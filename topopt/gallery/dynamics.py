@@ -18,7 +18,7 @@ from topopt.optimizers import Adam
 from topopt.parameters import Array
 from topopt.run import Step, Stop, solve
 
-__all__ = ["critic", "flossed", "long", "neuron", "signs"]
+__all__ = ["critic", "flossed", "long", "neuron", "passed", "signs"]
 
 
 def _run(model: Model, schedules: dict[str, Schedule], iterations: int, optimizer: Adam) -> Step:
@@ -52,8 +52,18 @@ def _alive(step: Step, names: Sequence[str]) -> Array:
     return np.log10(np.maximum([1.0 - log[name]["dead3"] for name in names], 1e-6))
 
 
-def _passed(cell: Cell, drives: Array, units: int) -> Array:
-    """Return what is left of a costate on its way back through a path."""
+def passed(cell: Cell, drives: Array, units: int) -> Array:
+    """Return what is left of a costate on its way back through a path, powers of ten.
+
+    Parameters
+    ----------
+    cell : Cell
+        With outputs of so many `units`.
+    drives : array, shape (steps, batch, inputs)
+        The inputs.
+    units : int
+        Of the cell.
+    """
     seed = np.zeros(cell.rest(drives.shape[1]).shape)
     seed[:, :units] = np.random.default_rng(1).normal(size=(drives.shape[1], units))
     log = costate_path(cell, drives, seed).log_norms
@@ -65,7 +75,7 @@ def long() -> Strength:
     steps = 50_000
     bases = np.eye(4)[np.random.default_rng(0).integers(0, 4, size=(steps, 2))]
     plain = LSTM.drawn(4, 16)
-    before, after = (_passed(cell, bases, 16) for cell in (plain, chrono(plain, steps)))
+    before, after = (passed(cell, bases, 16) for cell in (plain, chrono(plain, steps)))
     return Strength(
         "LSTM, 50,000 steps", "chrono initialisation", "gates that forget", "costate, first over last step",
         f"{before[-1]:,.0f} decades become {after[-1]:.1f}", before, after,
@@ -79,7 +89,7 @@ def flossed() -> Strength:
     model = Flossing(cell, random.normal(size=(55, 1)), count=12)
     weights = _run(model, {}, 300, Adam(rate=2e-3)).x
     noise = random.normal(size=(300, 1, 1))
-    before, after = (_passed(one, noise, 32) for one in (cell, model.made(weights)))
+    before, after = (passed(one, noise, 32) for one in (cell, model.made(weights)))
     return Strength(
         "RNN, 300 steps", "gradient flossing", "contracting dynamics", "costate, first over last step",
         f"{before[-1]:,.0f} decades become {after[-1]:.1f}", before, after,

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
-from torch import nn
 
 from topopt.continuation import Constant, Continuation, Counter, Geometric, Schedule
 from topopt.figures.strength import Strength
+from topopt.gallery.dynamics import passed
 from topopt.nets.genomes import genome
 from topopt.nets.models import ChosenPixels, DigitDuel, EnhancerDistance
 from topopt.nets.proteins import BINS
-from topopt.nets.torch import segmented_adjoint
+from topopt.nets.recurrent import RNN
 from topopt.nets.torch.recall import ContactReader, surviving
 from topopt.optimizers import Adam
 from topopt.parameters import Array
@@ -24,12 +23,8 @@ FAR = 50_000.0
 
 def enhancer() -> Strength:
     """Measure an RNN over a whole genome, base by base and in words of a thousand bases."""
-    bases = torch.from_numpy(genome("lambda").astype(np.int64))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        flat = nn.RNN(4, 32).double()
-    path = segmented_adjoint(flat, nn.functional.one_hot(bases, 4).double()[:, None], torch.sum).path
-    before = (path.log_norms - path.log_norms[-1])[::-1]
+    bases = np.eye(4)[genome("lambda")][:, None]
+    before = passed(RNN.drawn(4, 32), bases, 32)
     words = EnhancerDistance("rnn")
     signals = words.evaluate(words.initial(), {"distance": FAR, "batch": 0.0}).signals
     assert signals is not None
@@ -39,7 +34,7 @@ def enhancer() -> Strength:
     return Strength(
         "RNN on a genome", "words of 1,000 bases, a rotation", "a path of 48,502 steps",
         "costate, first over last step", f"{before[-1]:,.0f} decades become {after[-1]:.1f}",
-        np.asarray(before), after,
+        before, after,
     )  # fmt: skip
 
 
