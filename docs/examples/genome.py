@@ -179,6 +179,9 @@ def picture(costates: Sequence[tuple[str, Array, Array]], learnt: Mapping[str, L
         )
     right_axes.axhline(0.5, color=GREY, lw=0.8, ls=":")
     right_axes.set(xscale="log", ylim=(0.38, 1.03), xlabel="bases between enhancer and question")
+    ticks = (1000, 2000, 4000, 8000, 16_000, 50_000)
+    right_axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks], fontsize=8)
+    right_axes.minorticks_off()
     right_axes.set_title("Right answers on unseen genome")
     figure.legend(*right_axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
     return figure
