@@ -106,7 +106,7 @@ def draw_body(axes: Axes, shown: Scene, eye: View) -> list[Any]:
 
 def _wraps(shown: Scene) -> bool:
     """Return whether cells that stay void cover most of the box and would hide the rest."""
-    void = shown.grid.shaped(shown.void)
+    void = shown.void.reshape(shown.grid.cells)
     sides = [void.take(side, axis).ravel() for axis in range(3) for side in (0, -1)]
     return float(np.concatenate(sides).mean()) > 0.5
 
