@@ -131,7 +131,7 @@ def _wraps(shown: Scene) -> bool:
     """Return whether cells that stay void cover most of the box and would hide the rest."""
     if not isinstance(shown.mesh, Grid):
         return False
-    void = shown.void.reshape(shown.mesh.shape)
+    void = shown.void.reshape(shown.mesh.cells)
     sides = [void.take(side, axis).ravel() for axis in range(3) for side in (0, -1)]
     return float(np.concatenate(sides).mean()) > 0.5
 
