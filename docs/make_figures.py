@@ -27,6 +27,7 @@ SHOWN = {
     "gripper": ("design.png",),
     "arch": ("design.png",),
     "mbb_printed": ("design.png",),
+    "bracket_mesh": ("design.png",),
 }
 WIDTH = 1000
 STAGES = ("physical", "filtered", "design")
