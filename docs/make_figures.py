@@ -49,6 +49,7 @@ SHOWN = {
     "wheel": ("design.png",),
     "cast_beam": ("design.png",),
     "mbb_slim": ("design.png",),
+    "bracket_mesh": ("design.png",),
 }
 EXAMPLES = ("proteins", "genome", "digit_duel", "chosen_pixels")
 """Examples that leave a picture of their own name."""
