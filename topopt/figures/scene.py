@@ -123,10 +123,9 @@ def scene(structure: Structure, domain: Domain | Cells | None = None) -> Scene:
     domain = domain if isinstance(domain, Domain) else Domain(domain or mesh)
     if domain.mesh != mesh:
         raise InputError(f"sketch: the structure is on {mesh}, the domain on {domain.mesh}; use one grid")
-    thickness = structure.material.thickness if mesh.ndim == 2 else 1.0
     holds = [hold for support in structure.supports for hold in _holds(support, mesh)]
     pushes = [
-        _clear(_push(number, load, mesh, thickness), holds)
+        _clear(_push(number, load, mesh, structure.thickness), holds)
         for number, case in enumerate(structure.cases)
         for load in case.loads
     ]

@@ -15,7 +15,7 @@ from scipy.sparse import linalg
 from topopt.chain import Pullback, Stage
 from topopt.errors import InputError, NumericalError
 from topopt.fem.assembly import each_times
-from topopt.fem.element import mass, masses, shapes, strain_displacement
+from topopt.fem.element import gauss, mass, masses, shapes, strain_displacement
 from topopt.fem.material import elasticity
 from topopt.fem.operator import StiffnessOperator
 from topopt.fem.structure import Structure
@@ -241,15 +241,11 @@ class BucklingFactors(Stage):
         structure = self.structure
         grid, ndim = structure.grid, structure.ndim
         law = elasticity(structure.material, ndim)
-        thickness = structure.material.thickness if ndim == 2 else 1.0
         pairs = [(0, 1), (0, 2), (1, 2)] if ndim == 3 else [(0, 1)]
         k = ndim * 2**ndim
         total = np.zeros((k, k, k))
-        offset = 0.5 / np.sqrt(3.0)
-        weight = float(np.prod(grid.spacing)) * thickness / 2**ndim
-        for point in np.ndindex(*(2,) * ndim):
-            place = np.array([0.5 + (2 * digit - 1) * offset for digit in point])
-            gradients = shapes(place, grid.spacing)[1]
+        for point, weight in gauss(grid.spacing):
+            gradients = shapes(point, grid.spacing)[1]
             stresses = law @ strain_displacement(gradients)
             tensor = np.zeros((ndim, ndim, k))
             for axis in range(ndim):
@@ -257,7 +253,8 @@ class BucklingFactors(Stage):
             for row, (i, j) in enumerate(pairs, start=ndim):
                 tensor[i, j] = tensor[j, i] = stresses[row]
             scalar = np.einsum("ni,ijk,mj->nmk", gradients, tensor, gradients)
-            total += weight * np.einsum("nmk,ab->nambk", scalar, np.eye(ndim)).reshape(k, k, k)
+            share = weight * structure.thickness
+            total += share * np.einsum("nmk,ab->nambk", scalar, np.eye(ndim)).reshape(k, k, k)
         return total.reshape(k * k, k)
 
 
@@ -294,9 +291,8 @@ def inertia(structure: Structure, density: float) -> Array:
         Of the full material.
     """
     mesh = structure.mesh
-    thickness = structure.material.thickness if mesh.ndim == 2 else 1.0
     of_cells = masses(mesh.mapped(2)) if isinstance(mesh, Mesh) else mass(mesh.spacing)
-    return np.asarray(np.kron(density * thickness * of_cells, np.eye(mesh.ndim)), np.float64)
+    return np.asarray(np.kron(density * structure.thickness * of_cells, np.eye(mesh.ndim)), np.float64)
 
 
 def assembled(structure: Structure, cells: Array) -> sparse.csc_matrix:

@@ -76,19 +76,11 @@ class Centrifugal(Stage):
         shape (2**ndim, ndim).
         """
         grid = self.structure.grid
-        thickness = self.structure.material.thickness if grid.ndim == 2 else 1.0
-        weights = self.density * thickness * mass(grid.spacing)
+        weights = self.density * self.structure.thickness * mass(grid.spacing)
         across = np.array([name != self.axis for name in grid.axes], dtype=np.float64)
         corners = np.array(list(np.ndindex(*(2,) * grid.ndim))) - 0.5
         middles = (grid.centres - np.array(self.about)) * across
         return middles[:, None, :] * weights[0].sum(), weights @ (corners * grid.spacing * across)
-
-    @functools.cached_property
-    def _held(self) -> Array:
-        """Which components are fixed."""
-        held = np.ones(self.structure.n_dofs, dtype=bool)
-        held[self.structure.free] = False
-        return held
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the forces and their pullback."""
@@ -99,10 +91,10 @@ class Centrifugal(Stage):
         square, table = self.speed**2, structure.cell_dofs
         parts = (square * density)[:, None, None] * (middle + local)
         forces = np.bincount(table.ravel(), parts.ravel(), structure.n_dofs)
-        forces[self._held] = 0.0
+        forces[structure.fixed] = 0.0
 
         def pullback(v: Array) -> tuple[Array]:
-            along = np.where(self._held, 0.0, v.sum(axis=1))[table].reshape(len(middle), *local.shape)
+            along = np.where(structure.fixed, 0.0, v.sum(axis=1))[table].reshape(len(middle), *local.shape)
             by_middle = (along.sum(axis=1) * middle[:, 0]).sum(axis=1)
             return (square * (by_middle + np.einsum("enk,nk->e", along, local)),)
 

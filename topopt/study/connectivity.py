@@ -90,9 +90,7 @@ def _held(structure: Structure, loaded: Numbers) -> Flags:
     """Return which components of which nodes a support holds, shape (n_nodes, ndim)."""
     sprung = (structure.springs > 0).reshape(-1, structure.ndim)
     sprung[loaded] = False
-    fixed = np.ones(structure.n_dofs, dtype=bool)
-    fixed[structure.free] = False
-    return fixed.reshape(sprung.shape) | sprung
+    return structure.fixed.reshape(sprung.shape) | sprung
 
 
 def _around(grid: Grid, labels: NDArray[np.int32]) -> NDArray[np.int32]:
