@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from topopt.cells import Flags
 from topopt.errors import InputError
 from topopt.fem import Structure
 from topopt.fem.picking import place
 from topopt.fem.sanity import free_motions
-from topopt.grid import Flags, Grid
+from topopt.grid import Grid
 
 __all__ = ["Connectivity", "connectivity"]
 
