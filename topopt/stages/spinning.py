@@ -13,6 +13,7 @@ from topopt.chain import Pullback, Stage
 from topopt.errors import InputError
 from topopt.fem.element import mass
 from topopt.fem.structure import Structure
+from topopt.grid import structured
 from topopt.parameters import Array, NonNegative, Positive
 
 __all__ = ["Centrifugal"]
@@ -42,7 +43,7 @@ class Centrifugal(Stage):
     Raises
     ------
     InputError
-        If the point or the axis does not fit the grid.
+        If the point or the axis does not fit the grid, or the cells are those of a mesh.
 
     References
     ----------
@@ -60,7 +61,8 @@ class Centrifugal(Stage):
     def __post_init__(self) -> None:
         """Normalise the point and refuse what does not fit the grid."""
         super().__post_init__()
-        about, grid = tuple(float(value) for value in self.about), self.structure.grid
+        grid = structured(self.structure.mesh, "Centrifugal", "take a grid")
+        about = tuple(float(value) for value in self.about)
         if len(about) != grid.ndim or not all(map(math.isfinite, about)):
             raise InputError(f"Centrifugal.about: expected {grid.ndim} finite numbers, got {about}")
         object.__setattr__(self, "about", about)
