@@ -10,13 +10,12 @@ from numpy.typing import ArrayLike, NDArray
 
 from topopt.errors import InputError
 from topopt.parameters import Array
-from topopt.regions import Region
+from topopt.regions import Flags, Region
 
 __all__ = ["AXES", "Cells", "Flags", "Indices"]
 
 AXES = ("x", "y", "z")
 Indices = NDArray[np.int32]
-Flags = NDArray[np.bool_]
 
 
 class Cells(ABC):

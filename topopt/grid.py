@@ -9,12 +9,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from topopt.cells import AXES, Cells, Flags, Indices
+from topopt.cells import Cells, Flags, Indices
 from topopt.errors import InputError
 from topopt.parameters import Array
 from topopt.regions import Nowhere, Region
 
-__all__ = ["AXES", "Domain", "Flags", "Grid", "Indices", "designed", "structured"]
+__all__ = ["Domain", "Grid", "designed", "structured"]
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,8 @@ from topopt.errors import InputError
 from topopt.parameters import Array
 
 __all__ = [
-    "Aerofoil", "Ball", "Both", "Box", "Cylinder", "Either", "Everywhere", "Mask", "Not", "Nowhere", "Plane",
-    "Point", "Polygon", "Region",
+    "Aerofoil", "Ball", "Both", "Box", "Cylinder", "Either", "Everywhere", "Flags", "Mask", "Not", "Nowhere",
+    "Plane", "Point", "Polygon", "Region",
 ]  # fmt: skip
 
 Flags = NDArray[np.bool_]

@@ -17,6 +17,7 @@ from topopt.run import Stop, optimize
 from topopt.stages import (
     BucklingFactors,
     Cast,
+    Centrifugal,
     Compliance,
     Conduction,
     Cone,
@@ -26,6 +27,7 @@ from topopt.stages import (
     Extruded,
     Frequencies,
     Helmholtz,
+    LocalMean,
     Mean,
     PreservingTanh,
     Printed,
@@ -157,6 +159,8 @@ def test_triangles_are_designed_and_count_by_their_volume(optimizer):
         (lambda mesh: Conduction(mesh, sink=Plane(x=0.0)), "Conduction needs a grid.*; take a grid"),
         (lambda mesh: BucklingFactors(beam(mesh)), "BucklingFactors needs a grid.*; take a grid"),
         (lambda mesh: ThermalLoad(beam(mesh)), "ThermalLoad needs a grid.*; take a grid"),
+        (lambda mesh: LocalMean(mesh, 0.5), "LocalMean needs a grid.*; take a grid"),
+        (lambda mesh: Centrifugal(beam(mesh), (0.0, 0.0)), "Centrifugal needs a grid.*; take a grid"),
     ],
 )
 def test_what_needs_a_grid_says_what_to_take(make, instead):

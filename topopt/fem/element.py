@@ -10,7 +10,8 @@ from topopt.meshes import Mapped
 from topopt.parameters import Array
 
 __all__ = [
-    "diffusion", "diffusions", "mass", "masses", "shapes", "stiffness", "stiffnesses", "strain_displacement",
+    "diffusion", "diffusions", "gauss", "mass", "masses", "shapes", "stiffness", "stiffnesses",
+    "strain_displacement",
 ]  # fmt: skip
 
 
@@ -88,7 +89,7 @@ def stiffness(spacing: Array, law: Array, thickness: float = 1.0) -> Array:
         Symmetric to the last digit; unknown = local node * ndim + component.
     """
     total = np.zeros((len(spacing) * 2 ** len(spacing),) * 2)
-    for point, weight in _gauss(spacing):
+    for point, weight in gauss(spacing):
         b = strain_displacement(shapes(point, spacing)[1])
         total += (weight * thickness) * (b.T @ law @ b)
     return np.asarray(0.5 * (total + total.T))
@@ -97,7 +98,7 @@ def stiffness(spacing: Array, law: Array, thickness: float = 1.0) -> Array:
 def diffusion(spacing: Array) -> Array:
     """Return the integral of grad N_i . grad N_j over a cell, shape (2**ndim, 2**ndim)."""
     total = np.zeros((2 ** len(spacing),) * 2)
-    for point, weight in _gauss(spacing):
+    for point, weight in gauss(spacing):
         gradients = shapes(point, spacing)[1]
         total += weight * (gradients @ gradients.T)
     return np.asarray(0.5 * (total + total.T))
@@ -106,7 +107,7 @@ def diffusion(spacing: Array) -> Array:
 def mass(spacing: Array) -> Array:
     """Return the integral of N_i N_j over a cell, shape (2**ndim, 2**ndim)."""
     total = np.zeros((2 ** len(spacing),) * 2)
-    for point, weight in _gauss(spacing):
+    for point, weight in gauss(spacing):
         values = shapes(point, spacing)[0]
         total += weight * np.outer(values, values)
     return total
@@ -147,7 +148,7 @@ def masses(cells: Mapped) -> Array:
     return np.asarray(np.einsum("nq,qi,qj->nij", cells.weights, cells.values, cells.values))
 
 
-def _gauss(spacing: Array) -> list[tuple[Array, float]]:
+def gauss(spacing: Array) -> list[tuple[Array, float]]:
     """Return the 2**ndim Gauss points of the unit cell, with weights that add up to the volume."""
     offset = 0.5 / np.sqrt(3.0)
     points = itertools.product((0.5 - offset, 0.5 + offset), repeat=len(spacing))

@@ -101,9 +101,7 @@ def _mechanisms(structure: Structure, packed: bytes | None) -> tuple[str, ...]:
     solid = np.ones(mesh.n_cells, dtype=bool)
     if packed is not None:
         solid = np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=mesh.n_cells).astype(bool)
-    fixed = np.ones(structure.n_dofs, dtype=bool)
-    fixed[structure.free] = False
-    held = (fixed | (structure.springs > 0)).reshape(mesh.n_nodes, -1)
+    held = (structure.fixed | (structure.springs > 0)).reshape(mesh.n_nodes, -1)
     sentences = list(_bare_nodes(structure, solid, held))
     for nodes, n_cells in _bodies(structure, solid):
         motions = free_motions(mesh.nodes[nodes], held[nodes])

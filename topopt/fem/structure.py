@@ -124,6 +124,16 @@ class Structure:
         return _element_matrix(self.mesh, self.material)
 
     @property
+    def thickness(self) -> float:
+        """What makes a volume of a plane area: the material's thickness in 2-D, 1 in 3-D."""
+        return _thickness(self.material, self.ndim)
+
+    @property
+    def fixed(self) -> Flags:
+        """Which components are fixed, shape (n_dofs,), read-only."""
+        return _constraints(self)[2]
+
+    @property
     def free(self) -> NDArray[np.intp]:
         """Numbers of the components that are not fixed, ascending, read-only."""
         return _constraints(self)[0]
@@ -156,6 +166,11 @@ def _cases(loads: object) -> tuple[LoadCase, ...]:
     raise InputError(f"structure.loads: expected loads or load cases, not a mixture, got {given!r}")
 
 
+def _thickness(material: Material, ndim: int) -> float:
+    """Return the material's thickness in 2-D, 1 in 3-D."""
+    return material.thickness if ndim == 2 else 1.0
+
+
 @functools.lru_cache(maxsize=4)
 def _cell_dofs(mesh: Cells) -> Indices:
     """Return the unknowns of each cell."""
@@ -169,8 +184,7 @@ def _cell_dofs(mesh: Cells) -> Indices:
 @functools.lru_cache(maxsize=16)
 def _element_matrix(mesh: Cells, material: Material) -> Array:
     """Return the stiffness matrix of a cell, or of every cell of a mesh."""
-    thickness = material.thickness if mesh.ndim == 2 else 1.0
-    law = elasticity(material, mesh.ndim)
+    thickness, law = _thickness(material, mesh.ndim), elasticity(material, mesh.ndim)
     if isinstance(mesh, Mesh):
         matrix = stiffnesses(mesh.mapped(1 if mesh.kind.constant else 2), law, thickness)
     else:
@@ -180,8 +194,8 @@ def _element_matrix(mesh: Cells, material: Material) -> Array:
 
 
 @functools.lru_cache(maxsize=16)
-def _constraints(structure: Structure) -> tuple[NDArray[np.intp], Array]:
-    """Return the free components and the springs."""
+def _constraints(structure: Structure) -> tuple[NDArray[np.intp], Array, Flags]:
+    """Return the free components, the springs, and which components are fixed."""
     fixed = fixed_flags(structure.mesh, structure.supports)
     springs = spring_stiffness(structure.mesh, structure.supports)
     if springs.any():
@@ -189,25 +203,21 @@ def _constraints(structure: Structure) -> tuple[NDArray[np.intp], Array]:
     free = np.flatnonzero(~fixed)
     if not len(free):
         raise InputError("structure.supports: every component of every node is fixed; nothing can move")
-    free.flags.writeable = False
-    springs.flags.writeable = False
-    return free, springs
+    for array in (free, springs, fixed):
+        array.flags.writeable = False
+    return free, springs, fixed
 
 
 @functools.lru_cache(maxsize=16)
 def _forces(structure: Structure) -> Array:
     """Return the nodal forces of every case."""
-    mesh = structure.mesh
-    thickness = structure.material.thickness if mesh.ndim == 2 else 1.0
-    fixed: Flags = np.ones(structure.n_dofs, dtype=bool)
-    fixed[structure.free] = False
     columns = np.zeros((structure.n_dofs, len(structure.cases)))
     for column, case in zip(columns.T, structure.cases, strict=True):
         for load in case.loads:
-            column += load.nodal_forces(mesh, thickness).ravel()
+            column += load.nodal_forces(structure.mesh, structure.thickness).ravel()
         if not np.any(column):
             raise InputError(f"load case '{case.name}': the forces are zero; nothing would be deformed")
-        column[fixed] = 0.0
+        column[structure.fixed] = 0.0
         if not np.any(column):
             raise InputError(
                 f"load case '{case.name}': all forces act on fixed components and go straight into the "

@@ -182,13 +182,11 @@ def _draw_cells(
 
 def _skin(mesh: Mesh, flags: Flags, toward: Array) -> tuple[Array, Array]:
     """Return the faces around flagged cells that look at the eye, and how squarely each does."""
-    sides = len(mesh.facets) // mesh.n_cells
-    own = np.repeat(flags, sides)
-    around = np.flatnonzero(own & ~np.where(mesh.partners < 0, False, own[mesh.partners]))
+    around = mesh.around(flags)
     corners = mesh.nodes[mesh.facets[around]]
     normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    out = np.einsum("ij,ij->i", normals, corners.mean(axis=1) - mesh.centres[around // sides])
+    out = np.einsum("ij,ij->i", normals, corners.mean(axis=1) - mesh.centres[around // mesh.sides])
     facing = np.sign(out) * (normals @ toward)
     return corners[facing > 1e-9], facing[facing > 1e-9]
 

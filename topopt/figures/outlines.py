@@ -36,9 +36,7 @@ def boundary(mesh: Cells, flags: Flags) -> Array:
         Two end points each.
     """
     if isinstance(mesh, Mesh):
-        own = np.repeat(flags, len(mesh.facets) // mesh.n_cells)
-        other = np.where(mesh.partners < 0, False, own[mesh.partners])
-        return np.asarray(mesh.nodes[mesh.facets[own & ~other]])
+        return np.asarray(mesh.nodes[mesh.facets[mesh.around(flags)]])
     grid = structured(mesh)
     inside = np.pad(flags.reshape(grid.cells), 1)
     h = grid.spacing

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +11,7 @@ from topopt.cells import AXES, Cells, Flags
 from topopt.errors import InputError
 from topopt.fem import BodyLoad, LineLoad, Load, PointLoad, Structure, Support, SurfaceLoad
 from topopt.figures.thinning import thinned
-from topopt.grid import Domain, Grid
+from topopt.grid import Domain, Grid, structured
 from topopt.meshes import Mesh
 from topopt.parameters import Array
 
@@ -123,10 +122,9 @@ def scene(structure: Structure, domain: Domain | Cells | None = None) -> Scene:
     domain = domain if isinstance(domain, Domain) else Domain(domain or mesh)
     if domain.mesh != mesh:
         raise InputError(f"sketch: the structure is on {mesh}, the domain on {domain.mesh}; use one grid")
-    thickness = structure.material.thickness if mesh.ndim == 2 else 1.0
     holds = [hold for support in structure.supports for hold in _holds(support, mesh)]
     pushes = [
-        _clear(_push(number, load, mesh, thickness), holds)
+        _clear(_push(number, load, mesh, structure.thickness), holds)
         for number, case in enumerate(structure.cases)
         for load in case.loads
     ]
@@ -150,28 +148,27 @@ def _pieces(picked: Flags, mesh: Cells) -> list[Array]:
     """Return the nodes of each connected piece of a region; of a region in very many, all together."""
     from scipy.ndimage import label  # loads half of scipy, which only a sketch needs
 
-    if isinstance(mesh, Grid):
-        labels, count = label(picked.reshape(mesh.nodes_shape), np.ones((3,) * mesh.ndim))
+    if isinstance(mesh, Mesh):
+        labels, count = _linked(mesh, picked)
     else:
-        count, labels = _linked(mesh, picked)
+        labels, count = label(picked.reshape(structured(mesh).nodes_shape), np.ones((3,) * mesh.ndim))
     if count > 12:
         return [mesh.nodes[picked]]
     return [mesh.nodes[labels.ravel() == number] for number in range(1, count + 1)]
 
 
-def _linked(mesh: Cells, picked: Flags) -> tuple[int, NDArray[np.intp]]:
-    """Return how many pieces the picked nodes of a mesh form, and the piece of each, from 1 on."""
+def _linked(mesh: Mesh, picked: Flags) -> tuple[NDArray[np.intp], int]:
+    """Return the piece that each picked node of a mesh belongs to, from 1 on, and how many there are."""
     from scipy import sparse
     from scipy.sparse import csgraph
 
-    assert isinstance(mesh, Mesh)
     edges = mesh.edges[picked[mesh.edges].all(axis=1)]
     links = sparse.coo_array((np.ones(len(edges)), edges.T), shape=(mesh.n_nodes,) * 2)
     own = csgraph.connected_components(links, directed=False)[1]
     numbers = np.zeros(mesh.n_nodes, dtype=np.intp)
     names, numbers[picked] = np.unique(own[picked], return_inverse=True)
     numbers[picked] += 1
-    return len(names), numbers
+    return numbers, len(names)
 
 
 def _symbols(kind: str, components: tuple[int, ...], nodes: Array, mesh: Cells) -> list[Hold]:
@@ -180,8 +177,10 @@ def _symbols(kind: str, components: tuple[int, ...], nodes: Array, mesh: Cells) 
     ends = np.array([nodes.min(axis=0), nodes.max(axis=0)])
     flat = _is_flat(nodes, ends, mesh)
     if kind == "fixed":
-        bent = isinstance(mesh, Mesh) and (ends[0] != ends[1]).all()
-        outward = _off_cells(points, cast(Mesh, mesh)) if bent else _outward(points, ends, mesh)
+        if isinstance(mesh, Mesh) and (ends[0] != ends[1]).all():  # a curved piece has no side of its own
+            outward = _off_cells(points, mesh)
+        else:
+            outward = _outward(points, ends, mesh)
         return [Hold(kind, components, points, outward, ends, flat)]
     # In space, a plane of symmetry is a face that is held across itself.
     across = [axis for axis in range(mesh.ndim) if ends[0, axis] == ends[1, axis]]

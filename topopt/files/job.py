@@ -41,7 +41,7 @@ class Job:
     description : str
         For the reader.
     problem : Model
-        The model; of a file with a grid a `Problem`.
+        The model; of a file with a grid or a mesh a `Problem`.
     structure : Structure or None
         Supports, loads and material, if a stage needs them.
     optimizer, continuation, stop
@@ -57,7 +57,7 @@ class Job:
     hidden : Region
         Cells that pictures of the design leave out.
     unit : str or None
-        The grid's unit of length, for exports.
+        The cells' unit of length, for exports.
     smoothing : float
         Cells over which the exported body is smoothed.
     warnings : tuple of str
@@ -90,7 +90,7 @@ class Job:
 
     @property
     def design(self) -> Problem | None:
-        """The problem if it is a design on a grid."""
+        """The problem if it is a design on a grid or mesh."""
         return self.problem if isinstance(self.problem, Problem) else None
 
 

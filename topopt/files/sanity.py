@@ -23,7 +23,7 @@ from topopt.files.spec import Spec, mapping
 from topopt.grid import Domain
 from topopt.solvers import Choice, choose
 from topopt.stages import Conduction, Cone, DynamicCompliance, Equilibrium, Frequencies
-from topopt.stages.modes import direct
+from topopt.stages.eigenpairs import direct
 
 __all__ = ["Findings", "examined"]
 

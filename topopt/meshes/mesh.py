@@ -223,12 +223,27 @@ class Mesh(Cells):
         """Nodes of the sides that belong to one cell only."""
         return np.asarray(self.facets[self.partners < 0])
 
+    @property
+    def sides(self) -> int:
+        """Number of sides of a cell, so that row k of `facets` belongs to cell ``k // sides``."""
+        return len(self.facets) // self.n_cells
+
+    def around(self, flags: Flags) -> Numbers:
+        """Return the rows of `facets` between flagged cells and what is not flagged, the outside included.
+
+        Parameters
+        ----------
+        flags : array of bool, shape (n_cells,)
+            The cells whose skin is wanted.
+        """
+        own = np.repeat(flags, self.sides)
+        return np.flatnonzero(own & ~np.where(self.partners < 0, False, own[self.partners]))
+
     @functools.cached_property
     def neighbours(self) -> Numbers:
         """Cells that share a side, each pair once, shape (n, 2), read-only."""
-        sides = len(self.facets) // self.n_cells
         first = np.flatnonzero(self.partners > np.arange(len(self.partners)))
-        return _frozen(np.stack([first, self.partners[first]], axis=1) // sides)
+        return _frozen(np.stack([first, self.partners[first]], axis=1) // self.sides)
 
     def raster(self, most: int) -> Numbers:
         """Return the cell that each of a box of square pixels falls on, and -1 where there is none.

@@ -10,13 +10,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from topopt.cells import Flags
 from topopt.errors import InputError
 from topopt.parameters import Array
 from topopt.regions import TOLERANCE, Region
 
 __all__ = ["Among", "Voxels"]
-
-Flags = NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from topopt.cells import Flags
 from topopt.errors import InputError, MissingDependencyError
 from topopt.parameters import Array
 from topopt.regions import TOLERANCE, Region
 
 __all__ = ["Solid", "read_solid"]
 
-Flags = NDArray[np.bool_]
 PAIRS = 4_000_000
 """Triangles and rays that are looked at together."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from topopt.stages.aggregates import Extreme, PowerNorm, Scaled, SoftMaximum
+from topopt.stages.buckling import BucklingFactors
 from topopt.stages.equilibrium import Equilibrium
 from topopt.stages.filters import Cone, SensitivityFilter
 from topopt.stages.heat import Conduction, MeanTemperature
@@ -10,7 +11,7 @@ from topopt.stages.helmholtz import Helmholtz
 from topopt.stages.interpolation import OrderedSimp, Ramp, Simp
 from topopt.stages.levels import OrderedTanh
 from topopt.stages.making import Cast, Extruded, Printed, Repeated, Rotated, Symmetric
-from topopt.stages.modes import BucklingFactors, Frequencies, Masses
+from topopt.stages.modes import Frequencies, Masses
 from topopt.stages.offset import Offset, erosion_threshold
 from topopt.stages.preserving import PreservingExponential, PreservingTanh
 from topopt.stages.projections import Eroding, Exponential, Tanh

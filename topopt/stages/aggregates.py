@@ -21,7 +21,7 @@ class PowerNorm(Stage):
     """``(sum |v|**p)**(1 / p)``: near the largest for a large p, near the smallest for a p far below 0.
 
     Input: any shape; none 0 if p is negative. Output: shape (). It lies above the largest entry, and below
-    the smallest; `Refreshed` keeps a limit on it at what a limit on the extreme itself would be. A symmetric
+    the smallest; `Normalised` keeps a limit on it at what a limit on the extreme itself would be. A symmetric
     function of eigenvalues, it has a derivative where they are equal.
 
     Parameters

@@ -189,9 +189,7 @@ def _adjoint(
 @functools.lru_cache(maxsize=8)
 def _fixed(structure: Structure) -> NDArray[np.intp]:
     """Return the numbers of the components that are fixed."""
-    fixed = np.ones(structure.n_dofs, dtype=bool)
-    fixed[structure.free] = False
-    return np.flatnonzero(fixed)
+    return np.flatnonzero(structure.fixed)
 
 
 @functools.lru_cache(maxsize=8)

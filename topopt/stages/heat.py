@@ -9,13 +9,14 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from topopt.cells import Indices
 from topopt.chain import Pullback, Stage
 from topopt.errors import InputError, SingularSystemError
 from topopt.fem.element import diffusion
 from topopt.fem.energies import energies
 from topopt.fem.operator import StiffnessOperator
 from topopt.fem.picking import nodes_of
-from topopt.grid import Domain, Grid, Indices, designed, structured
+from topopt.grid import Domain, Grid, designed, structured
 from topopt.parameters import Array, NonNegative, Positive
 from topopt.regions import Everywhere, Region
 from topopt.solvers import Solver

@@ -11,8 +11,8 @@ from typing import ClassVar
 
 import numpy as np
 
+from topopt.cells import Flags
 from topopt.chain import Pullback, Stage
-from topopt.grid import Flags
 from topopt.parameters import Array, NonNegative
 from topopt.stages.cut import cut, limit, tied_mean
 from topopt.stages.projections import STRAIGHT, Tanh

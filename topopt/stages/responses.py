@@ -300,13 +300,10 @@ class SelfWeight(Stage):
         grid = structure.mesh
         if density.shape != (grid.n_cells,):
             raise _misfit(self, density, (grid.n_cells,))
-        thickness = structure.material.thickness if grid.ndim == 2 else 1.0
         table = grid.cell_nodes
         shares = grid.shares if isinstance(grid, Mesh) else np.full(table.shape[1], 1.0 / table.shape[1])
-        unit = thickness * (1.0 if isinstance(grid, Mesh) else float(np.prod(grid.spacing)))
-        free = np.zeros(structure.n_dofs, dtype=bool)
-        free[structure.free] = True
-        held = ~free.reshape(grid.n_nodes, grid.ndim)
+        unit = structure.thickness * (1.0 if isinstance(grid, Mesh) else float(np.prod(grid.spacing)))
+        held = structure.fixed.reshape(grid.n_nodes, grid.ndim)
         mass = np.bincount(table.ravel(), ((density * unit)[:, None] * shares).ravel(), grid.n_nodes)
         forces = np.outer(mass, self.per_volume)
         forces[held] = 0.0

@@ -13,6 +13,7 @@ from topopt.chain import Pullback, Stage
 from topopt.errors import InputError
 from topopt.fem.element import mass
 from topopt.fem.structure import Structure
+from topopt.grid import structured
 from topopt.parameters import Array, NonNegative, Positive
 
 __all__ = ["Centrifugal"]
@@ -42,7 +43,7 @@ class Centrifugal(Stage):
     Raises
     ------
     InputError
-        If the point or the axis does not fit the grid.
+        If the point or the axis does not fit the grid, or the cells are those of a mesh.
 
     References
     ----------
@@ -60,7 +61,8 @@ class Centrifugal(Stage):
     def __post_init__(self) -> None:
         """Normalise the point and refuse what does not fit the grid."""
         super().__post_init__()
-        about, grid = tuple(float(value) for value in self.about), self.structure.grid
+        grid = structured(self.structure.mesh, "Centrifugal", "take a grid")
+        about = tuple(float(value) for value in self.about)
         if len(about) != grid.ndim or not all(map(math.isfinite, about)):
             raise InputError(f"Centrifugal.about: expected {grid.ndim} finite numbers, got {about}")
         object.__setattr__(self, "about", about)
@@ -76,19 +78,11 @@ class Centrifugal(Stage):
         shape (2**ndim, ndim).
         """
         grid = self.structure.grid
-        thickness = self.structure.material.thickness if grid.ndim == 2 else 1.0
-        weights = self.density * thickness * mass(grid.spacing)
+        weights = self.density * self.structure.thickness * mass(grid.spacing)
         across = np.array([name != self.axis for name in grid.axes], dtype=np.float64)
         corners = np.array(list(np.ndindex(*(2,) * grid.ndim))) - 0.5
         middles = (grid.centres - np.array(self.about)) * across
         return middles[:, None, :] * weights[0].sum(), weights @ (corners * grid.spacing * across)
-
-    @functools.cached_property
-    def _held(self) -> Array:
-        """Which components are fixed."""
-        held = np.ones(self.structure.n_dofs, dtype=bool)
-        held[self.structure.free] = False
-        return held
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the forces and their pullback."""
@@ -99,10 +93,10 @@ class Centrifugal(Stage):
         square, table = self.speed**2, structure.cell_dofs
         parts = (square * density)[:, None, None] * (middle + local)
         forces = np.bincount(table.ravel(), parts.ravel(), structure.n_dofs)
-        forces[self._held] = 0.0
+        forces[structure.fixed] = 0.0
 
         def pullback(v: Array) -> tuple[Array]:
-            along = np.where(self._held, 0.0, v.sum(axis=1))[table].reshape(len(middle), *local.shape)
+            along = np.where(structure.fixed, 0.0, v.sum(axis=1))[table].reshape(len(middle), *local.shape)
             by_middle = (along.sum(axis=1) * middle[:, 0]).sum(axis=1)
             return (square * (by_middle + np.einsum("enk,nk->e", along, local)),)
 

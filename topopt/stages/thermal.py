@@ -9,7 +9,7 @@ import numpy as np
 
 from topopt.chain import Pullback, Stage
 from topopt.errors import InputError
-from topopt.fem.element import shapes, strain_displacement
+from topopt.fem.element import gauss, shapes, strain_displacement
 from topopt.fem.material import elasticity
 from topopt.fem.structure import Structure
 from topopt.grid import structured
@@ -52,17 +52,15 @@ class ThermalLoad(Stage):
         """Forces of a full cell for a degree at each of its nodes, shape (k, 2**ndim)."""
         structure = self.structure
         grid, ndim = structure.grid, structure.ndim
-        thickness = structure.material.thickness if ndim == 2 else 1.0
         strain = np.zeros(ndim * (ndim + 1) // 2)
         across = structure.material.poisson if ndim == 2 and structure.material.plane == "strain" else 0.0
         strain[:ndim] = (1.0 + across) * self.expansion
         stress = elasticity(structure.material, ndim) @ strain
         total = np.zeros((ndim * 2**ndim, 2**ndim))
-        weight, offset = float(np.prod(grid.spacing)) * thickness / 2**ndim, 0.5 / np.sqrt(3.0)
-        for digits in np.ndindex(*(2,) * ndim):
-            point = 0.5 + (2 * np.array(digits) - 1) * offset
+        for point, weight in gauss(grid.spacing):
             values, gradients = shapes(point, grid.spacing)
-            total += weight * np.outer(strain_displacement(gradients).T @ stress, values)
+            pushed = strain_displacement(gradients).T @ stress
+            total += weight * structure.thickness * np.outer(pushed, values)
         return total
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
@@ -80,8 +78,7 @@ class ThermalLoad(Stage):
         pushed = warm @ element.T
         parts = moduli[:, None] * pushed
         forces = np.bincount(structure.cell_dofs.ravel(), parts.ravel(), structure.n_dofs)
-        held = np.ones(structure.n_dofs, dtype=bool)
-        held[structure.free] = False
+        held = structure.fixed
         forces[held] = 0.0
 
         def pullback(v: Array) -> tuple[Array, Array]:

@@ -11,7 +11,7 @@ from scipy import signal
 
 from topopt.chain import Pullback, Stage
 from topopt.errors import InputError
-from topopt.grid import Domain, Grid, designed
+from topopt.grid import Domain, Grid, designed, structured
 from topopt.parameters import Array, Positive
 
 __all__ = ["LocalMean"]
@@ -36,7 +36,7 @@ class LocalMean(Stage):
     Raises
     ------
     InputError
-        If the disc reaches no other cell.
+        If the disc reaches no other cell, or the cells are those of a mesh.
 
     References
     ----------
@@ -54,7 +54,7 @@ class LocalMean(Stage):
         """Take a bare grid as a domain, and refuse a disc of one cell."""
         super().__post_init__()
         object.__setattr__(self, "domain", designed(self.domain))
-        edge = float(self.domain.grid.spacing.min())
+        edge = float(structured(self.domain, "LocalMean", "take a grid").spacing.min())
         if self.radius <= 0.5 * edge:
             raise InputError(
                 f"LocalMean.radius: {self.radius:g} reaches no neighbour; cells have an edge of {edge:g}"

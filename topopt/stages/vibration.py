@@ -15,7 +15,8 @@ from topopt.fem.assembly import each_times
 from topopt.fem.operator import StiffnessOperator
 from topopt.fem.structure import Structure
 from topopt.parameters import Array, NonNegative, Positive
-from topopt.stages.modes import assembled, inertia
+from topopt.stages.eigenpairs import assembled
+from topopt.stages.modes import inertia
 from topopt.stages.states import require_shapes
 
 __all__ = ["DynamicCompliance"]

@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from topopt.cells import Flags
 from topopt.errors import InputError
 from topopt.fem import Structure
 from topopt.fem.picking import place
 from topopt.fem.sanity import free_motions
-from topopt.grid import Flags, Grid
+from topopt.grid import Grid
 
 __all__ = ["Connectivity", "connectivity"]
 
@@ -90,9 +91,7 @@ def _held(structure: Structure, loaded: Numbers) -> Flags:
     """Return which components of which nodes a support holds, shape (n_nodes, ndim)."""
     sprung = (structure.springs > 0).reshape(-1, structure.ndim)
     sprung[loaded] = False
-    fixed = np.ones(structure.n_dofs, dtype=bool)
-    fixed[structure.free] = False
-    return fixed.reshape(sprung.shape) | sprung
+    return structure.fixed.reshape(sprung.shape) | sprung
 
 
 def _around(grid: Grid, labels: NDArray[np.int32]) -> NDArray[np.int32]:

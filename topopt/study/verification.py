@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
+from topopt.cells import Flags
 from topopt.design import Design
 from topopt.errors import InputError, RunFolderError
 from topopt.evaluation import Evaluation
 from topopt.files import parse, read_about, read_history, read_problem, voxels
-from topopt.grid import Flags
 from topopt.parameters import Array
 from topopt.problem import Problem
 from topopt.run import model_parameters

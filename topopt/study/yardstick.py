@@ -10,13 +10,14 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from scipy import ndimage
 
+from topopt.cells import Flags
 from topopt.chain import Chain
 from topopt.design import Design
 from topopt.errors import ChainError, InputError, NumericalError
 from topopt.evaluation import Evaluation, Model
 from topopt.fem import Structure
 from topopt.fem.picking import nodes_of
-from topopt.grid import Domain, Flags
+from topopt.grid import Domain
 from topopt.limits import Limit
 from topopt.parameters import Array, UnitOpen, checked
 from topopt.problem import Problem

@@ -33,7 +33,7 @@ class Body:
     level : float
         The density at the edge.
     volume : float
-        Sum of the densities before they were smoothed, in 2-D an area: what the body shall hold.
+        Of the material before the densities were smoothed, in 2-D an area: what the body shall hold.
     """
 
     grid: Grid

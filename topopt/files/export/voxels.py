@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
+from topopt.cells import Flags
 from topopt.files.export.surface import require_vtk
-from topopt.grid import Flags, Grid
+from topopt.grid import Grid
 
 __all__ = ["voxels"]
 
