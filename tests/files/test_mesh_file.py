@@ -16,9 +16,11 @@ from tests.meshed import boxes, shaken, simplices
 from topopt.cli.app import app
 from topopt.errors import InputError, MissingDependencyError, ProblemFileError
 from topopt.files import parse
+from topopt.files.study import read_study
 from topopt.grid import Grid
 from topopt.meshes import Mesh, read_mesh, read_solid, read_voxels
 from topopt.regions import Everywhere
+from topopt.study.verification import verified, verified_body
 
 MESHED = """\
 name: plate
@@ -234,6 +236,29 @@ def test_bad_meshes_are_refused_with_advice(plate: Path, old: str, new: str, mes
     assert old in MESHED
     if message:
         assert message in mistakes(MESHED.replace(old, new, 1), plate)
+
+
+def test_a_group_of_a_mesh_that_is_refused_is_no_second_mistake(plate: Path) -> None:
+    found = mistakes(MESHED.replace("plate.msh", "plat.msh"), plate)
+    assert "there is no file plat.msh" in found
+    assert "groups are those of a mesh file" not in found
+    assert len(found.splitlines()) == 1
+
+
+def test_what_needs_a_grid_twice_as_fine_or_a_yardstick_says_so_of_a_mesh(plate: Path) -> None:
+    (plate / "plate.yaml").write_text(MESHED)
+    words = ["run", plate / "plate.yaml", "--results", plate, "--quiet", "--no-figures", "--name", "short"]
+    assert CliRunner().invoke(app, [str(word) for word in words]).exit_code == 0
+    for verify in (verified, verified_body):
+        with pytest.raises(InputError, match=r"the design lies on a mesh of 96 triangles; only on a grid"):
+            verify(plate / "short")
+    (plate / "study.yaml").write_text(
+        "name: s\nproblems: {plate: {file: plate.yaml}}\ncontinuations: {soft: {physical.beta: 1}}\n"
+    )
+    with pytest.raises(
+        ProblemFileError, match=r"problems\.plate: its cells are a mesh of 96 triangles; the "
+    ):
+        read_study(plate / "study.yaml")
 
 
 def test_a_body_from_stl_bounds_the_design(part: Path) -> None:

@@ -29,6 +29,7 @@ from topopt.stages import (
     Helmholtz,
     LocalMean,
     Mean,
+    MeanTemperature,
     PreservingTanh,
     Printed,
     Repeated,
@@ -81,6 +82,7 @@ def test_every_stage_that_works_on_a_mesh_passes_its_tests(kind):
     mesh, rng = SHAKEN[kind], np.random.default_rng(0)
     body, ndim = beam(mesh), mesh.ndim
     field = rng.uniform(0.2, 0.8, mesh.n_cells)
+    warm = rng.uniform(0.0, 2.0, (mesh.n_nodes, 1))
     moved = 1e-2 * rng.standard_normal((body.n_dofs, 2))
     passive = Domain(mesh, solid=Box((0.0,) * ndim, (0.5, *mesh.size[1:])), void=Ball(mesh.size, 0.6))
     assert passive.void_cells.any()
@@ -98,6 +100,9 @@ def test_every_stage_that_works_on_a_mesh_passes_its_tests(kind):
         (VonMises(body), moved, field),
         (Frequencies(body, 3, attached=0.7), field, field),
         (DynamicCompliance(body, 0.3), field, field),
+        (Conduction(passive, sink=Plane(x=0.0), cooled=Plane(y=mesh.size[1]), film=0.7), field),
+        (MeanTemperature(passive, Plane(x=0.0)), warm),
+        (ThermalLoad(body, expansion=0.3), warm, field),
     ):
         report = check.stage(stage, *inputs, rng=rng)
         assert report.ok, str(report)
@@ -156,9 +161,7 @@ def test_triangles_are_designed_and_count_by_their_volume(optimizer):
         (lambda mesh: Printed(mesh), "Printed needs a grid.*; leave it out"),
         (lambda mesh: Rotated(mesh), "Rotated needs a grid.*; leave it out"),
         (lambda mesh: Cast(mesh), "Cast needs a grid.*; leave it out"),
-        (lambda mesh: Conduction(mesh, sink=Plane(x=0.0)), "Conduction needs a grid.*; take a grid"),
         (lambda mesh: BucklingFactors(beam(mesh)), "BucklingFactors needs a grid.*; take a grid"),
-        (lambda mesh: ThermalLoad(beam(mesh)), "ThermalLoad needs a grid.*; take a grid"),
         (lambda mesh: LocalMean(mesh, 0.5), "LocalMean needs a grid.*; take a grid"),
         (lambda mesh: Centrifugal(beam(mesh), (0.0, 0.0)), "Centrifugal needs a grid.*; take a grid"),
     ],

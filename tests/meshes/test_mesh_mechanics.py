@@ -24,13 +24,16 @@ from topopt.regions import Ball, Box, Everywhere, Plane, Point
 from topopt.solvers import SuperLU, choose
 from topopt.stages import (
     Compliance,
+    Conduction,
     DynamicCompliance,
     Equilibrium,
     Frequencies,
     Helmholtz,
     Mean,
+    MeanTemperature,
     SelfWeight,
     Simp,
+    ThermalLoad,
     VonMises,
 )
 
@@ -63,9 +66,12 @@ def test_boxes_give_the_numbers_of_the_grid(grid, plane):
         weight = SelfWeight(structure, (0.0, -1.0, 0.0)[: grid.ndim])(physical)
         swings = Frequencies(structure, 2, density=1.5, attached=0.1)(moduli, physical)
         shaken = DynamicCompliance(structure, 0.1)(moduli, physical)
-        numbers.append(
-            [swings, shaken, compliance, Mean(domain)(physical), stress, displacements, physical, weight]
-        )
+        fluid = {"cooled": Plane(x=3.0), "film": 0.3}
+        heated = Conduction(domain, sink=Plane(x=0.0), **fluid, conductivity=2.0)(moduli)
+        warmth = [heated, MeanTemperature(domain, Plane(x=1.0))(heated)]
+        warmth += [ThermalLoad(structure, 0.5)(heated, moduli)]
+        responses = [swings, shaken, compliance, Mean(domain)(physical)]
+        numbers.append([*responses, *warmth, stress, displacements, physical, weight])
     for of_grid, of_mesh in zip(*numbers, strict=True):
         assert np.abs(of_mesh - of_grid).max() < 1e-10 * np.abs(of_grid).max()
 
@@ -128,6 +134,32 @@ def test_a_pulled_bar_strains_uniformly_and_bears_the_traction(kind):
     exact = mesh.nodes * strain[: mesh.ndim]
     assert np.abs(u.reshape(-1, mesh.ndim) - exact).max() < 1e-11 * np.abs(exact).max()
     assert np.allclose(VonMises(structure)(u, np.ones(mesh.n_cells)), 3.0, rtol=1e-10)
+
+
+@pytest.mark.parametrize("kind", SHAKEN)
+def test_heat_flows_evenly_through_uneven_cells(kind):
+    """The patch test of conduction, and what is made is taken away."""
+    mesh = SHAKEN[kind]
+    rod = Conduction(mesh, sink=Plane(x=0.0), conductivity=5.0)
+    flows = StiffnessOperator(rod.body, np.ones(mesh.n_cells)).apply(mesh.points[:, 0])
+    end = np.isclose(mesh.points[:, 0], 2.0)
+    assert np.abs(flows[~end]).max() < 1e-12
+    assert flows.sum() == pytest.approx(5.0 * np.prod(mesh.size[1:]))
+    source = Box((0.0,) * mesh.ndim, (0.8,) * mesh.ndim)
+    cooled = Conduction(mesh, cooled=Plane(x=2.0), film=1.5, source=source, power=3.0)
+    temperatures = cooled(np.linspace(0.2, 1.0, mesh.n_cells))
+    assert cooled.body.springs @ temperatures[:, 0] == pytest.approx(3.0)
+
+
+@pytest.mark.parametrize("kind", SHAKEN)
+def test_even_warmth_strains_what_is_free_without_stress(kind):
+    mesh = SHAKEN[kind]
+    sides = tuple(Support(Plane(**{axis: 0.0}), axis) for axis in mesh.axes)
+    bar = Structure(mesh, sides, (PointLoad(Plane(x=2.0), (1.0, 0.0, 0.0)[: mesh.ndim]),))
+    moduli = np.linspace(0.2, 1.0, mesh.n_cells)
+    pushes = ThermalLoad(bar, expansion=0.01)(np.full((mesh.n_nodes, 1), 4.0), moduli)
+    moved = Equilibrium(bar)(moduli, pushes - bar.forces)
+    assert np.abs(moved.reshape(-1, mesh.ndim) - 0.04 * mesh.points).max() < 1e-12
 
 
 def test_finer_triangles_come_nearer_to_the_same_compliance():

@@ -75,6 +75,8 @@ def test_near_void_material_sags_under_simp_and_not_under_ramp():
 def test_what_does_not_fit_is_refused():
     with pytest.raises(InputError, match=r"SelfWeight\.per_volume: expected 2 finite numbers"):
         to.SelfWeight(COLUMN, (0.0, 0.0, -1.0))
+    with pytest.raises(InputError, match=r"SelfWeight\.per_volume: nothing weighs anything; leave it out"):
+        to.SelfWeight(COLUMN, (0.0, 0.0))
     with pytest.raises(InputError, match=r"expected an input of shape \(60,\)"):
         to.SelfWeight(COLUMN)(np.ones(3))
     with pytest.raises(InputError, match="as its second input"):

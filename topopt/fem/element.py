@@ -113,6 +113,13 @@ def mass(spacing: Array) -> Array:
     return total
 
 
+def boxed(spacing: Array) -> Mapped:
+    """Return the Gauss points of a box as those of a mesh of one cell."""
+    points = [(*shapes(point, spacing), weight) for point, weight in gauss(spacing)]
+    values, gradients, weights = (np.stack(each) for each in zip(*points, strict=True))
+    return Mapped(values, gradients[None], weights[None])
+
+
 def stiffnesses(cells: Mapped, law: Array, thickness: float = 1.0) -> Array:
     """Return the stiffness matrix of every cell of a mesh, see `stiffness`.
 

@@ -158,6 +158,8 @@ def complete(value: Any) -> Any:
 
 def _group(name: str, cells: Cells | None) -> Region:
     """Return a group of the mesh."""
+    if cells is None:  # its file is refused already, or the grid is
+        return Nowhere()
     if not isinstance(cells, Mesh):
         raise InputError(
             f"group '{name}': groups are those of a mesh file, and here the cells are a grid; lay a mesh of "

@@ -9,14 +9,15 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from topopt.cells import Indices
+from topopt.cells import Cells, Indices
 from topopt.chain import Pullback, Stage
 from topopt.errors import InputError, SingularSystemError
-from topopt.fem.element import diffusion
+from topopt.fem.element import diffusion, diffusions
 from topopt.fem.energies import energies
 from topopt.fem.operator import StiffnessOperator
 from topopt.fem.picking import nodes_of
 from topopt.grid import Domain, Grid, designed, structured
+from topopt.meshes import Mesh
 from topopt.parameters import Array, NonNegative, Positive
 from topopt.regions import Everywhere, Region
 from topopt.solvers import Solver
@@ -79,7 +80,6 @@ class Conduction(Stage):
         """Take a bare grid as a domain, and refuse regions that pick nothing."""
         super().__post_init__()
         object.__setattr__(self, "domain", designed(self.domain))
-        structured(self.domain, type(self).__name__, "take a grid")
         if self.sink is None and (self.cooled is None or self.film == 0.0):
             raise InputError("Conduction: nothing takes the heat away; give a sink, or cooled and film")
         if (self.cooled is None) != (self.film == 0.0):
@@ -100,7 +100,7 @@ class Conduction(Stage):
     def rehearsed(self, *inputs: Array) -> Array:
         """Return the temperatures of nodes that are cooled one by one: the heat."""
         (conductivities,) = inputs
-        require_shapes(self, ("conductivities", conductivities, (self.domain.grid.n_cells,)))
+        require_shapes(self, ("conductivities", conductivities, (self.domain.mesh.n_cells,)))
         return np.array(self.body.forces)
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
@@ -161,7 +161,6 @@ class MeanTemperature(Stage):
         """Take a bare grid as a domain, and refuse a region that picks nothing."""
         super().__post_init__()
         object.__setattr__(self, "domain", designed(self.domain))
-        structured(self.domain, type(self).__name__, "take a grid")
         if not self._weights.any():
             raise InputError("MeanTemperature.on: the region lies in passive void")
 
@@ -183,7 +182,7 @@ class MeanTemperature(Stage):
 
 @dataclass(frozen=True)
 class _Body:
-    """A grid with heat, sink and fluid: a `System` of one unknown a node."""
+    """Cells with heat, sink and fluid: a `System` of one unknown a node."""
 
     domain: Domain
     sink: Region | None
@@ -194,41 +193,44 @@ class _Body:
     conductivity: float
 
     @property
-    def mesh(self) -> Grid:
+    def mesh(self) -> Cells:
         """The cells."""
-        return self.domain.grid
+        return self.domain.mesh
 
     @property
     def grid(self) -> Grid:
         """The cells, as solvers that need a grid ask for them."""
-        return self.domain.grid
+        return structured(self.mesh)
 
     @property
     def ndim(self) -> int:
         """2 or 3."""
-        return self.grid.ndim
+        return self.mesh.ndim
 
     @property
     def n_dofs(self) -> int:
         """One a node."""
-        return self.grid.n_nodes
+        return self.mesh.n_nodes
 
     @property
     def cell_dofs(self) -> Indices:
         """The nodes of each cell."""
-        return self.grid.cell_nodes
+        return self.mesh.cell_nodes
 
     @functools.cached_property
     def element_matrix(self) -> Array:
-        """Conduction matrix of a cell of the full material."""
-        return self.conductivity * diffusion(self.grid.spacing)
+        """Conduction matrix of a cell of the full material, or of every cell of a mesh."""
+        mesh = self.mesh
+        if isinstance(mesh, Mesh):
+            return self.conductivity * diffusions(mesh.mapped(1 if mesh.kind.constant else 2))
+        return self.conductivity * diffusion(mesh.spacing)
 
     @functools.cached_property
     def free(self) -> NDArray[np.intp]:
         """The nodes outside the sink."""
         held = np.zeros(self.n_dofs, dtype=bool)
         if self.sink is not None:
-            held[nodes_of(self.sink, self.grid, "Conduction.sink")] = True
+            held[nodes_of(self.sink, self.mesh, "Conduction.sink")] = True
         return np.flatnonzero(~held)
 
     @functools.cached_property
@@ -236,7 +238,7 @@ class _Body:
         """What the fluid takes from every node."""
         film = np.zeros(self.n_dofs)
         if self.cooled is not None:
-            nodes = nodes_of(self.cooled, self.grid, "Conduction.cooled")
+            nodes = nodes_of(self.cooled, self.mesh, "Conduction.cooled")
             film[nodes] = self.film / len(nodes)
             film[np.setdiff1d(nodes, self.free)] = 0.0
         return film
@@ -252,13 +254,14 @@ class _Body:
 
 def _shares(domain: Domain, on: Region | None, what: str) -> Array:
     """Return the share of every node in a region's volume, or in its nodes where it holds no cell."""
-    grid, region = domain.grid, on or Everywhere()
-    shares = np.zeros(grid.n_nodes)
-    cells = np.flatnonzero(grid.cells_in(region) & ~domain.void_cells)
+    mesh, region = domain.mesh, on or Everywhere()
+    shares = np.zeros(mesh.n_nodes)
+    cells = np.flatnonzero(mesh.cells_in(region) & ~domain.void_cells)
     if len(cells):
-        table = grid.cell_nodes[cells]
-        return np.bincount(table.ravel(), minlength=grid.n_nodes) / table.size
-    if not grid.cells_in(region).any():
-        nodes = nodes_of(region, grid, what)
+        table = mesh.cell_nodes[cells]
+        parts = mesh.shares[cells] if isinstance(mesh, Mesh) else np.ones(table.shape)
+        return np.asarray(np.bincount(table.ravel(), parts.ravel(), mesh.n_nodes) / parts.sum())
+    if not mesh.cells_in(region).any():
+        nodes = nodes_of(region, mesh, what)
         shares[nodes] = 1.0 / len(nodes)
     return shares

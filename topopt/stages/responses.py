@@ -291,6 +291,8 @@ class SelfWeight(Stage):
         given, ndim = tuple(float(value) for value in self.per_volume), self.structure.ndim
         if len(given) != ndim or not all(map(math.isfinite, given)):
             raise InputError(f"SelfWeight.per_volume: expected {ndim} finite numbers, got {given}")
+        if not any(given):
+            raise InputError("SelfWeight.per_volume: nothing weighs anything; leave it out")
         object.__setattr__(self, "per_volume", given)
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:

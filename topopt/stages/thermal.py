@@ -9,10 +9,11 @@ import numpy as np
 
 from topopt.chain import Pullback, Stage
 from topopt.errors import InputError
-from topopt.fem.element import gauss, shapes, strain_displacement
+from topopt.fem.assembly import each_times
+from topopt.fem.element import boxed, strain_displacement
 from topopt.fem.material import elasticity
 from topopt.fem.structure import Structure
-from topopt.grid import structured
+from topopt.meshes import Mesh
 from topopt.parameters import Array
 
 __all__ = ["ThermalLoad"]
@@ -29,7 +30,7 @@ class ThermalLoad(Stage):
     Parameters
     ----------
     structure : Structure
-        Grid, material, cases.
+        Cells, material, cases.
     expansion : float
         Coefficient of linear expansion, per degree.
 
@@ -42,40 +43,32 @@ class ThermalLoad(Stage):
     structure: Structure
     expansion: float = 1.0
 
-    def __post_init__(self) -> None:
-        """Refuse a mesh."""
-        super().__post_init__()
-        structured(self.structure.mesh, "ThermalLoad", "take a grid")
-
     @functools.cached_property
     def _element(self) -> Array:
-        """Forces of a full cell for a degree at each of its nodes, shape (k, 2**ndim)."""
+        """Forces of a full cell for a degree at each of its nodes, (nodes, k), or of every cell of a mesh."""
         structure = self.structure
-        grid, ndim = structure.grid, structure.ndim
+        mesh, ndim = structure.mesh, structure.ndim
         strain = np.zeros(ndim * (ndim + 1) // 2)
         across = structure.material.poisson if ndim == 2 and structure.material.plane == "strain" else 0.0
         strain[:ndim] = (1.0 + across) * self.expansion
         stress = elasticity(structure.material, ndim) @ strain
-        total = np.zeros((ndim * 2**ndim, 2**ndim))
-        for point, weight in gauss(grid.spacing):
-            values, gradients = shapes(point, grid.spacing)
-            pushed = strain_displacement(gradients).T @ stress
-            total += weight * structure.thickness * np.outer(pushed, values)
-        return total
+        cells = mesh.mapped(2) if isinstance(mesh, Mesh) else boxed(mesh.spacing)
+        pushes = stress @ strain_displacement(cells.gradients)
+        total = np.einsum("nq,qi,nqk->nik", structure.thickness * cells.weights, cells.values, pushes)
+        return np.asarray(total if isinstance(mesh, Mesh) else total[0])
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the forces and their pullback."""
         temperatures, moduli = inputs
         structure = self.structure
-        grid, element = structure.grid, self._element
-        wanted = (grid.n_nodes, 1), (grid.n_cells,)
+        mesh, element = structure.mesh, self._element
+        wanted = (mesh.n_nodes, 1), (mesh.n_cells,)
         if (temperatures.shape, moduli.shape) != wanted:
             raise InputError(
                 f"ThermalLoad: expected temperatures of shape {wanted[0]} and moduli of shape {wanted[1]}, "
                 f"got {temperatures.shape} and {moduli.shape}"
             )
-        warm = temperatures[grid.cell_nodes, 0]
-        pushed = warm @ element.T
+        pushed = each_times(temperatures[mesh.cell_nodes, 0], element)
         parts = moduli[:, None] * pushed
         forces = np.bincount(structure.cell_dofs.ravel(), parts.ravel(), structure.n_dofs)
         held = structure.fixed
@@ -83,9 +76,9 @@ class ThermalLoad(Stage):
 
         def pullback(v: Array) -> tuple[Array, Array]:
             along = np.where(held, 0.0, v.sum(axis=1))[structure.cell_dofs]
-            heat = moduli[:, None] * (along @ element)
+            heat = moduli[:, None] * each_times(along, np.swapaxes(element, -1, -2))
             back = np.zeros(temperatures.shape)
-            back[:, 0] = np.bincount(grid.cell_nodes.ravel(), heat.ravel(), grid.n_nodes)
+            back[:, 0] = np.bincount(mesh.cell_nodes.ravel(), heat.ravel(), mesh.n_nodes)
             return back, np.asarray(np.einsum("ek,ek->e", along, pushed), dtype=np.float64)
 
         return np.repeat(forces[:, None], len(structure.cases), axis=1), pullback

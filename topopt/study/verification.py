@@ -15,6 +15,7 @@ from topopt.design import Design
 from topopt.errors import InputError, RunFolderError
 from topopt.evaluation import Evaluation
 from topopt.files import parse, read_about, read_history, read_problem, voxels
+from topopt.grid import Grid
 from topopt.parameters import Array
 from topopt.problem import Problem
 from topopt.run import model_parameters
@@ -210,6 +211,10 @@ def _finished(path: Path) -> _Finished:
     problem = parse(text, source=str(path / "problem.yaml"), folder=path).design
     if problem is None:
         raise InputError(f"{path}: the model is no design on a grid; there is nothing to refine")
+    if not isinstance(problem.mesh, Grid):
+        raise InputError(
+            f"{path}: the design lies on {problem.mesh}; only on a grid are there cells twice as fine"
+        )
     for link in problem.chain:
         if isinstance(link.stage, OrderedSimp):
             raise InputError(
