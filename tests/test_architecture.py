@@ -53,7 +53,7 @@ GUESTS = {
     "dask": {"study"},
     "optuna": {"study"},
     "sklearn": {"nets"},
-    "torch": {"nets", "gallery"},
+    "torch": {"nets"},
     "cuda": {"solvers"},
     "skfem": {"meshes"},
     "meshio": {"meshes"},

@@ -128,6 +128,18 @@ def test_a_tap_refuses_what_would_crash_torch_and_what_is_not_there() -> None:
         Tap(net, ["cel"])
 
 
+def test_attention_is_one_stage_and_says_so_and_parametrised_layers_are_seen() -> None:
+    torch.manual_seed(0)
+    layer = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+    with pytest.warns(UserWarning, match="self_attn runs all of its steps"), Tap(layer) as tap:
+        layer(torch.randn(3, 5, 8)).sum().backward()
+    assert {"self_attn", "linear1", "linear2", "norm1", "norm2"} <= tap.costates.keys()
+    net = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 3)), nn.Tanh())
+    with Tap(net) as tap:
+        net(torch.ones(2, 4)).sum().backward()
+    assert list(tap.costates) == ["0", "1"]
+
+
 def bridged(cell: RNN | LSTM) -> nn.Module:
     """Return torch's cell with the weights of ours."""
     inputs, units = cell.u.shape[0], cell.w.shape[0]
@@ -275,6 +287,51 @@ def test_the_log_knows_what_the_gate_holds_back() -> None:
     assert gate.ahead["gate.beta"][1.25] == pytest.approx(np.linalg.norm(gate.objective * sharper) / now)
 
 
+class Remembered(nn.Module):
+    """A gate between layers, computed again on the way back or not, and an in-place layer behind it."""
+
+    def __init__(self, again: bool | None) -> None:
+        super().__init__()
+        torch.manual_seed(2)
+        self.lower = nn.Sequential(nn.Linear(4, 6), SignGate(2.0), nn.ReLU(inplace=True), nn.Linear(6, 6))
+        self.upper, self.again, self.scale = nn.Linear(6, 1), again, nn.Parameter(torch.tensor(1.5))
+
+    def forward(self, x: Any) -> Any:
+        again = self.again
+        found = self.lower(x) if again is None else checkpoint(self.lower, x, use_reentrant=again)
+        return self.scale * self.upper(found)
+
+
+def remembered(again: bool | None) -> TorchModel:
+    """Return it as a model whose input could have a gradient, as older checkpoints need."""
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(8, 4))).requires_grad_()
+    net = Remembered(again).double()
+    return TorchModel(net, lambda net, batch: net(batch).square().mean(), lambda number: x)
+
+
+def test_a_checkpoint_changes_neither_gradient_nor_log() -> None:
+    plain, again = (
+        model.evaluate(model.initial(), {"lower.1.beta": 2.0}) for model in map(remembered, (None, False))
+    )
+    np.testing.assert_array_equal(again.gradient, plain.gradient)
+    for kind in ("cotangents", "references"):
+        expected, found = (getattr(one.signals, kind) for one in (plain, again))
+        assert found.keys() == expected.keys()
+        assert all(np.array_equal(found[name], expected[name]) for name in expected)
+    expected, found = (one.signals.gates["lower.1"] for one in (plain, again))
+    assert np.array_equal(found.slope, expected.slope)
+    # the layer behind the gate overwrites what came out of it, and the log still has it
+    assert expected.output.min() < 0.45
+    assert np.allclose(expected.slope, 2.0 * (1.0 - (2.0 * expected.output - 1.0) ** 2))
+
+
+def test_a_gate_is_heard_whatever_is_watched() -> None:
+    whole = TorchModel(Noisy(), misfit, points)
+    part = TorchModel(Noisy(), misfit, points, watch=("outer",))
+    expected, found = (m.evaluate(m.initial()).signals.gates["gate"] for m in (whole, part))
+    np.testing.assert_array_equal(found.objective, expected.objective)
+
+
 def test_the_gradient_passes_a_taylor_test() -> None:
     model = TorchModel(Noisy().double(), lambda net, b: misfit(net, [v.double() for v in b]), points)
     x = model.initial()
@@ -299,12 +356,25 @@ def test_the_survival_gate_drives_a_module_of_torch() -> None:
     assert {"weights", "inner", "gate", "outer"} <= set(last.iteration.stages)
 
 
+def first(loss: Callable[..., Any]) -> Any:
+    """Return a first evaluation."""
+    model = TorchModel(Noisy(), loss, points)
+    return model.evaluate(model.initial())
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
         (lambda: TorchModel(nn.ReLU(), misfit, points), "no weights that require a gradient"),
         (lambda: TorchModel(Noisy(), misfit, points, watch=("gat",)), "no part 'gat': did you mean 'gate'"),
         (lambda: TorchModel(Noisy(), misfit, points, every=0), r"TorchModel\.every: expected at least 1"),
+        (lambda: TorchModel(nn.LazyLinear(3), misfit, points), "'weight' has no shape yet"),
+        (lambda: TorchModel(nn.Linear(2, 2, dtype=torch.cfloat), misfit, points), "'weight' is complex"),
+        (lambda: first(lambda net, batch: misfit(net, batch).detach()), "does not depend on the weights"),
+        (lambda: first(lambda net, batch: net(batch[0])), r"one number, got shape \(32, 1\)"),
+        (lambda: first(lambda net, batch: misfit(net, batch).item()), "one number, got float"),
+        (lambda: TorchModel(Noisy(), misfit, points).evaluate(np.zeros(3)), "expected 97 weights.*got 3"),
+        (lambda: remembered(True).evaluate(remembered(True).initial()), "use_reentrant=False"),
         (lambda: TorchOptimizer("AdamV"), "no 'AdamV': did you mean 'Adam'"),
         (lambda: TorchOptimizer("SGD", options={"momentun": 1}), "SGD refuses them"),
         (lambda: TorchOptimizer("LBFGS"), "LBFGS evaluates by itself"),

@@ -53,7 +53,7 @@ def systems(problems: Path = PROBLEMS) -> tuple[tuple[Measured, ...], tuple[str,
 
 
 def gallery() -> Iterator[Strength]:
-    """Yield every system that can be measured here, measured now; about a minute on a free core."""
+    """Yield every system that can be measured here, measured now; two minutes on a busy core."""
     for measure in systems()[0]:
         yield measure()
 

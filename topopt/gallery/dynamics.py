@@ -40,7 +40,8 @@ def signs() -> Strength:
     begun = [_run(net, rules, 1, adam) for rules in (abrupt, ramp)]
     right = [_run(net, rules, 200, adam).iteration.measures["sharp"] for rules in (abrupt, ramp)]
     return Strength(
-        "sign net", "ramp, step over slope", "tanh(500 z) in four layers", "share of entries alive",
+        "sign net", "ramp, step over slope", "tanh(500 z) in four layers",
+        "share of entries alive, first batch",
         f"{100 * right[1]:.0f} % right instead of {100 * right[0]:.0f} %",
         _alive(begun[0], names), _alive(begun[1], names),
     )  # fmt: skip

@@ -75,7 +75,8 @@ def pixels() -> Strength:
     ways: tuple[Schedule, ...] = Constant(0.1), Geometric(10.0, 0.1, over=800)
     cold, cooled = (_chosen(eyes, schedule) for schedule in ways)
     return Strength(
-        "chosen pixels", "temperature 10 to 0.1", "cold Gumbel softmax", "median entry over the largest",
+        "chosen pixels", "temperature 10 to 0.1", "cold Gumbel softmax",
+        "median entry over the largest, as drawn",
         f"{100 * cooled:.0f} % right instead of {100 * cold:.0f} %", before, after,
     )  # fmt: skip
 

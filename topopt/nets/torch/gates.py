@@ -55,7 +55,7 @@ class SignGate(nn.Module):
         """Return the gate's output."""
         output: Tensor = _Sign.apply(z, self)
         if self.calls is not None:
-            self.calls.append((z.detach(), output.detach()))
+            self.calls.append((z.detach(), output.detach().clone()))  # what comes next may work in place
         return output
 
 

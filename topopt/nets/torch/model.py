@@ -12,16 +12,15 @@ import torch
 from torch import Tensor, nn
 
 from topopt.errors import InputError
-from topopt.evaluation import Bounds, Evaluation, Gate, Signals
-from topopt.nets.torch.gates import SignGate, steepness
+from topopt.evaluation import Bounds, Evaluation, Signals
+from topopt.nets.torch.gates import SignGate
+from topopt.nets.torch.passing import Calls, as_logged, bypassed, flat, watched
 from topopt.nets.torch.tap import Tap
 from topopt.parameters import Array, Positive, checked
 
 __all__ = ["TorchModel"]
 
 WEIGHTS, BATCH = "weights", "batch"
-AHEAD = (1.25, 1.6, 2.0)
-"""Factors on a gate's sharpness at which the log looks ahead."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,17 +87,25 @@ class TorchModel:
     start: Array = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
-        """Refuse modules without weights, and counts below 1."""
+        """Refuse modules without weights or with weights that are no real numbers yet, and counts below 1."""
         checked(self)
         if not self._weights():
             raise InputError("TorchModel.module: it has no weights that require a gradient")
+        for name, weight in self.module.named_parameters():
+            if isinstance(weight, nn.parameter.UninitializedParameter):
+                raise InputError(f"TorchModel.module: '{name}' has no shape yet; run the module once before")
+            if weight.is_complex():
+                raise InputError(
+                    f"TorchModel.module: '{name}' is complex, and a design is real; keep two real parts, and "
+                    "join them by torch.view_as_complex"
+                )
         for name in ("every", "judged", "threads"):
             if getattr(self, name) < 1:
                 raise InputError(f"TorchModel.{name}: expected at least 1, got {getattr(self, name)}")
         if BATCH in _floats(self.module):
             raise InputError(f"TorchModel.module: its attribute '{BATCH}' is the name of the batch's number")
         Tap(self.module, self.watch)
-        start = np.concatenate([_flat(weight) for weight in self._weights()])
+        start = np.concatenate([flat(weight) for weight in self._weights()])
         object.__setattr__(self, "start", start)
 
     def initial(self) -> Array:
@@ -126,16 +133,18 @@ class TorchModel:
         number = int(values.pop(BATCH))
         with self._at(x, values, number):
             recording = number % self.every == 0
-            tap = Tap(self.module, self.watch)
             gates = self._gates() if recording else {}
-            with tap if recording else contextlib.nullcontext(), _watched(gates):
+            tap = Tap(self.module, None if self.watch is None else dict.fromkeys([*self.watch, *gates]))
+            with tap if recording else contextlib.nullcontext():
                 before = [buffer.clone() for buffer in self.module.buffers()]
-                loss = self.loss(self.module, self.batches(number))
+                with watched(gates) as calls:
+                    loss = self.loss(self.module, self.batches(number))
+                _require_scalar(loss)
                 self._require_still(before)
                 gradient = self._gradient(loss, keep=bool(gates))
                 signals = None
                 if recording:
-                    signals = self._signals(loss, gradient, tap, gates, tuple(parameters or {}))
+                    signals = self._signals(loss, gradient, tap, calls, tuple(parameters or {}))
             measures: Mapping[str, float] = {}
             if self.judge is not None and number % self.judged == 0:
                 with torch.no_grad():
@@ -155,11 +164,13 @@ class TorchModel:
 
     def loaded(self, x: Array) -> nn.Module:
         """Return the module with other weights, for good."""
+        if x.size != self.start.size:
+            raise InputError(f"TorchModel: expected {self.start.size} weights in a row, got {x.size}")
         place = 0
         with torch.no_grad():
             for weight in self._weights():
-                part = x[place : place + weight.numel()].reshape(tuple(weight.shape))
-                weight.copy_(torch.from_numpy(np.ascontiguousarray(part)))
+                part = np.ascontiguousarray(x[place : place + weight.numel()])
+                weight.copy_(torch.from_numpy(part).reshape(weight.shape))
                 place += weight.numel()
         return self.module
 
@@ -200,62 +211,53 @@ class TorchModel:
         """Return the derivative with respect to the weights, in a row."""
         weights = self._weights()
         found = torch.autograd.grad(loss, weights, retain_graph=keep, allow_unused=True)
+        if any(g is None for g in found):
+            _require_seen(loss)
         parts = [torch.zeros_like(w) if g is None else g for w, g in zip(weights, found, strict=True)]
-        return np.concatenate([_flat(part) for part in parts])
+        return np.concatenate([flat(part) for part in parts])
 
     def _signals(
-        self, loss: Tensor, gradient: Array, tap: Tap, gates: dict[str, SignGate], scheduled: tuple[str, ...]
+        self, loss: Tensor, gradient: Array, tap: Tap, calls: Mapping[str, Calls], scheduled: tuple[str, ...]
     ) -> Signals:
         """Return what the vanishing log reads; the references take a second way back, past the gates."""
-        true = {WEIGHTS: gradient} | {name: _flat(costate) for name, costate in tap.costates.items()}
+        true = {WEIGHTS: gradient} | {name: flat(costate) for name, costate in tap.costates.items()}
         references = true
-        called = {name: gate for name, gate in gates.items() if gate.calls}
-        if called:
-            for gate in called.values():
-                gate.bypassed = True
-            straight = self._gradient(loss, keep=False)
-            references = {WEIGHTS: straight} | {
-                name: _flat(costate) for name, costate in tap.costates.items()
-            }
+        gates = {name: gate for name, gate in self._gates().items() if calls[name]}
+        if gates:
+            with bypassed(gates):
+                straight = self._gradient(loss, keep=False)
+            references = {WEIGHTS: straight} | {name: flat(costate) for name, costate in tap.costates.items()}
         return Signals(
             cotangents=true,
-            gates={name: _gate(name, gate, true, scheduled) for name, gate in called.items()},
+            gates={name: as_logged(name, gate, calls[name], true, scheduled) for name, gate in gates.items()},
             references=references,
             reference_constraints=np.zeros((0, gradient.size)),
         )
 
 
-@contextlib.contextmanager
-def _watched(gates: Mapping[str, SignGate]) -> Iterator[None]:
-    """Let gates remember their calls for a while."""
-    for gate in gates.values():
-        gate.calls = []
-    try:
-        yield
-    finally:
-        for gate in gates.values():
-            gate.calls, gate.bypassed = None, False
+def _require_scalar(loss: Any) -> None:
+    """Refuse what has no gradient."""
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        got = f"shape {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise InputError(f"TorchModel.loss: expected a tensor with one number, got {got}")
+    if not loss.requires_grad:
+        raise InputError("TorchModel.loss: it does not depend on the weights; was it detached on its way?")
 
 
-def _gate(name: str, gate: SignGate, costates: Mapping[str, Array], scheduled: tuple[str, ...]) -> Gate:
-    """Return a gate as the log sees it, all of its calls in a row."""
-    calls = gate.calls or []
-    z = np.concatenate([_flat(seen) for seen, _ in calls])
-    output = np.concatenate([_flat(out) for _, out in calls])
-    arrived = [costates[key] for key in costates if key == name or key.startswith(f"{name}[")]
-    cotangent = np.concatenate(arrived) if arrived else np.zeros(z.size)
-    slope = gate.slope(z)
-    key = f"{name}.beta"
-    tilts: dict[str, Array] = {}
-    ahead: dict[str, dict[float, float]] = {}
-    if key in scheduled and np.isfinite(gate.beta):
-        tilts[key] = z * steepness(1.0, gate.beta * z)
-        now = float(np.linalg.norm(cotangent * slope))
-        if now > 0:
-            sharper = {factor: gate.slope(z, factor) for factor in AHEAD}
-            ahead[key] = {f: float(np.linalg.norm(cotangent * s)) / now for f, s in sharper.items()}
-    nothing = np.zeros((0, z.size))
-    return Gate(0.5 * (1.0 + output), slope, cotangent, nothing, tilts, ahead, nothing)
+def _require_seen(loss: Tensor) -> None:
+    """Refuse weights that the way back misses, because a checkpoint of the older kind hides them."""
+    waiting, seen = [loss.grad_fn], set()
+    while waiting:
+        node = waiting.pop()
+        if node is None or node in seen:
+            continue
+        if node.name() == "CheckpointFunctionBackward":
+            raise InputError(
+                "TorchModel: a checkpoint with use_reentrant=True hides its weights from "
+                "torch.autograd.grad; use checkpoint(..., use_reentrant=False)"
+            )
+        seen.add(node)
+        waiting += [parent for parent, _ in node.next_functions]
 
 
 def _floats(module: nn.Module) -> dict[str, float]:
@@ -273,8 +275,3 @@ def _set(module: nn.Module, values: Mapping[str, float]) -> None:
     for name, value in values.items():
         part, _, attribute = name.rpartition(".")
         setattr(module.get_submodule(part), attribute, float(value))
-
-
-def _flat(tensor: Tensor) -> Array:
-    """Return a tensor's numbers in a row, in double precision."""
-    return tensor.detach().double().cpu().numpy().reshape(-1)

@@ -33,7 +33,7 @@ class Tap:
     module : torch.nn.Module
         Of the user.
     names : iterable of str, optional
-        Parts, as `named_modules` calls them; all that have no parts of their own if left out.
+        Parts, as `named_modules` calls them; all that have no parts of their own, or are fused, if left out.
 
     Raises
     ------
@@ -151,8 +151,12 @@ class _Call:
 
 
 def _leaves(module: nn.Module) -> list[str]:
-    """Return the names of the parts that have no parts of their own."""
-    return [name for name, part in module.named_modules() if name and not any(part.children())]
+    """Return the names of the parts without parts of their own; fused and parametrised ones are whole."""
+    parts = dict(module.named_modules())
+    inside = [f"{name}." for name, part in parts.items() if name and isinstance(part, FUSED)]
+    inside += [name for name in parts if name.rpartition(".")[2] == "parametrizations"]
+    seen = [name for name in parts if name and not name.startswith(tuple(inside))]
+    return [name for name in seen if not any(other.startswith(f"{name}.") for other in seen)]
 
 
 def _tensors(output: Any) -> Iterator[Tensor]:

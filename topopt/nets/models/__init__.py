@@ -1,0 +1,24 @@
+"""Nets that a file can name under `model:`; one of your own is any dataclass with the methods of `Model`."""
+
+from __future__ import annotations
+
+from topopt.nets.models.in_numpy import ExplainedDigit, FlossedRnn, SignDigits, SteeredChain
+from topopt.nets.models.in_torch import (
+    ChosenPixels,
+    DigitDuel,
+    EnhancerDistance,
+    MollifiedDigits,
+    ProteinContacts,
+)
+
+__all__ = [
+    "ChosenPixels",
+    "DigitDuel",
+    "EnhancerDistance",
+    "ExplainedDigit",
+    "FlossedRnn",
+    "MollifiedDigits",
+    "ProteinContacts",
+    "SignDigits",
+    "SteeredChain",
+]

@@ -1,0 +1,160 @@
+"""Models that need numpy alone, or scikit-learn's digits: signs, exponents, controls, a mask."""
+
+from __future__ import annotations
+
+import functools
+import math
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import annotated_types as at
+import numpy as np
+
+from topopt.errors import InputError
+from topopt.nets.control import LinearQuadratic, Steered
+from topopt.nets.digits import digits
+from topopt.nets.extremal import explained_digit
+from topopt.nets.flossing import Flossing
+from topopt.nets.layers import StraightThrough
+from topopt.nets.models.made import Count, Judged, Made, Seed
+from topopt.nets.net import sign_net
+from topopt.nets.recurrent import RNN
+from topopt.parameters import UnitOpen
+
+__all__ = ["ExplainedDigit", "FlossedRnn", "SignDigits", "SteeredChain"]
+
+
+@dataclass(frozen=True)
+class SignDigits(Judged):
+    """Layers of signs on handwritten digits; see `sign_net`.
+
+    Its gates are called ``code1``, ``code2``, ...; a gate whose ``backward_beta`` is set below its ``beta``
+    is straight-through.
+
+    Parameters
+    ----------
+    bits : tuple of int
+        Width of the hidden layers.
+    train : int
+        How many of the 1,797 digits are learnt from; the others judge.
+    seed : int
+        Of the first weights.
+    """
+
+    bits: tuple[int, ...] = (16, 16, 16, 16)
+    train: Annotated[int, at.Ge(1), at.Lt(1797)] = 1200
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        """Check that numbers lie in their bounds."""
+        super().__post_init__()
+        object.__setattr__(self, "bits", tuple(self.bits))
+        if not self.bits or min(self.bits) < 1:
+            raise InputError(f"SignDigits.bits: expected one width >= 1 a layer, got {list(self.bits)}")
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """The net."""
+        train, held_out = digits(self.train)
+        gate = StraightThrough(beta=1.0, backward_beta=math.inf)
+        return sign_net(train, held_out, self.bits, gate, self.seed)
+
+
+@dataclass(frozen=True)
+class FlossedRnn(Made):
+    """An RNN, driven by noise, whose first Lyapunov exponents are pushed to a target; see `Flossing`.
+
+    Parameters
+    ----------
+    units : int
+        Of the net.
+    count : int
+        How many exponents.
+    steps : int
+        Length of the path.
+    seed : int
+        Of weights and noise.
+    """
+
+    units: Count = 64
+    count: Count = 16
+    steps: Annotated[int, at.Ge(10)] = 55
+    seed: Seed = 0
+
+    def __post_init__(self) -> None:
+        """Check that numbers lie in their bounds, and that there are so many exponents."""
+        super().__post_init__()
+        self.model.bounds()
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """The exponents as an objective."""
+        drives = np.random.default_rng(self.seed).normal(size=(self.steps, 1))
+        return Flossing(RNN.drawn(1, self.units, self.seed), drives, self.count)
+
+
+@dataclass(frozen=True)
+class SteeredChain(Made):
+    """A chain of masses and springs, steered to rest from one end; see `Steered`.
+
+    Parameters
+    ----------
+    masses : int
+        Of the chain; twice as many states.
+    steps : int
+        Over which it is steered.
+    effort : float
+        Cost of a unit of force, squared.
+    seed : int
+        Of the masses' first places and speeds.
+    """
+
+    masses: Count = 4
+    steps: Count = 60
+    effort: Annotated[float, at.Gt(0)] = 0.1
+    seed: Seed = 0
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """The plant, its controls the design."""
+        n = self.masses
+        springs = 2.0 * np.eye(n) - np.eye(n, k=1) - np.eye(n, k=-1)
+        step = 0.2
+        a = np.eye(2 * n)
+        a[:n, n:] += step * np.eye(n)
+        a[n:, :n] -= step * springs
+        a[n:] = a[n:] - 0.05 * step * np.eye(2 * n)[n:]
+        a[:n] += step * (a[n:] - np.eye(2 * n)[n:])  # speeds first, then places: the chain stays bounded
+        b = np.zeros((2 * n, 1))
+        b[n, 0], b[0, 0] = step, step**2
+        plant = LinearQuadratic(a, b, step * np.eye(2 * n), np.array([[self.effort]]), np.eye(2 * n))
+        return Steered(plant, np.random.default_rng(self.seed).normal(size=2 * n), self.steps)
+
+
+@dataclass(frozen=True)
+class ExplainedDigit(Made):
+    """The few pixels of a handwritten digit that keep a net's answer; see `Extremal`.
+
+    ``code1.beta``, the slope of the net's gates, is a parameter: softened, they let the mask hear.
+
+    Parameters
+    ----------
+    digit : int
+        Its place among the 597 that the net did not learn from.
+    slope : float
+        Of the 48 gates when the net had learnt.
+    area : float
+        Share of the pixels that may be seen.
+    seed : int
+        Of the net's first weights.
+    """
+
+    digit: Annotated[int, at.Ge(0), at.Lt(597)] = 0
+    slope: Annotated[float, at.Ge(1)] = 256.0
+    area: UnitOpen = 0.15
+    seed: Seed = 0
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """The mask."""
+        return explained_digit(self.digit, self.slope, self.area, self.seed)

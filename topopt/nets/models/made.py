@@ -1,0 +1,55 @@
+"""What all models of a file have in common: a few numbers, of which the net is made when it is asked for."""
+
+from __future__ import annotations
+
+import functools
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import annotated_types as at
+
+from topopt.evaluation import Bounds, Evaluation
+from topopt.parameters import Array, checked
+
+__all__ = ["Count", "Judged", "Made", "Seed"]
+
+Count = Annotated[int, at.Ge(1)]
+Seed = Annotated[int, at.Ge(0)]
+
+
+class Made(ABC):
+    """A model of a few numbers, which is built when it is first asked for anything."""
+
+    def __post_init__(self) -> None:
+        """Check that numbers lie in their bounds."""
+        checked(self)
+
+    @functools.cached_property
+    @abstractmethod
+    def model(self) -> Any:
+        """The model itself."""
+
+    def initial(self) -> Array:
+        """Return the weights to begin with."""
+        return self.model.initial()  # type: ignore[no-any-return]
+
+    def bounds(self) -> Bounds:
+        """Return the box of the weights."""
+        return self.model.bounds()  # type: ignore[no-any-return]
+
+    def parameters(self) -> dict[str, float]:
+        """Return every parameter that may be scheduled."""
+        return self.model.parameters()  # type: ignore[no-any-return]
+
+    def evaluate(self, x: Array, parameters: Mapping[str, float] | None = None) -> Evaluation:
+        """Evaluate weights at parameters that override the model's own."""
+        return self.model.evaluate(x, parameters)  # type: ignore[no-any-return]
+
+
+class Judged(Made):
+    """One whose weights can be judged as they were meant: with signs, hard choices, at the full distance."""
+
+    def sharp_accuracy(self, x: Array) -> float:
+        """Return the share of right answers on samples held out."""
+        return self.model.sharp_accuracy(x)  # type: ignore[no-any-return]
