@@ -32,7 +32,9 @@ CELLS: dict[str, Cell] = {
     "LSTM, forget 1": "lstm_forget",
     "LSTM, chrono": "lstm_chrono",
 }
-BATCHES = to.Continuation({"batch": to.Counter()})
+BATCHES = to.Continuation(
+    {"batch": to.Counter(), "optimizer.rate": to.Geometric(0.003, 0.0003, over=1500)}
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,7 +52,7 @@ def study(seeds: int, budget: int) -> Study:
         for seed in range(seeds)
         for name, cell in CELLS.items()
     }
-    adam = to.Adam(rate=0.003, clip=1.0)
+    adam = to.Adam(clip=1.0)
     return Study(
         nets, {"batches": BATCHES}, optimizer=adam, budget=budget, every=budget, yardstick=SharpAccuracy()
     )

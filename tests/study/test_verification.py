@@ -46,7 +46,7 @@ def run(tmp_path: Path, name: str, *settings: str) -> Path:
         ("heat_sink", "[30, 30]", 0.1, (), "mean", 0.04),
         ("arch", "[40, 20]", 0.1, SLOWER, "compliance", 0.05),
         ("l_bracket_stress", "[30, 30]", 0.07, (*SLOWER, *STRESSED), "compliance", 0.08),
-        ("cantilever_3d", "[12, 6, 4]", 0.25, SLOWER, "compliance", 0.3),
+        ("cantilever_3d", "[20, 10, 6]", 0.2, SLOWER, "compliance", 0.3),
         ("bridge", "[80, 40]", 2.5, (), "compliance", 0.05),
     ],
 )
