@@ -32,9 +32,7 @@ CELLS: dict[str, Cell] = {
     "LSTM, forget 1": "lstm_forget",
     "LSTM, chrono": "lstm_chrono",
 }
-BATCHES = to.Continuation(
-    {"batch": to.Counter(), "optimizer.rate": to.Geometric(0.003, 0.0003, over=1500)}
-)
+BATCHES = to.Continuation({"batch": to.Counter(), "optimizer.rate": to.Geometric(0.003, 0.0003, over=1500)})
 
 
 @dataclass(frozen=True, eq=False)
