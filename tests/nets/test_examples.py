@@ -31,6 +31,21 @@ def test_a_chain_is_steered_as_riccati_would(printed) -> None:
     assert float(flat) < 1e-12
 
 
+def test_a_flossed_net_forgets_less(printed) -> None:
+    drawn, flossed = re.findall(r"([\d.]+) decades lost", printed("edge_of_chaos.py"))
+    assert float(flossed) < 0.8 * float(drawn)
+
+
+def test_signs_are_sharpened_in_nine_ways(printed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sklearn")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
+    right = dict(re.findall(r"^(.+?) +(0\.\d{3})$", printed("sign_digits.py"), re.MULTILINE))
+    assert len(right) == 9
+    assert float(right["abrupt 50"]) < 0.4 < 0.6 < float(right["straight through"])
+    assert (tmp_path / "results" / "sign_digits" / "report.html").is_file()
+
+
 def test_saliency_is_scored_by_every_method(printed) -> None:
     pytest.importorskip("sklearn")
     lines = printed("saliency.py").splitlines()
