@@ -36,7 +36,7 @@ class PowerNorm(Stage):
     Examples
     --------
     >>> print(PowerNorm(8.0)(np.array([1.0, 2.0, 2.0])).round(4))
-    2.1816
+    2.1815
     """
 
     power: float = 8.0

@@ -178,7 +178,7 @@ class OrderedSimp(Stage):
     >>> import numpy as np
     >>> law = OrderedSimp(densities=(0.4, 1.0), moduli=(0.2, 1.0), penal=3.0)
     >>> law(np.array([0.0, 0.2, 0.4, 0.7, 1.0])).round(4).tolist()
-    [0.0, 0.025, 0.2, 0.4384, 1.0]
+    [0.0, 0.025, 0.2, 0.4385, 1.0]
     """
 
     densities: tuple[float, ...] = (0.4, 1.0)
