@@ -16,7 +16,7 @@ from topopt.gallery import designs, dynamics
 
 PROBLEMS = Path(__file__).parents[1] / "problems"
 QUICK = {
-    designs.beam: (-8.0, -2.0),
+    designs.beam: (-8.0, -1.0),
     designs.inverter: (-8.0, -2.5),
     dynamics.critic: (-16.0, 0.0),
     dynamics.neuron: (-20.0, -0.5),

@@ -20,6 +20,8 @@ BENCHMARKS = sorted((FOLDER / "benchmarks").glob("*.yaml"))
 FILES = [*sorted(FOLDER.glob("*.yaml")), *BENCHMARKS]
 FINE = [FOLDER / f"{name}_fine.yaml" for name in ("bridge_3d", "cantilever_3d", "wing_box")]
 """Made for multigrid: millions of cells."""
+FAR = {"l_bracket_stress", "column_buckling"}
+"""They begin far outside a limit on what only a formed design can hold."""
 NAMED = {"mbb", "cantilever", "bridge", "l_bracket", "cantilever_3d", "bridge_3d"}
 STIFF = {"mbb_50", "mbb_30", "mbb_fine", "cantilever", "l_bracket", "bridge", "cantilever_3d"}
 COMPARED = STIFF | {"inverter", "heat_sink", "wing_rib", "l_bracket_stress"}
@@ -114,7 +116,10 @@ def test_a_design_improves_and_keeps_its_limits(path: Path) -> None:
     steps = list(optimize(job.problem, job.optimizer, job.continuation, job.stop))
     first, last = steps[0].iteration, steps[-1].iteration
     assert last.objective < 0.8 * first.objective
-    assert last.violation < max(0.02, 0.25 * first.violation)  # a start may be far from what stress allows
+    if path.stem in FAR:
+        assert last.violation < 0.25 * first.violation
+    else:
+        assert last.violation < 0.02
 
 
 def test_the_bridge_is_loaded_symmetrically() -> None:

@@ -41,7 +41,7 @@ def _run(problem: Problem, schedules: Continuation, iterations: int, optimizer: 
 
 def _design(problem: Problem, unit: str, optimizer: Optimizer) -> tuple[Array, Array, str]:
     """Return a design's strengths if it starts sharp, and under the survival gate, and both ends."""
-    gate = Continuation({BETA: Survival(final=0.5 * SHARP)})
+    gate = Continuation({BETA: Survival(final=0.25 * SHARP)})
     sharp, cured = _ends(problem, optimizer, gate)
     first = _run(problem, _abrupt(gate), 1, optimizer)
     return _attenuated(first, FIELDS), _attenuated(cured, FIELDS), _gained(unit, sharp, cured)
