@@ -9,10 +9,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from topopt.errors import InputError
-from topopt.nets.digits import digits
+from topopt.nets.torch.classifier import cross_entropy, digit_batches, right_answers
 from topopt.nets.torch.model import TorchModel
 from topopt.parameters import Array
 
@@ -77,7 +76,7 @@ class Mollified(TorchModel):
         """Return the share of right answers of the net as it is."""
         net = self.loaded(x)
         assert isinstance(net, Deep)
-        return _right(net)
+        return right_answers(net, "softness")
 
 
 def mollified_model(net: Deep, batch: int = 64, every: int = 20) -> Mollified:
@@ -92,20 +91,11 @@ def mollified_model(net: Deep, batch: int = 64, every: int = 20) -> Mollified:
     every : int
         Batches from one recording and judgement to the next.
     """
-    train, _ = digits()
-    images, labels = torch.from_numpy(train.inputs).float(), torch.from_numpy(train.labels)
-
-    def batches(number: int) -> tuple[Tensor, Tensor]:
-        chosen = torch.from_numpy(np.random.default_rng(number).integers(0, len(images), batch))
-        return images[chosen], labels[chosen]
-
-    def loss(module: nn.Module, drawn: tuple[Tensor, Tensor]) -> Tensor:
-        return functional.cross_entropy(module(drawn[0]), drawn[1])
 
     def judge(module: nn.Module) -> dict[str, float]:
-        return {"sharp": _right(module)}
+        return {"sharp": right_answers(module, "softness")}
 
-    return Mollified(net, loss, batches, judge, every=every, judged=every)
+    return Mollified(net, cross_entropy, digit_batches(batch), judge, every=every, judged=every)
 
 
 def _unsettled(z: Tensor, bent: Tensor) -> Tensor:
@@ -113,15 +103,3 @@ def _unsettled(z: Tensor, bent: Tensor) -> Tensor:
     apart = 0.25 * z + 0.5 - bent
     size = NOISE * (torch.sigmoid(apart) - 0.5) ** 2
     return torch.sign(apart) * size * torch.randn_like(z).abs()
-
-
-def _right(net: Deep) -> float:
-    """Return the share of right answers of the net as it is, on digits that were held out."""
-    _, held_out = digits()
-    soft, net.softness = net.softness, 0.0
-    try:
-        with torch.no_grad():
-            answers = net(torch.from_numpy(held_out.inputs).float()).argmax(dim=1).numpy()
-    finally:
-        net.softness = soft
-    return float((answers == held_out.labels).mean())

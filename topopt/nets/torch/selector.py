@@ -6,13 +6,12 @@ and the mixture has a gradient; cold it sees one. The temperature is what a cont
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from topopt.errors import InputError
-from topopt.nets.digits import digits
+from topopt.nets.torch.classifier import cross_entropy, digit_batches, right_answers
 from topopt.nets.torch.model import TorchModel
 from topopt.parameters import Array
 
@@ -70,7 +69,7 @@ class Selection(TorchModel):
         """Return the share of right answers where every eye sees one pixel."""
         eyes = self.loaded(x)
         assert isinstance(eyes, Eyes)
-        return _right(eyes)
+        return right_answers(eyes, "temperature")
 
 
 def selection_model(eyes: Eyes, batch: int = 64, every: int = 20) -> Selection:
@@ -85,29 +84,11 @@ def selection_model(eyes: Eyes, batch: int = 64, every: int = 20) -> Selection:
     every : int
         Batches from one recording and judgement to the next.
     """
-    train, _ = digits()
-    images, labels = torch.from_numpy(train.inputs).float(), torch.from_numpy(train.labels)
-
-    def batches(number: int) -> tuple[Tensor, Tensor]:
-        chosen = torch.from_numpy(np.random.default_rng(number).integers(0, len(images), batch))
-        return images[chosen], labels[chosen]
-
-    def loss(module: nn.Module, drawn: tuple[Tensor, Tensor]) -> Tensor:
-        return functional.cross_entropy(module(drawn[0]), drawn[1])
 
     def judge(module: nn.Module) -> dict[str, float]:
-        return {"sharp": _right(module), "pixels": float(len(set(module.choice.argmax(dim=1).tolist())))}
+        return {
+            "sharp": right_answers(module, "temperature"),
+            "pixels": float(len(set(module.choice.argmax(dim=1).tolist()))),
+        }
 
-    return Selection(eyes, loss, batches, judge, every=every, judged=every)
-
-
-def _right(eyes: Eyes) -> float:
-    """Return the share of right answers with hard choices on digits that were held out."""
-    _, held_out = digits()
-    warm, eyes.temperature = eyes.temperature, 0.0
-    try:
-        with torch.no_grad():
-            answers = eyes(torch.from_numpy(held_out.inputs).float()).argmax(dim=1).numpy()
-    finally:
-        eyes.temperature = warm
-    return float((answers == held_out.labels).mean())
+    return Selection(eyes, cross_entropy, digit_batches(batch), judge, every=every, judged=every)
