@@ -81,7 +81,8 @@ def interface(mesh: Cells, before: Array, after: Array, slope: float) -> float:
     cells = np.flatnonzero(edge)
     squared = np.zeros(cells.size)
     for n, step in zip(grid.cells, np.cumprod((1, *grid.cells[:0:-1]))[::-1], strict=True):
-        place = cells // step % n
+        place = cells // step
+        place -= place // n * n  # numpy divides quickly, but for the remainder
         behind, ahead = place > 0, place < n - 1
         # the gradient of numpy: central, and one-sided at the ends
         rise = before[cells + step * ahead] - before[cells - step * behind]
