@@ -12,8 +12,9 @@ import pytest
 from scipy import fft
 
 import topopt as to
-from topopt import check, threads
+from topopt import check, entry, threads
 from topopt import evaluation as evaluation_module
+from topopt.entry import Turn
 from topopt.evaluation import Bounds, Evaluation
 from topopt.fem import operator
 from topopt.fem.energies import energies
@@ -24,7 +25,7 @@ from topopt.kernels.stencil import Stencil
 from topopt.optimizers import mma_dual, mma_model, oc_update
 from topopt.optimizers.mma_dual import Subproblem
 from topopt.optimizers.oc_update import Update
-from topopt.stages import filters
+from topopt.stages import filters, states
 from topopt.stages.filters import Cone
 from topopt.stages.projections import Tanh
 
@@ -194,6 +195,27 @@ def test_a_step_of_mma_on_a_long_design_is_that_of_numpy(rng, monkeypatch):
     for name in ("gradient", "bulk", "jacobian", "magnitude", "span", "floor", "ceiling"):
         np.testing.assert_array_equal(getattr(long, name), getattr(plain, name), err_msg=name)
     np.testing.assert_array_equal(moved, wanted)
+
+
+def test_a_long_vector_is_a_multiple_of_another_to_rounding(rng):
+    of = rng.normal(size=N)
+    largest = int(np.argmax(np.abs(of)))
+    assert states.multiple(3.7 * of, of, largest) == pytest.approx(3.7, rel=1e-15)
+    other = 3.7 * of
+    other[N - 1] *= 1.0 + 1e-12
+    assert states.multiple(other, of, largest) is None
+
+
+def test_the_move_of_a_long_design(rng, monkeypatch):
+    x, following = rng.random((2, N))
+    bounds = Bounds(np.zeros(N), rng.choice([0.0, 1.0, 2.0], N))
+    evaluation = Evaluation(1.0, rng.normal(size=N), np.zeros(0), np.zeros((0, N)))
+    turn = Turn(x, bounds, {}, evaluation, following, np.zeros(0))
+    largest, gain = entry._moved(turn, slice(0, N))
+    monkeypatch.setattr(entry, "LONG", np.inf)
+    wanted = entry._moved(turn, slice(0, N))
+    assert largest == wanted[0]
+    assert gain == pytest.approx(wanted[1], rel=1e-12)
 
 
 def test_what_a_box_blocks_of_a_long_descent(rng, monkeypatch):

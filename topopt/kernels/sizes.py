@@ -6,7 +6,7 @@ from topopt.kernels.compiled import kernel, plain
 from topopt.parameters import Array
 from topopt.threads import each
 
-__all__ = ["blocked", "inward", "latent", "silence", "sized", "small", "summed"]
+__all__ = ["blocked", "inward", "latent", "multiple", "silence", "sized", "small", "stepped", "summed"]
 
 
 def sized(vector: Array) -> list[tuple[float, float, float]]:
@@ -164,3 +164,44 @@ def summed(one: Array, factor: float, other: Array, out: Array) -> None:
     """Write the sum of a piece and a multiple of another; all arrays have shape (n,)."""
     for j in range(one.size):
         out[j] = one[j] + factor * other[j]
+
+
+@plain
+def multiple(vector: Array, of: Array, factor: float, slack: float) -> bool:
+    """Tell whether a piece is a multiple of another; both have shape (n,).
+
+    Parameters
+    ----------
+    vector, of : array
+        The one and the other.
+    factor : float
+        How many times the other.
+    slack : float
+        What counts as rounding, as a share of an entry.
+    """
+    same = True
+    for j in range(vector.size):
+        same &= abs(vector[j] - factor * of[j]) <= slack * abs(vector[j])
+    return same
+
+
+@kernel
+def stepped(x: Array, following: Array, lower: Array, upper: Array, gradient: Array) -> tuple[float, float]:
+    """Return the largest move in a piece, as a share of the range, and what the gradient predicts of it.
+
+    Parameters
+    ----------
+    x, following : array, shape (n,)
+        A design and the next.
+    lower, upper : array, shape (n,)
+        Their bounds.
+    gradient : array, shape (n,)
+        Of what is lowered, at the design.
+    """
+    largest, gain = 0.0, 0.0
+    for j in range(x.size):
+        move, width = following[j] - x[j], upper[j] - lower[j]
+        share = abs(move) / (width if width > 0.0 else 1.0)
+        largest = share if share > largest else largest
+        gain += gradient[j] * move
+    return largest, gain
