@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike
 from topopt.parameters import Array
 from topopt.solvers.cuda.device import BLOCK, SIMULATED, grid_for, stream
 from topopt.solvers.matrixfree.lattice import Lattice
+from topopt.solvers.multigrid.gradients import Search
 
 __all__ = ["CardSpace", "cast", "dot", "jacobi", "nothing", "zeros"]
 
@@ -177,19 +178,21 @@ class CardSpace:
         nodes = (cells[0] + 1, cells[1] + 1 if len(cells) == 3 else 1, cells[-1] + 1)
         return (*nodes, *self.lattice.shape[1:], self.lattice.n, self.lattice.components)
 
-    def load(self, unknowns: Array) -> Any:
-        """Return a vector of unknowns that are numbered node by node, zero on fixed ones."""
-        vector = self.zeros()
-        given = cuda.to_device(np.ascontiguousarray(unknowns, dtype=np.float64))
-        _place[grid_for(given.size)](given, vector, self.free, *self._places)
-        return vector
+    def search(self) -> Search:
+        """Return new vectors for a solve."""
+        return Search(*(self.zeros() for _ in range(5)))
 
-    def unload(self, vector: Any) -> Array:
-        """Return a vector's unknowns, numbered node by node."""
+    def load(self, vector: Any, unknowns: Array, factor: float) -> None:
+        """Write a multiple of unknowns that are numbered node by node, zero on fixed ones."""
+        given = cuda.to_device(np.ascontiguousarray(factor * unknowns, dtype=np.float64))
+        _place[grid_for(given.size)](given, vector, self.free, *self._places)
+
+    def unload(self, vector: Any, factor: float) -> Array:
+        """Return a multiple of a vector's unknowns, numbered node by node."""
         n0, n1, n2, *_, components = self._places
         out = cuda.device_array(n0 * n1 * n2 * components, np.float64)
         _collect[grid_for(out.size)](vector, out, *self._places)
-        return np.asarray(out.copy_to_host())
+        return np.asarray(factor * out.copy_to_host())
 
     def norm(self, vector: Any) -> float:
         """Return the Euclidean norm."""
@@ -198,6 +201,10 @@ class CardSpace:
     def dot(self, one: Any, other: Any) -> float:
         """Return the scalar product."""
         return dot(one, other)
+
+    def clear(self, vector: Any) -> None:
+        """Write zeros."""
+        _clear[grid_for(vector.size)](vector)
 
     def scale(self, vector: Any, factor: float) -> None:
         """Multiply in place."""

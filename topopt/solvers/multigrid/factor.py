@@ -131,39 +131,40 @@ class MultigridFactor:
     def _one(self, column: Array, guess: Array | None) -> Array:
         """Solve for one right-hand side, climbing the ladder as far as it takes."""
         space = self._space
-        f = space.load(column)
-        norm = space.norm(f)
+        search = space.search()
+        space.load(search.f, column, 1.0)
+        norm = space.norm(search.f)
         if norm == 0.0:
             self.outcomes.append(Outcome(0, 0.0))
             return np.zeros(len(column))
-        space.scale(f, 1.0 / norm)
-        search = Search.on(space, None if guess is None else space.load(guess * (self._unit / norm)))
+        space.scale(search.f, 1.0 / norm)
         goal = Goal(self.solver.tolerance, self.solver.limit, _least(self.solver))
-        if guess is not None:
-            self._start(search, f)
+        if guess is None:
+            space.clear(search.x)
+        else:
+            space.load(search.x, guess, self._unit / norm)
+            self._start(search)
         while self._direct is None:
             assert self._cycles is not None
-            outcome = conjugate_gradients(self._exact, self._cycles, space, f, search, goal)
+            outcome = conjugate_gradients(self._exact, self._cycles, space, search, goal)
             if not outcome.trouble:
                 break
             self._climb(outcome.trouble)
-            space.scale(search.x, 0.0)
+            space.clear(search.x)
         else:
             return self._directly(column)
         self.outcomes.append(outcome)
-        solution = space.unload(search.x)
-        solution *= norm / self._unit
-        return solution
+        return space.unload(search.x, norm / self._unit)
 
-    def _start(self, search: Search, f: Any) -> None:
+    def _start(self, search: Search) -> None:
         """Scale a guess to the least error in energy; drop it if it leaves more than nothing would."""
-        space, x, q = self._space, search.x, search.q
+        space, f, x, q = self._space, search.f, search.x, search.q
         energy = self._exact.run(APPLY, x, q)
         factor = space.dot(f, x) / energy if energy > 0.0 else 0.0
         space.scale(x, factor)
         # |f - factor q| < |f|
         if not factor * space.dot(q, q) < 2.0 * space.dot(q, f):
-            space.scale(x, 0.0)
+            space.clear(x)
 
     def _climb(self, trouble: str) -> None:
         """Go up one rung, and say so."""

@@ -77,20 +77,23 @@ class Cycles(Protocol):
 class Space(Protocol):
     """Where the long vectors live, on this machine's processor or on a graphics card."""
 
-    def zeros(self) -> Any:
-        """Return a vector of zeros."""
+    def search(self) -> Search:
+        """Return vectors for a solve, whatever they hold; the next solve may be given the same."""
 
-    def load(self, unknowns: Array) -> Any:
-        """Return a vector of unknowns that are numbered node by node, zero on fixed ones."""
+    def load(self, vector: Any, unknowns: Array, factor: float) -> None:
+        """Write a multiple of unknowns that are numbered node by node, zero on fixed ones."""
 
-    def unload(self, vector: Any) -> Array:
-        """Return a vector's unknowns, numbered node by node."""
+    def unload(self, vector: Any, factor: float) -> Array:
+        """Return a multiple of a vector's unknowns, numbered node by node."""
 
     def norm(self, vector: Any) -> float:
         """Return the Euclidean norm."""
 
     def dot(self, one: Any, other: Any) -> float:
         """Return the scalar product."""
+
+    def clear(self, vector: Any) -> None:
+        """Write zeros."""
 
     def scale(self, vector: Any, factor: float) -> None:
         """Multiply in place."""
@@ -107,18 +110,13 @@ class Space(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Search:
-    """Vectors of conjugate gradients, made once and used again."""
+    """Vectors of conjugate gradients: right-hand side, solution, residual, direction, its product with K."""
 
+    f: Any
     x: Any
     r: Any
     p: Any
     q: Any
-
-    @staticmethod
-    def on(space: Space, guess: Any = None) -> Search:
-        """Return vectors of a space; the search begins at a guess, or at zero."""
-        x = space.zeros() if guess is None else guess
-        return Search(x, *(space.zeros() for _ in range(3)))
 
 
 @dataclass
@@ -148,9 +146,7 @@ class _Lanczos:
         return self.last * (2.0 / smallest - self.steps[-1])
 
 
-def conjugate_gradients(
-    operator: Exact, cycles: Cycles, space: Space, f: Any, search: Search, goal: Goal
-) -> Outcome:
+def conjugate_gradients(operator: Exact, cycles: Cycles, space: Space, search: Search, goal: Goal) -> Outcome:
     """Solve K x = f, |f| = 1, from the guess in ``search.x``, which the solution replaces.
 
     The residual that is carried along drifts away from the true one, so that convergence is believed only of
@@ -163,26 +159,26 @@ def conjugate_gradients(
     """
     done, trouble, tolerance, error = 0, "", goal.tolerance, math.inf
     for attempt in range(REFINEMENTS + 1):
-        operator.run(RESIDUAL, search.x, search.r, f)
+        operator.run(RESIDUAL, search.x, search.r, search.f)
         norm = space.norm(search.r)
         rounded = norm <= ROUNDING * space.norm(search.x)
-        energy = space.dot(f, search.x)
+        energy = space.dot(search.f, search.x)
         share = math.sqrt(error / energy) if energy > 0.0 else math.inf
         if rounded or (done and norm <= tolerance and share <= goal.error):
             return Outcome(done, norm, error=share if done else norm)
         if trouble or attempt == REFINEMENTS:
             break
         ends = Goal(0.9 * tolerance, goal.limit - done, goal.error)
-        count, trouble, error = _descend(operator, cycles, space, f, search, ends, norm)
+        count, trouble, error = _descend(operator, cycles, space, search, ends, norm)
         done += count
     return Outcome(done, norm, trouble or f"the true residual stays at {norm:.1e}")
 
 
 def _descend(
-    operator: Exact, cycles: Cycles, space: Space, f: Any, search: Search, goal: Goal, norm: float
+    operator: Exact, cycles: Cycles, space: Space, search: Search, goal: Goal, norm: float
 ) -> tuple[int, str, float]:
     """Iterate from the residual in ``search.r``; return the cycles, what was wrong, the error's energy."""
-    x, r, p, q = search.x, search.r, search.p, search.q
+    f, x, r, p, q = search.f, search.x, search.r, search.p, search.q
     space.assign(cycles.rhs, r)
     z, rz = cycles.cycle()
     best, energy, since = norm, rz, 0

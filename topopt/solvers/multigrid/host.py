@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import threading
 from dataclasses import dataclass
 
 import numba
@@ -9,9 +11,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from topopt.parameters import Array
-from topopt.solvers.matrixfree.lattice import Vector
+from topopt.solvers.matrixfree.lattice import Lattice, Vector
 from topopt.solvers.matrixfree.operator import GridSystem, MatrixFree
 from topopt.solvers.multigrid.cycle import Hierarchy, Steps
+from topopt.solvers.multigrid.gradients import Search
 from topopt.solvers.multigrid.hierarchy import hierarchy
 from topopt.solvers.multigrid.plan import Plan
 from topopt.solvers.multigrid.vectors import advance, direction
@@ -25,20 +28,21 @@ class HostSpace:
 
     operator: MatrixFree
 
-    def zeros(self) -> Vector:
-        """Return a vector of zeros."""
-        return self.operator.lattice.vector(np.float64)
+    def search(self) -> Search:
+        """Return vectors for a solve, whatever they hold; the next solve is given the same."""
+        return _search(self.operator.lattice, threading.get_ident())
 
-    def load(self, unknowns: Array) -> Vector:
-        """Return a vector of unknowns that are numbered node by node, zero on fixed ones."""
-        vector = self.zeros()
-        self.operator.lattice.load(vector, unknowns)
+    def load(self, vector: Vector, unknowns: Array, factor: float) -> None:
+        """Write a multiple of unknowns that are numbered node by node, zero on fixed ones."""
+        lattice = self.operator.lattice
+        if vector.size > unknowns.size:  # a padded lattice: a solve that failed may have left anything there
+            self.clear(vector)
+        lattice.load(vector, unknowns, factor)
         vector[self.operator.fixed] = 0.0
-        return vector
 
-    def unload(self, vector: Vector) -> Array:
-        """Return a vector's unknowns, numbered node by node."""
-        return self.operator.lattice.unload(vector)
+    def unload(self, vector: Vector, factor: float) -> Array:
+        """Return a multiple of a vector's unknowns, numbered node by node."""
+        return self.operator.lattice.unload(vector, factor)
 
     def norm(self, vector: Vector) -> float:
         """Return the Euclidean norm."""
@@ -47,6 +51,10 @@ class HostSpace:
     def dot(self, one: Vector, other: Vector) -> float:
         """Return the scalar product."""
         return float(np.dot(one, other))
+
+    def clear(self, vector: Vector) -> None:
+        """Write zeros."""
+        vector.fill(0.0)
 
     def scale(self, vector: Vector, factor: float) -> None:
         """Multiply in place."""
@@ -63,6 +71,12 @@ class HostSpace:
     def direction(self, beta: float, z: Vector, p: Vector) -> None:
         """Do p = z + beta p."""
         direction(beta, z, p, numba.get_num_threads())
+
+
+@functools.lru_cache(maxsize=1)
+def _search(lattice: Lattice, thread: int) -> Search:
+    """Return a thread's vectors: new memory costs as much as two sweeps through it before it is written."""
+    return Search(*(lattice.vector(np.float64) for _ in range(5)))
 
 
 @dataclass(frozen=True)
