@@ -13,7 +13,6 @@ from numpy.typing import DTypeLike
 from topopt.parameters import Array
 from topopt.solvers.cuda.device import BLOCK, SIMULATED, grid_for, stream
 from topopt.solvers.matrixfree.lattice import Lattice
-from topopt.solvers.multigrid.gradients import Search
 
 __all__ = ["CardSpace", "cast", "dot", "jacobi", "nothing", "zeros"]
 
@@ -47,13 +46,12 @@ def _dot(one, other, out):  # type: ignore[no-untyped-def]
 
 
 @cuda.jit
-def _advance(alpha, p, q, x, r, single, out):  # type: ignore[no-untyped-def]
+def _advance(alpha, p, q, x, r, out):  # type: ignore[no-untyped-def]
     part = 0.0
     for e in range(cuda.grid(1), x.size, cuda.gridsize(1)):
         x[e] += alpha * p[e]
         v = r[e] - alpha * q[e]
         r[e] = v
-        single[e] = v
         part += v * v
     _gathered(part, out)
 
@@ -178,9 +176,13 @@ class CardSpace:
         nodes = (cells[0] + 1, cells[1] + 1 if len(cells) == 3 else 1, cells[-1] + 1)
         return (*nodes, *self.lattice.shape[1:], self.lattice.n, self.lattice.components)
 
-    def search(self) -> Search:
-        """Return new vectors for a solve."""
-        return Search(*(self.zeros() for _ in range(5)))
+    def states(self) -> tuple[Any, Any]:
+        """Return two vectors in double precision."""
+        return self.zeros(), self.zeros()
+
+    def directions(self, like: Any) -> tuple[Any, Any]:
+        """Return two vectors in double precision: on a card products in mixed precision were not measured."""
+        return self.zeros(), self.zeros()
 
     def load(self, vector: Any, unknowns: Array, factor: float) -> None:
         """Write a multiple of unknowns that are numbered node by node, zero on fixed ones."""
@@ -214,10 +216,10 @@ class CardSpace:
         """Copy, from one precision to another where they differ."""
         _assign[grid_for(target.size)](target, source)
 
-    def advance(self, alpha: float, p: Any, q: Any, x: Any, r: Any, single: Any) -> float:
-        """Do x += alpha p, r -= alpha q, single = r; return r . r."""
+    def advance(self, alpha: float, p: Any, q: Any, x: Any, r: Any) -> float:
+        """Do x += alpha p, r -= alpha q; return r . r."""
         out = zeros(1, np.float64)
-        _advance[_summing(x.size)](alpha, p, q, x, r, single, out)
+        _advance[_summing(x.size)](alpha, p, q, x, r, out)
         return float(out.copy_to_host()[0])
 
     def direction(self, beta: float, z: Any, p: Any) -> None:
