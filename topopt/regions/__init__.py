@@ -7,8 +7,9 @@ from topopt.regions.mask import Mask
 from topopt.regions.region import TOLERANCE, Both, Either, Everywhere, Flags, Not, Nowhere, Region
 from topopt.regions.shapes import Ball, Box, Cylinder, Polygon
 from topopt.regions.snapping import Plane, Point
+from topopt.regions.tabulated import Tabulated
 
 __all__ = [
     "TOLERANCE", "Aerofoil", "Ball", "Both", "Box", "Cylinder", "Either", "Everywhere", "Flags", "Mask",
-    "Not", "Nowhere", "Plane", "Point", "Polygon", "Region",
+    "Not", "Nowhere", "Plane", "Point", "Polygon", "Region", "Tabulated",
 ]  # fmt: skip

@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from topopt.errors import InputError
 from topopt.parameters import Array
-from topopt.regions.region import TOLERANCE, Flags, Region
+from topopt.regions.region import TOLERANCE, Flags
+from topopt.regions.tabulated import Tabulated
 
 __all__ = ["Mask"]
 
 
 @dataclass(frozen=True, eq=False)
-class Mask(Region):
+class Mask(Tabulated):
     """The points where a picture is true; the picture is stretched over the whole grid.
 
     Parameters
@@ -37,14 +38,6 @@ class Mask(Region):
         picture = np.ascontiguousarray(picture.astype(bool))
         picture.flags.writeable = False
         object.__setattr__(self, "picture", picture)
-
-    def __eq__(self, other: object) -> bool:
-        """Compare pictures."""
-        return isinstance(other, Mask) and np.array_equal(self.picture, other.picture)
-
-    def __hash__(self) -> int:
-        """Hash the picture's bytes."""
-        return hash((self.picture.shape, self.picture.tobytes()))
 
     def contains(self, points: Array, size: tuple[float, ...], spacing: Array) -> Flags:
         """Look every point up in the picture."""
