@@ -7,8 +7,9 @@ from pathlib import Path as FilePath
 from typing import Any
 
 from topopt.evaluation import Model
-from topopt.files.build import Parts, booked, continued, made
+from topopt.files.build import continued
 from topopt.files.located import Located, Mistake
+from topopt.files.parts import Parts, booked, made
 from topopt.files.registry import importable
 from topopt.files.resolved import fields_of, said_continuation, written
 from topopt.files.sections import ModelSections

@@ -13,9 +13,9 @@ from topopt.cells import Cells
 from topopt.chain import Chain, Stage
 from topopt.continuation import Follow, Schedule
 from topopt.errors import InputError, TopoptError
-from topopt.files.build import Parts
 from topopt.files.located import Mistake, Path
 from topopt.files.mistakes import blamed
+from topopt.files.parts import Parts
 from topopt.files.spec import Item, Spec, mapping
 from topopt.limits import bounded, limit_from, parameter_names
 from topopt.parameters import Array, replaced, scalars
@@ -117,7 +117,7 @@ def tried(spec: Spec, parts: Parts) -> Iterator[tuple[Mistake, bool]]:
         if output is not None:
             values[item.name] = output
             if stage.sharp and problem is not None:
-                yield from _frozen(parts, item, stage, inputs)
+                yield from _faint(parts, item, stage, inputs)
     yield from _scalars(spec, parts.mesh, values)
     if problem is not None:
         yield from _unread(problem, {item.name: item for item in spec.chain})
@@ -159,7 +159,7 @@ def _misread(stage: str, reads: tuple[str, ...], error: Exception) -> str:
     return f"{stage} reads {names}, got {len(reads)}: {given}; see its fields in the guide"
 
 
-def _frozen(parts: Parts, item: Item, stage: Any, inputs: list[Array]) -> Iterator[tuple[Mistake, bool]]:
+def _faint(parts: Parts, item: Item, stage: Any, inputs: list[Array]) -> Iterator[tuple[Mistake, bool]]:
     """Look whether a projection passes any sensitivity on at the start."""
     assert parts.domain is not None
     slope = np.abs(np.asarray(stage.slope(*inputs)))
