@@ -34,6 +34,8 @@ from topopt.threads import alone
 __all__ = ["MultigridFactor"]
 
 PRECISIONS = {"single": np.float32, "double": np.float64}
+SMOOTHING = {2: (2, 2), 3: (1, 4)}
+"""Steps by dimension, where the solver does not say."""
 
 _log = logging.getLogger(__name__)
 
@@ -183,7 +185,7 @@ class MultigridFactor:
             direct = Cholmod() if cholmod_available() else SuperLU()
             self._direct = direct.factor(self.operator)
             return
-        fine, coarse = self.solver.smoothing
+        fine, coarse = self.solver.smoothing or SMOOTHING[self._system.ndim]
         visits = self.solver.visits
         steps, kind = Steps(fine, coarse, visits), PRECISIONS[self.solver.precision]
         if self._rung == 1:
