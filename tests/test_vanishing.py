@@ -257,6 +257,14 @@ def test_alarms_of_the_chain_ring_exactly_at_their_condition_and_only_if_there_i
 
 
 @pytest.mark.parametrize(
+    ("latent", "dead", "rings"), [(0.901, 0.601, True), (0.901, 0.6, False), (0.9, 0.79, False)]
+)
+def test_a_design_that_is_far_from_done_is_concentrated_with_fewer_dead(latent, dead, rings):
+    total = OPEN | {"latent_residual": latent, "dead3": dead, "participation": 0.049}
+    assert ring(total) == (("concentration",) if rings else ())
+
+
+@pytest.mark.parametrize(
     ("condition", "rings"),
     [
         ({"objective": 1.31, "history": log(SOFT, SHARP)}, True),

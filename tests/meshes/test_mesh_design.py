@@ -9,6 +9,7 @@ from topopt.continuation import Continuation, Geometric
 from topopt.errors import InputError
 from topopt.fem import LoadCase, PointLoad, Structure, Support
 from topopt.grid import Domain, Grid
+from topopt.measures import interface
 from topopt.meshes import Mesh
 from topopt.optimizers import MMA, OC
 from topopt.problem import Problem
@@ -129,6 +130,16 @@ def test_a_grid_and_its_cells_as_a_mesh_are_designed_alike():
     assert other.iteration.objective == pytest.approx(one.iteration.objective, rel=1e-8)
     assert np.abs(one.evaluation.picture.density - other.evaluation.picture.density).max() < 1e-6
     assert other.iteration.measures == pytest.approx(one.iteration.measures, rel=0.2)
+
+
+def test_edges_of_passive_triangles_are_not_those_of_the_design():
+    mesh = graded()
+    x, y = mesh.centres.T
+    before = 0.5 + 0.1 * (x - np.median(x))
+    active = y > np.median(y)
+    steep = np.where(active, before, before > 0.5)
+    assert interface(mesh, steep, steep, 5.0, active) > 1.5 * interface(mesh, steep, steep, 5.0)
+    assert interface(mesh, steep, steep, 5.0, active & (x < np.median(x))) == np.inf
 
 
 @pytest.mark.parametrize("optimizer", [OC(), MMA()])
