@@ -11,6 +11,7 @@ import numpy as np
 from topopt.errors import InputError
 from topopt.evaluation import Bounds, Evaluation
 from topopt.history import History, Iteration
+from topopt.kernels import LONG
 from topopt.parameters import Array
 from topopt.threads import each
 from topopt.vanishing import alarms, read
@@ -112,6 +113,11 @@ def _distance(before: Array | None, now: Array | None) -> float:
 
 def _moved(turn: Turn, at: slice) -> tuple[float, float]:
     """Return the largest move in a piece, as a share of the range, and what the gradient predicts of it."""
+    if turn.x.size >= LONG:
+        from topopt.kernels import sizes
+
+        fields = turn.x, turn.following, turn.bounds.lower, turn.bounds.upper, turn.evaluation.gradient
+        return sizes.stepped(*(field[at] for field in fields))
     move = turn.following[at] - turn.x[at]
     share = np.abs(move) / Bounds(turn.bounds.lower[at], turn.bounds.upper[at]).ranges
     return float(share.max()), float(turn.evaluation.gradient[at] @ move)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
+from topopt.kernels import LONG
 from topopt.parameters import Array
 from topopt.threads import each
 
@@ -184,6 +185,11 @@ class Bounds:
     def unblocked(self, x: Array, direction: Array, at: slice, out: Array) -> Array:
         """Write `inward` of a piece: the direction's, which is given, at its place among the variables."""
         lower, upper, here = self.lower[at], self.upper[at], x[at]
+        if x.size >= LONG:
+            from topopt.kernels import sizes
+
+            sizes.inward(here, lower, upper, direction, AT_BOUND, out)
+            return out
         near = AT_BOUND * (upper - lower)
         blocked = (here <= lower + near) & (direction > 0)
         blocked |= (here >= upper - near) & (direction < 0)

@@ -82,7 +82,7 @@ def interface(
         return _median_width(np.abs(before[first] - before[second])[across], slope)
     grid = structured(mesh)
     black = grid.shaped(after) > 0.5
-    free = None if active is None else grid.shaped(active)
+    free = None if active is None else active.reshape(grid.cells)
     edge = np.zeros(grid.cells, dtype=bool)
     for axis in range(grid.ndim):
         lower = tuple(slice(None, -1) if a == axis else slice(None) for a in range(grid.ndim))
@@ -95,7 +95,8 @@ def interface(
     cells = np.flatnonzero(edge)
     squared = np.zeros(cells.size)
     for n, step in zip(grid.cells, np.cumprod((1, *grid.cells[:0:-1]))[::-1], strict=True):
-        place = cells // step % n
+        place = cells // step
+        place -= place // n * n  # numpy divides quickly, but for the remainder
         behind, ahead = place > 0, place < n - 1
         if active is not None:
             behind &= active[cells - step * behind]

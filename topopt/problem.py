@@ -116,7 +116,7 @@ class Problem:
 
     def parameters(self) -> dict[str, float]:
         """Return every parameter, ``link.field`` of the chain and ``limits.<response>``, with its value."""
-        return self.chain.parameters() | {f"{PREFIX}{side.name}": side.bound for side in self._sides({})}
+        return self.chain.parameters() | {f"{PREFIX}{side.name}": side.bound for side in self.sides({})}
 
     def field(self, x: Array) -> Array:
         """Return the design variables as a field: passive cells 1 or 0, shape (n_cells,)."""
@@ -132,14 +132,14 @@ class Problem:
     def tape(self, x: Array, parameters: Mapping[str, float] | None = None) -> Tape:
         """Run the chain on the design variables, shape (n,), at parameters that override its own."""
         parameters = parameters or {}
-        self._sides(parameters)
+        self.sides(parameters)
         own = {name: value for name, value in parameters.items() if not name.startswith(PREFIX)}
         return self.chain.at(own).run(self.field(x))
 
     def evaluate(self, x: Array, parameters: Mapping[str, float] | None = None) -> Evaluation:
         """Evaluate the design variables, shape (n,), at parameters that override the problem's own."""
         parameters = parameters or {}
-        sides = self._sides(parameters)
+        sides = self.sides(parameters)
         tape = self.tape(x, parameters)
         source = tape.chain.source
         values = [tape[name].item() for name in self.objectives]
@@ -168,6 +168,30 @@ class Problem:
             measures={"discreteness": discreteness(density, self._volumes())} | self._interfaces(tape),
             solves=sum(link.stage.costly for link in self.chain),
             picture=Design(self.mesh, tape[self.density]),
+        )
+
+    def sides(self, parameters: Mapping[str, float]) -> tuple[Side, ...]:
+        """Return every side of every limit, at the bounds that the parameters give.
+
+        Parameters
+        ----------
+        parameters : mapping
+            Bounds by ``limits.<response>``; others are overlooked.
+
+        Raises
+        ------
+        ParameterError
+            If a parameter is that of a limit that the problem does not have.
+        """
+        known = [f"{PREFIX}{side.name}" for side in sides(self._limits())]
+        for name in parameters:
+            if name.startswith(PREFIX) and name not in known:
+                raise ParameterError(f"'{name}' is not a limit of the problem: {suggestion(name, known)}")
+        return tuple(
+            sides(
+                (name, bounded(name, limit, parameters, self._is_mean_density(name)))
+                for name, limit in self._limits()
+            )
         )
 
     def _cut(self, field: Array) -> Array:
@@ -225,19 +249,6 @@ class Problem:
     def _limits(self) -> list[tuple[str, Limit]]:
         """Return the limits by response; `__post_init__` saw to it that they are Limits."""
         return [(name, cast(Limit, limit)) for name, limit in self.limits.items()]
-
-    def _sides(self, parameters: Mapping[str, float]) -> tuple[Side, ...]:
-        """Return every side of every limit, at the bounds that the parameters give."""
-        known = [f"{PREFIX}{side.name}" for side in sides(self._limits())]
-        for name in parameters:
-            if name.startswith(PREFIX) and name not in known:
-                raise ParameterError(f"'{name}' is not a limit of the problem: {suggestion(name, known)}")
-        return tuple(
-            sides(
-                (name, bounded(name, limit, parameters, self._is_mean_density(name)))
-                for name, limit in self._limits()
-            )
-        )
 
     def _constraint_sensitivities(self, tape: Tape, sides: Sequence[Side]) -> list[dict[str, Array]]:
         """Return the sensitivities of each constraint by name."""

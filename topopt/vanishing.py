@@ -110,17 +110,28 @@ def read(x: Array, evaluation: Evaluation, multipliers: Array, bounds: Bounds) -
     signals = evaluation.signals
     if signals is None:
         return Reading({}, {})
-    stages = _stage_metrics(signals)
     design = next(iter(signals.cotangents))
     s, r = signals.cotangents[design], signals.references[design]
+    sizes = {name: _sized(cotangent) for name, cotangent in signals.cotangents.items()}
+    plain = {
+        name: sizes[name] if reference is signals.cotangents[name] else _sized(reference)
+        for name, reference in signals.references.items()
+    }
+    stages = _stage_metrics(signals, sizes, plain)
     lagrangian = _lagrangian(multipliers, s, evaluation.rival_jacobian, evaluation.jacobian)
     rivals = signals.reference_rivals
     reference = multipliers[: len(rivals)] @ rivals if len(rivals) else r
     total = {
         **{name: stages[design][name] for name in ("attenuation", "participation", "dead3", "dead6")},
         "typical_gain": _typical_gain(s, r),
-        "residual": _ratio(bounds.inward(x, lagrangian), s),
-        "latent_residual": _latent_residual(x, reference, r, signals.reference_constraints, bounds),
+        "residual": _ratio(_sized(bounds.inward(x, lagrangian)), sizes[design]),
+        "latent_residual": _latent_residual(
+            x,
+            reference,
+            (_sized(reference) if len(rivals) else plain[design], plain[design]),
+            signals.reference_constraints,
+            bounds,
+        ),
     }
     for name, gate in signals.gates.items():
         slope = _lagrangian(multipliers, gate.objective, gate.rivals, gate.constraints)
@@ -183,6 +194,10 @@ def _lagrangian(multipliers: Array, objective: Array, rivals: Array, constraints
     k, slope = len(rivals), np.empty(objective.size)
 
     def work(at: slice) -> None:
+        if slope.size >= LONG and not k and len(constraints) == 1:
+            from topopt.kernels import sizes
+
+            return sizes.summed(objective[at], float(multipliers[0]), constraints[0, at], slope[at])
         own = multipliers[:k] @ rivals[:, at] if k else objective[at]
         np.add(own, multipliers[k:] @ constraints[:, at], out=slope[at])
 
@@ -190,16 +205,16 @@ def _lagrangian(multipliers: Array, objective: Array, rivals: Array, constraints
     return slope
 
 
-def _stage_metrics(signals: Signals) -> dict[str, dict[str, float]]:
-    """Measure the cotangent at every name against its reference, design first."""
+def _stage_metrics(
+    signals: Signals, sizes: Mapping[str, _Size], plain: Mapping[str, _Size]
+) -> dict[str, dict[str, float]]:
+    """Measure the cotangent at every name against its reference, design first; both have been sized."""
     stages: dict[str, dict[str, float]] = {}
-    sizes = {name: _sized(cotangent) for name, cotangent in signals.cotangents.items()}
     names = list(sizes)
     for name, below in zip(names, [*names[1:], None], strict=True):
         cotangent, reference = signals.cotangents[name].ravel(), signals.references[name]
         norm = sizes[name].log_norm
-        same = reference is signals.cotangents[name]
-        reference_norm = norm if same else _sized(reference).log_norm
+        reference_norm = plain[name].log_norm
         rms = 10.0 ** min(reference_norm - 0.5 * math.log10(reference.size), 308.0)
         # <=, so that where even the reference has underflown, nothing counts as alive
         three, six = _small(cotangent, (1e-3 * rms, 1e-6 * rms))
@@ -230,8 +245,12 @@ def _gate_metrics(gate: Gate, uphill: Array) -> dict[str, float]:
     n = gate.slope.size
 
     def blocked(at: slice) -> int:
-        shut, up = gate.slope[at] < DEAD_SLOPE, uphill[at]
-        return int(np.count_nonzero(shut & np.where(gate.output[at] < 0.5, up < 0, up > 0)))
+        slope, output, up = gate.slope[at], gate.output[at], uphill[at]
+        if n >= LONG:
+            from topopt.kernels import sizes
+
+            return sizes.blocked(slope, output, up, DEAD_SLOPE)
+        return int(np.count_nonzero((slope < DEAD_SLOPE) & np.where(output < 0.5, up < 0, up > 0)))
 
     largest = max(each(lambda at: float(gate.slope[at].max()), n))
     mean = sum(each(lambda at: float(gate.slope[at].sum()), n)) / n
@@ -300,10 +319,9 @@ def _difference(upper: float, lower: float) -> float:
     return 0.0 if upper == lower else upper - lower
 
 
-def _ratio(part: Array, whole: Array) -> float:
+def _ratio(part: _Size, whole: _Size) -> float:
     """Return ||part|| / ||whole||: 0 if there is no part, inf if only the whole has vanished."""
-    size = _sized(part).log_norm
-    return 0.0 if size == -math.inf else _power(size - _sized(whole).log_norm)
+    return 0.0 if part.log_norm == -math.inf else _power(part.log_norm - whole.log_norm)
 
 
 def _power(decades: float) -> float:
@@ -311,33 +329,35 @@ def _power(decades: float) -> float:
     return float(10.0**decades) if decades < 300 else math.inf
 
 
-def _latent_residual(x: Array, reference: Array, whole: Array, rows: Array, bounds: Bounds) -> float:
+def _latent_residual(
+    x: Array, reference: Array, sizes: tuple[_Size, _Size], rows: Array, bounds: Bounds
+) -> float:
     """Return the smallest residual of the reference sensitivities that multipliers can give, as a share.
 
-    The whole is the reference of the objective, of the worst where there are rivals: their weighted sum,
-    which stands in the Lagrangian, may vanish where they balance.
+    The sizes are those of the reference and of the whole, which is the objective's reference, the worst one's
+    where there are rivals: their weighted sum, which stands in the Lagrangian, may vanish where they balance.
 
     The squared residual is convex in the multipliers and quadratic between the values at which a variable
     leaves its bound or comes to it, so that a few Newton steps, halved where they lead too far, end near it.
     """
-    largest = _sized(reference).largest
+    largest = sizes[0].largest
     if largest == 0.0:
         return 1.0  # not done for all that is known
-    sizes = np.array([_sized(row).largest for row in rows])
-    rows, sizes = rows[sizes > 0] if (sizes == 0).any() else rows, sizes[sizes > 0, None]
+    units = np.array([_sized(row).largest for row in rows])
+    rows, units = rows[units > 0] if (units == 0).any() else rows, units[units > 0, None]
 
-    at = tried = np.zeros(len(sizes))
+    at = tried = np.zeros(len(units))
     best = math.inf
     for _ in range(NEWTON):
-        square, matrix, target = _latent(x, reference, rows, bounds, tried, (largest, sizes))
+        square, matrix, target = _latent(x, reference, rows, bounds, tried, (largest, units))
         if square < best:
             best, at = square, tried
             tried = np.maximum(np.linalg.lstsq(matrix, -target, rcond=None)[0], 0.0)
         else:
             tried = 0.5 * (at + tried)
-        if np.allclose(tried, at, rtol=NEGLIGIBLE, atol=0.0):
+        if (np.abs(tried - at) <= NEGLIGIBLE * np.abs(at)).all():
             break
-    return _power(math.log10(largest) + 0.5 * math.log10(best) - _sized(whole).log_norm) if best else 0.0
+    return _power(math.log10(largest) + 0.5 * math.log10(best) - sizes[1].log_norm) if best else 0.0
 
 
 def _latent(
@@ -366,4 +386,5 @@ def _typical_gain(s: Array, r: Array) -> float:
     s, r = s[::step], r[::step]
     alive = r != 0
     with np.errstate(over="ignore"):  # a reference of 1e-320 is nothing to divide by
-        return float(np.median(np.abs(s[alive] / r[alive]))) if alive.any() else 0.0
+        gains = np.abs(s / r if alive.all() else s[alive] / r[alive])
+    return float(np.median(gains, overwrite_input=True)) if gains.size else 0.0

@@ -62,7 +62,7 @@ def main() -> None:
     multipliers = np.array(list(step.iteration.multipliers.values()))
     tape = problem.tape(x, parameters)
     objective = tape.sensitivities("compliance")
-    rows = problem._constraint_sensitivities(tape, problem._sides(parameters))
+    rows = problem._constraint_sensitivities(tape, problem.sides(parameters))
     reading = read(x, evaluation, multipliers, problem.bounds())
     parts = {
         "signals": lambda: signals(tape, objective, rows, parameters, problem._cut),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,14 @@ def test_a_design_is_worth_about_the_same_on_a_finer_grid(
     said = topopt("verify", "results/problem")
     assert said.exit_code == 0
     assert "On 80 x 40 cells that design has" in said.output
+    volume = said.output.splitlines()[-1].split()
+    assert volume[:3] == ["volume", "<=", "0.4"]
+    assert [float(value) for value in volume[3:6]] == pytest.approx([0.4] * 3, rel=0.01)
+    assert volume[6:] == ["holds"]
+    facts = json.loads(topopt("verify", "results/problem", "--json").output)
+    assert facts["fine"] == found.fine
+    assert facts["limits"][0]["response"] == "volume"
+    assert facts["limits"][0]["holds"] is True
     exported = topopt("verify", "results/problem", "--body")
     assert exported.exit_code == 0
     assert "Read back from design.stl onto 80 x 40 cells, the body has" in exported.output

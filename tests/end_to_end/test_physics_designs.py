@@ -9,9 +9,9 @@ import topopt as to
 RAMP = {"physical.beta": to.Geometric(1.0, 16.0, 40)}
 
 
-def bracket() -> tuple[to.Structure, to.Domain]:
-    """Return the L-bracket on 40 x 40 cells, which is pressed at its tip."""
-    grid = to.Grid((40, 40), (1.0, 1.0))
+def bracket(n: int = 40) -> tuple[to.Structure, to.Domain]:
+    """Return the L-bracket on n x n cells, which is pressed at its tip."""
+    grid = to.Grid((n, n), (1.0, 1.0))
     outside = to.Box((0.4, 0.4), (1.0, 1.0))
     held = to.Support(to.Plane(y=1.0) & to.Box((0.0, 0.0), (0.4, 1.0)))
     press = to.PointLoad(to.Plane(y=0.4) & to.Box((0.92, 0.0), (1.0, 1.0)), (0.0, -1.0))
@@ -53,6 +53,48 @@ def test_stress_as_an_objective_rounds_the_corner_that_stiffness_leaves_sharp() 
         peaks[objective] = float(tape["peak"])
         limits["compliance"] = 1.2 * float(tape["compliance"])
     assert peaks["smooth"] < 0.85 * peaks["compliance"]
+
+
+def stressed(n: int, target: float | None) -> to.Problem:
+    """Return the bracket as stiff as its volume lets it be, its peak of stress limited by a norm or not."""
+    plate, domain = bracket(n)
+    grip = to.Box((0.86, 0.3), (1.0, 0.4))
+    chain = to.Chain(
+        [
+            *begun(domain, 0.06),
+            ("displacement", to.Equilibrium(plate)),
+            ("stress", to.VonMises(plate, apart_from=grip), ("displacement", "physical")),
+            ("norm", to.PowerNorm(8.0)),
+            ("peak", to.Extreme(), "stress"),
+            ("compliance", to.Compliance(plate), "displacement"),
+            ("volume", to.Mean(domain), "physical"),
+        ]
+    )
+    limits = {"volume": 0.4} if target is None else {"volume": 0.4, "norm": 2.0 * target}
+    return to.Problem(chain, domain, "compliance", limits)
+
+
+def test_a_limit_on_stress_holds_on_twice_finer_cells_if_these_are_designed_anew() -> None:
+    """Where the coarse design is looked at on finer cells its corner has far more stress."""
+    target, peaks, coarse = 55.0, {}, None
+    for n, limit in ((30, target), (60, target), (60, None)):
+        problem = stressed(n, limit)
+        schedules = {"physical.beta": to.Geometric(1.0, 16.0, 72), "optimizer.move": to.Linear(0.1, 0.02, 96)}
+        if limit is not None:
+            schedules["limits.norm"] = to.Normalised(target, "peak", "norm", share=0.2)
+            schedules["norm.power"] = to.Linear(8.0, 16.0, 60)
+        stop = to.Stop(change=0, iterations=120)
+        last = to.solve(problem, to.MMA(move=0.1), to.Continuation(schedules), stop)
+        peaks[n, limit] = float(last.iteration.responses["peak"])
+        assert last.iteration.violation < 1e-2
+        if coarse is not None:
+            copied = np.kron(coarse, np.ones((2, 2))).ravel()
+            peaks["copied"] = float(problem.chain.after("physical").run(copied)["peak"])
+        coarse = problem.grid.shaped(np.asarray(last.evaluation.picture.density)) if n == 30 else None
+    assert peaks[30, target] < 1.02 * target
+    assert peaks[60, target] < 1.02 * target
+    assert peaks[60, None] > 1.25 * target
+    assert peaks["copied"] > 1.15 * target
 
 
 def test_a_lower_bound_on_the_first_frequency_is_kept_and_costs_stiffness() -> None:

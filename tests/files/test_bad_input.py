@@ -435,7 +435,10 @@ PHYSICS = [
      "beam.yaml:15: chain.more: von_mises reads 2 names, got 1: displacement; see its fields in the guide"),
     (WORK, with_link("type: von_mises, reads: [physical, displacement]"),
      "beam.yaml:15: chain.more: VonMises: expected displacements of shape (130, 1) and densities of shape "
-     "(48,), got (48,) and (130, 1)"),
+     "(48,), got (48,) and (130, 1); the order is wrong: write reads: [displacement, physical]"),
+    (WORK, with_link("type: total_work, reads: [stiffness, physical]"),
+     "beam.yaml:15: chain.more: TotalWork: expected an input of shape (130, 1), got (48,); 'stiffness' has "
+     "(48,), 'physical' has (48,)"),
     (WORK, with_link("type: von_mises, relax: 0, reads: [displacement, physical]"),
      "beam.yaml:15: chain.more.relax: expected a number > 0 and <= 1, got 0"),
     (WORK, with_link("type: von_mises, apart_from: everywhere, reads: [displacement, physical]"),
@@ -445,7 +448,8 @@ PHYSICS = [
     (WORK, with_link("type: frequencies, reads: [stiffness]"),
      "beam.yaml:15: chain.more: frequencies reads 2 names, got 1: stiffness; see its fields in the guide"),
     (WORK, with_link("type: frequencies, reads: [stiffness, displacement]"),
-     "beam.yaml:15: chain.more: Frequencies: expected masses of shape (48,), got (130, 1)"),
+     "beam.yaml:15: chain.more: Frequencies: expected masses of shape (48,), got (130, 1); 'stiffness' has "
+     "(48,), 'displacement' has (130, 1)"),
     (WORK, with_link("type: masses, threshold: 2, reads: [physical]"),
      "beam.yaml:15: chain.more.threshold: expected a number > 0 and < 1, got 2"),
     (WORK, with_link("type: buckling_factors"),
@@ -456,7 +460,8 @@ PHYSICS = [
     (WORK, with_link("type: dynamic_compliance, omega: -1, reads: [stiffness, physical]"),
      "beam.yaml:15: chain.more.omega: expected a number >= 0, got -1"),
     (WORK, with_link("type: dynamic_compliance, reads: [stiffness, displacement]"),
-     "beam.yaml:15: chain.more: DynamicCompliance: expected masses of shape (48,), got (130, 1)"),
+     "beam.yaml:15: chain.more: DynamicCompliance: expected masses of shape (48,), got (130, 1); 'stiffness' "
+     "has (48,), 'displacement' has (130, 1)"),
     (WORK, with_link("type: thermal_load, reads: [physical]"),
      "beam.yaml:15: chain.more: thermal_load reads 2 names, got 1: physical; see its fields in the guide"),
     ("type: simp, penal: 3.0", "type: ordered_simp, densities: [0.4, 0.2, 1.0]",
@@ -507,7 +512,12 @@ PHYSICS = [
      "beam.yaml:15: chain.more: total_work reads 2 names, got 1: displacement; see its fields in the guide"),
     ("type: equilibrium}", "type: equilibrium, reads: [stiffness, physical]}",
      "beam.yaml:14: chain.displacement: Equilibrium: expected forces of shape (130, 1) as its second input, "
-     "got (48,)"),
+     "got (48,); 'stiffness' has (48,), 'physical' has (48,)"),
+    ("  - {name: displacement, type: equilibrium}",
+     "  - {name: weight, type: self_weight, per_volume: [0, -1], reads: [physical]}\n"
+     "  - {name: displacement, type: equilibrium, reads: [weight, stiffness]}",
+     "beam.yaml:15: chain.displacement: Equilibrium: expected moduli of shape (48,), got (130, 1); the order "
+     "is wrong: write reads: [stiffness, weight]"),
     ("stop: {iterations: 20}", "stop: {iterations: 20}\noutput: {unit: mn}",
      "beam.yaml:23: output.unit: expected one of 'mm', 'cm', 'm', 'in', got 'mn'; did you mean 'm'?"),
     ("stop: {iterations: 20}", "stop: {iterations: 20}\noutput: {smoothing: -1}",

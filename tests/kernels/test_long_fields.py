@@ -12,17 +12,20 @@ import pytest
 from scipy import fft
 
 import topopt as to
-from topopt import check, threads
+from topopt import check, entry, threads
+from topopt import evaluation as evaluation_module
+from topopt.entry import Turn
+from topopt.evaluation import Bounds, Evaluation
 from topopt.fem import operator
 from topopt.fem.energies import energies
 from topopt.kernels import LONG
 from topopt.kernels.energies import energies as compiled_energies
 from topopt.kernels.exponential import exp, expm1
 from topopt.kernels.stencil import Stencil
-from topopt.optimizers import mma_dual, oc_update
+from topopt.optimizers import mma_dual, mma_model, oc_update
 from topopt.optimizers.mma_dual import Subproblem
 from topopt.optimizers.oc_update import Update
-from topopt.stages import filters
+from topopt.stages import filters, states
 from topopt.stages.filters import Cone
 from topopt.stages.projections import Tanh
 
@@ -114,6 +117,26 @@ def test_a_long_sum_that_is_kept_is_of_the_field_as_it_was(rng):
     assert changed[26_100] - first[26_100] == pytest.approx(3.0, rel=1e-12)  # half of the radius
 
 
+@pytest.mark.parametrize(("cells", "radius"), [((261, 203), 40.0), ((30, 20, 20), 3.0), ((7, 901), 4.5)])
+def test_a_cone_sum_is_the_same_whole_and_in_pieces(cells, radius, rng, monkeypatch):
+    grid = to.Grid(cells, tuple(map(float, cells)))
+    field = rng.random(grid.n_cells)
+    monkeypatch.setattr(filters, "LONG", np.inf)
+    whole = filters._cone_sum(grid, radius, field)
+    monkeypatch.setattr(filters, "SHORT", 0)
+    np.testing.assert_array_equal(whole, filters._cone_sum(grid, radius, field))
+
+
+def test_what_a_transform_cannot_tell_from_noise_is_silenced(rng, monkeypatch):
+    sums = rng.normal(size=N) * 10.0 ** rng.uniform(-20, 0, N)
+    long, plain = sums.copy(), sums.copy()
+    filters._silence(long, 1e-9)
+    monkeypatch.setattr(filters, "LONG", np.inf)
+    filters._silence(plain, 1e-9)
+    np.testing.assert_array_equal(long, plain)
+    assert (long == 0.0).any()
+
+
 def test_a_stencil_on_a_grid_smaller_than_itself(rng):
     weights = rng.random((4, 3, 6))
     stencil = Stencil.of((4, 3, 6), weights)
@@ -178,6 +201,55 @@ def test_the_root_of_a_long_update_is_found_from_a_sample(rng):
     update = Update.of(x, slope, cost, limits, 0.5)
     t = update.solved(-0.03, *update.ends, 5.0)
     assert cost @ (update.at(t) - x) == pytest.approx(-0.03, rel=1e-10)
+
+
+def test_a_step_of_mma_on_a_long_design_is_that_of_numpy(rng, monkeypatch):
+    lower, upper = np.zeros(N), rng.choice([0.0, 1.0, 2.0], N)
+    x, last, earlier = np.minimum(rng.random((3, N)), upper)
+    evaluation = Evaluation(1.0, rng.normal(size=N), rng.normal(size=2), rng.normal(size=(2, N)))
+    bounds, mma = Bounds(lower, upper), to.MMA()
+
+    def step():
+        span = mma.adapted(np.full(N, 0.3), x, last, earlier, bounds.ranges)
+        problem = mma.approximation(x, evaluation, bounds, span, 0.7, np.array([1e-5, 2e-5, 3e-5]))
+        return problem, mma_model.moved(np.linspace(-1.1, 1.1, N), span, x, bounds)
+
+    long, moved = step()
+    monkeypatch.setattr(mma_model, "LONG", np.inf)
+    plain, wanted = step()
+    for name in ("gradient", "bulk", "jacobian", "magnitude", "span", "floor", "ceiling"):
+        np.testing.assert_array_equal(getattr(long, name), getattr(plain, name), err_msg=name)
+    np.testing.assert_array_equal(moved, wanted)
+
+
+def test_a_long_vector_is_a_multiple_of_another_to_rounding(rng):
+    of = rng.normal(size=N)
+    largest = int(np.argmax(np.abs(of)))
+    assert states.multiple(3.7 * of, of, largest) == pytest.approx(3.7, rel=1e-15)
+    other = 3.7 * of
+    other[N - 1] *= 1.0 + 1e-12
+    assert states.multiple(other, of, largest) is None
+
+
+def test_the_move_of_a_long_design(rng, monkeypatch):
+    x, following = rng.random((2, N))
+    bounds = Bounds(np.zeros(N), rng.choice([0.0, 1.0, 2.0], N))
+    evaluation = Evaluation(1.0, rng.normal(size=N), np.zeros(0), np.zeros((0, N)))
+    turn = Turn(x, bounds, {}, evaluation, following, np.zeros(0))
+    largest, gain = entry._moved(turn, slice(0, N))
+    monkeypatch.setattr(entry, "LONG", np.inf)
+    wanted = entry._moved(turn, slice(0, N))
+    assert largest == wanted[0]
+    assert gain == pytest.approx(wanted[1], rel=1e-12)
+
+
+def test_what_a_box_blocks_of_a_long_descent(rng, monkeypatch):
+    x = rng.choice([0.0, 1e-4, 0.5, 0.9995, 1.0], N)
+    direction = rng.choice([-1.0, 0.0, 1.0], N)
+    bounds = Bounds(np.zeros(N), np.ones(N))
+    long = bounds.inward(x, direction)
+    monkeypatch.setattr(evaluation_module, "LONG", np.inf)
+    np.testing.assert_array_equal(long, bounds.inward(x, direction))
 
 
 def test_the_dual_of_a_long_subproblem(rng, monkeypatch):

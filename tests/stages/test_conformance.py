@@ -84,7 +84,7 @@ STAGES: dict[str, list[tuple[Stage, tuple[int, ...]]]] = {
     "Centrifugal": [(Centrifugal(BEAM, (1.0, 2.0), speed=1.3), DENSITY)],
     "Compliance": [(Compliance(BEAM), MOVED), (Compliance(BEAM, "side"), MOVED)],
     "Extreme": [(Extreme(), DENSITY), (Extreme("smallest"), DENSITY)],
-    "LocalMean": [(LocalMean(GRID, 1.7), DENSITY), (LocalMean(GRID, 40.0), DENSITY)],
+    "LocalMean": [(LocalMean(GRID, 1.7), DENSITY), (LocalMean(GRID, 6.0), DENSITY)],
     "Masses": [(Masses(), DENSITY), (Masses(0.5), DENSITY)],
     "OrderedSimp": [(OrderedSimp(), DENSITY)],
     "OrderedTanh": [(OrderedTanh((0.4, 0.7, 1.0), beta), DENSITY) for beta in (0.0, 6.0)],

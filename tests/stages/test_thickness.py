@@ -75,3 +75,8 @@ def test_a_design_under_the_limit_has_no_member_thicker_than_the_disc():
 def test_a_disc_of_one_cell_is_refused():
     with pytest.raises(InputError, match=r"LocalMean\.radius: 0\.5 reaches no neighbour"):
         to.LocalMean(to.Grid((4, 4)), 0.5)
+
+
+def test_a_disc_beyond_the_whole_grid_is_refused():
+    with pytest.raises(InputError, match=r"LocalMean\.radius: 9 is larger than the whole grid of 3 x 1"):
+        to.LocalMean(to.Grid((30, 10), (3.0, 1.0)), 9.0)

@@ -8,10 +8,11 @@ import pytest
 
 from tests.beams import BEAM
 from topopt.errors import InputError, RunFolderError
-from topopt.files import Plan, RunFolder, parse
+from topopt.files import Plan, RunFolder, parse, read_history
 from topopt.files.export import body
 from topopt.files.export.surface import write_stl
 from topopt.grid import Grid
+from topopt.study.kept import Kept, Stated
 from topopt.study.verification import verified, verified_body
 
 PROBLEMS = Path(__file__).parents[2] / "problems"
@@ -68,6 +69,62 @@ def test_of_several_designs_the_one_to_build_is_verified(tmp_path: Path) -> None
     found = verified(run(tmp_path, "mbb_robust", "grid.cells=[45, 15]"))
     assert found.response == "nominal_compliance"
     assert found.fine == pytest.approx(found.black, rel=0.1)
+    (volume,) = found.limits  # that of the dilated design, of which the nominal one knows nothing
+    assert volume.limit.response == "dilated_volume"
+    assert volume.values[0] == pytest.approx(volume.limit.bound, rel=0.1)
+    assert volume.values[1:] == (None, None)
+    assert volume.holds is None
+    assert "does not follow from the density" in str(found)
+
+
+def test_every_limit_is_looked_at_again(tmp_path: Path) -> None:
+    """The limit on a norm is one on the peak that it stands for; finer cells find more stress at a corner."""
+    peak = "continuation.'limits.norm'={type: normalised, target: 60, extreme: peak, smooth: norm}"
+    settings = (
+        "grid.cells=[30, 30]",
+        "chain.filtered.radius=0.07",
+        "passive.solid=grip",
+        RAMP,
+        *SLOWER[1:],
+        peak,
+    )
+    folder = run(tmp_path, "l_bracket_stress", *settings)
+    found, exported = verified(folder), verified_body(folder)
+    by_response = {kept.limit.response: kept for kept in found.limits}
+    assert set(by_response) == {"volume", "peak"}
+    assert by_response["volume"].holds
+    assert by_response["volume"].values == pytest.approx((0.4, 0.4, 0.4), abs=0.01)
+    peaks = by_response["peak"]
+    assert peaks.limit.bound == 60
+    assert peaks.values[0] == read_history(folder)[-1].responses["peak"]
+    assert peaks.values[2] > 1.05 * peaks.values[1]
+    assert peaks.holds == (peaks.values[2] <= 1.02 * 60)
+    row = next(line for line in str(found).splitlines() if line.startswith("peak <= 60 "))
+    assert row.split()[3:6] == [f"{value:.6g}" for value in peaks.values]
+    assert row.endswith(peaks.verdict)
+    (again,) = [kept for kept in exported.limits if kept.limit.response == "peak"]
+    assert again.values[0] == peaks.values[0]
+    assert len(again.values) == 2
+    assert "body" in str(exported)
+
+
+@pytest.mark.parametrize(
+    ("limit", "value", "holds", "said"),
+    [
+        (Stated("rise", 4.0), 4.07, True, "holds"),
+        (Stated("rise", 4.0), 4.1, False, "broken by 2.5 %"),
+        (Stated("lowest", 4.0, lower=True), 3.93, True, "holds"),
+        (Stated("lowest", 4.0, lower=True), 3.6, False, "broken by 10 %"),
+        (Stated("output", -1.0), -0.9, False, "broken by 10 %"),
+        (Stated("output", 0.0), 0.5, False, "broken by 50 %"),
+    ],
+)
+def test_a_limit_holds_within_two_per_cent_on_its_side(
+    limit: Stated, value: float, holds: bool, said: str
+) -> None:
+    kept = Kept(limit, (1.0, value))
+    assert (kept.holds, kept.verdict) == (holds, said)
+    assert kept.facts()["holds"] is holds
 
 
 def test_a_run_on_coarser_grids_is_verified_on_its_own(tmp_path: Path) -> None:

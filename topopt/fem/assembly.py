@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -87,13 +88,19 @@ class Pattern:
     from_moduli: sparse.csr_array
     from_springs: Array
 
+    @functools.cached_property
+    def _lower(self) -> sparse.csc_matrix:
+        """The triangle with the constant part alone: its indices are checked here, once."""
+        n = len(self.indptr) - 1
+        lower = sparse.csc_matrix((self.from_springs, self.indices, self.indptr), shape=(n, n), copy=False)
+        lower.has_sorted_indices = True
+        return lower
+
     def matrix(self, moduli: Array) -> sparse.csc_matrix:
         """Return the lower triangle for given moduli."""
-        n = len(self.indptr) - 1
-        data = self.from_moduli @ moduli
-        data += self.from_springs
-        lower = sparse.csc_matrix((data, self.indices, self.indptr), shape=(n, n), copy=False)
-        lower.has_sorted_indices = True
+        lower = copy.copy(self._lower)
+        lower.data = self.from_moduli @ moduli
+        lower.data += self.from_springs
         return lower
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -109,7 +111,8 @@ def tried(spec: Spec, parts: Parts) -> Iterator[tuple[Mistake, bool]]:
         try:
             output = stage.rehearsed(*inputs)
         except TopoptError as error:
-            yield Mistake(item.path, str(error)), True
+            advice = _other_order(stage, reads, inputs) if " shape " in str(error) else ""
+            yield Mistake(item.path, f"{error}{advice}"), True
             continue
         except (ValueError, TypeError, IndexError) as error:
             yield Mistake(item.path, _misread(item.type, reads, error)), True
@@ -157,6 +160,18 @@ def _misread(stage: str, reads: tuple[str, ...], error: Exception) -> str:
     number = int(wanted[1])
     names = "one name" if number == 1 else f"{number} names"
     return f"{stage} reads {names}, got {len(reads)}: {given}; see its fields in the guide"
+
+
+def _other_order(stage: Stage, reads: tuple[str, ...], inputs: list[Array]) -> str:
+    """Say in which order a stage can take what its link reads, if there is one, or else what each name is."""
+    for order in itertools.permutations(range(len(reads))):
+        with contextlib.suppress(TopoptError, ValueError, TypeError, IndexError):
+            stage.rehearsed(*(inputs[place] for place in order))
+            return f"; the order is wrong: write reads: [{', '.join(reads[place] for place in order)}]"
+    if len(reads) == 1:
+        return ""
+    shapes = (f"'{name}' has {value.shape}" for name, value in zip(reads, inputs, strict=True))
+    return f"; {', '.join(shapes)}"
 
 
 def _faint(parts: Parts, item: Item, stage: Any, inputs: list[Array]) -> Iterator[tuple[Mistake, bool]]:

@@ -9,7 +9,7 @@ from numba import njit
 
 from topopt.kernels.announcing import install
 
-__all__ = ["exact", "kernel"]
+__all__ = ["exact", "kernel", "plain"]
 
 install()
 
@@ -25,3 +25,8 @@ def kernel(function: F) -> F:
 def exact(function: F) -> F:
     """Compile a pass in which every operation but ``a * b + c`` rounds as it is written."""
     return cast(F, njit(nogil=True, cache=True, error_model="numpy", fastmath={"contract"})(function))
+
+
+def plain(function: F) -> F:
+    """Compile a pass in which every operation rounds as it is written, like numpy's."""
+    return cast(F, njit(nogil=True, cache=True, error_model="numpy")(function))

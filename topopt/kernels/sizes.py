@@ -1,12 +1,12 @@
-"""How large the entries of a long vector are, and how far its descent could still go, in one pass each."""
+"""How large a long vector is, what of it is dead, and how far its descent could go, in one pass each."""
 
 from __future__ import annotations
 
-from topopt.kernels.compiled import kernel
+from topopt.kernels.compiled import kernel, plain
 from topopt.parameters import Array
 from topopt.threads import each
 
-__all__ = ["latent", "sized", "small"]
+__all__ = ["blocked", "inward", "latent", "multiple", "silence", "sized", "small", "stepped", "summed"]
 
 
 def sized(vector: Array) -> list[tuple[float, float, float]]:
@@ -49,10 +49,7 @@ def latent(
 @kernel
 def _sized(vector: Array) -> tuple[float, float, float]:
     """Do a piece."""
-    largest = 0.0
-    for j in range(vector.size):
-        magnitude = abs(vector[j])
-        largest = magnitude if magnitude > largest else largest
+    largest = _largest(vector)
     if largest == 0.0:
         return 0.0, 0.0, 0.0
     total, square = 0.0, 0.0
@@ -61,6 +58,20 @@ def _sized(vector: Array) -> tuple[float, float, float]:
         total += magnitude
         square += magnitude * magnitude
     return largest, total, square
+
+
+@kernel
+def _largest(vector: Array) -> float:
+    """Return the largest magnitude, nan apart; four at a time, since one would wait for the one before."""
+    a, b, c, d = 0.0, 0.0, 0.0, 0.0
+    whole = vector.size - vector.size % 4
+    for j in range(0, whole, 4):
+        p, q, r, s = abs(vector[j]), abs(vector[j + 1]), abs(vector[j + 2]), abs(vector[j + 3])
+        a, b, c, d = p if p > a else a, q if q > b else b, r if r > c else c, s if s > d else d
+    for j in range(whole, vector.size):
+        p = abs(vector[j])
+        a = p if p > a else a
+    return max(max(a, b), max(c, d))
 
 
 @kernel
@@ -98,3 +109,99 @@ def _latent(
         stiffness += free * part * part
         force += free * part * r
     return square, stiffness, force
+
+
+@kernel
+def blocked(slope: Array, output: Array, uphill: Array, dead: float) -> int:
+    """Return in how many places of a piece the slope is dead while uphill leads to the other half.
+
+    Parameters
+    ----------
+    slope, output : array, shape (n,)
+        Of a gate.
+    uphill : array, shape (n,)
+        The slope of what is lowered by the output.
+    dead : float
+        Below which a slope is dead.
+    """
+    count = 0
+    for j in range(slope.size):
+        count += (slope[j] < dead) & ((uphill[j] < 0.0) if output[j] < 0.5 else (uphill[j] > 0.0))
+    return count
+
+
+@kernel
+def silence(vector: Array, floor: float) -> None:
+    """Set to 0, in place, what is smaller in a piece than the floor."""
+    for j in range(vector.size):
+        vector[j] = 0.0 if abs(vector[j]) < floor else vector[j]
+
+
+@plain
+def inward(x: Array, lower: Array, upper: Array, direction: Array, near: float, out: Array) -> None:
+    """Write what `Bounds.inward` says of a piece; all arrays have shape (n,).
+
+    Parameters
+    ----------
+    x, lower, upper : array
+        The design and its bounds.
+    direction : array
+        Of steepest ascent.
+    near : float
+        Share of its range at which a variable lies on a bound.
+    out : array
+        Is written.
+    """
+    for j in range(x.size):
+        close = near * (upper[j] - lower[j])
+        low = (x[j] <= lower[j] + close) & (direction[j] > 0.0)
+        high = (x[j] >= upper[j] - close) & (direction[j] < 0.0)
+        out[j] = 0.0 if low | high else direction[j]
+
+
+@plain
+def summed(one: Array, factor: float, other: Array, out: Array) -> None:
+    """Write the sum of a piece and a multiple of another; all arrays have shape (n,)."""
+    for j in range(one.size):
+        out[j] = one[j] + factor * other[j]
+
+
+@plain
+def multiple(vector: Array, of: Array, factor: float, slack: float) -> bool:
+    """Tell whether a piece is a multiple of another; both have shape (n,).
+
+    Parameters
+    ----------
+    vector, of : array
+        The one and the other.
+    factor : float
+        How many times the other.
+    slack : float
+        What counts as rounding, as a share of an entry.
+    """
+    same = True
+    for j in range(vector.size):
+        same &= abs(vector[j] - factor * of[j]) <= slack * abs(vector[j])
+    return same
+
+
+@kernel
+def stepped(x: Array, following: Array, lower: Array, upper: Array, gradient: Array) -> tuple[float, float]:
+    """Return the largest move in a piece, as a share of the range, and what the gradient predicts of it.
+
+    Parameters
+    ----------
+    x, following : array, shape (n,)
+        A design and the next.
+    lower, upper : array, shape (n,)
+        Their bounds.
+    gradient : array, shape (n,)
+        Of what is lowered, at the design.
+    """
+    largest, gain = 0.0, 0.0
+    for j in range(x.size):
+        move, width = following[j] - x[j], upper[j] - lower[j]
+        share = abs(move) / (width if width > 0.0 else 1.0)
+        largest = share if share > largest else largest
+        gain += gradient[j] * move
+    return largest, gain

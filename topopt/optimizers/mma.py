@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from topopt.evaluation import Bounds, Evaluation
-from topopt.optimizers.mma_model import MovingAsymptotes, heights, multiplier_units, scaling, solved
+from topopt.optimizers.mma_model import MovingAsymptotes, heights, moved, multiplier_units, scaling, solved
 from topopt.optimizers.protocol import check_evaluation
 from topopt.parameters import Array
-from topopt.threads import each
 
 __all__ = ["MMA", "MMAState"]
 
@@ -143,15 +142,7 @@ class MMA(MovingAsymptotes):
         problem = self.approximation(x, evaluation, bounds, span, scale, curvature)
         units = multiplier_units(evaluation, scale)
         solution = solved(problem, state.multipliers * units[: state.multipliers.size])
-        new = solution.xi
-
-        def move(at: slice) -> None:
-            part = new[at]
-            part *= span[at]
-            part += x[at]
-            np.clip(part, state.lower[at], state.upper[at], out=part)
-
-        each(move, x.size)
+        new = moved(solution.xi, span, x, bounds)
         memory = MMAState(
             lower=state.lower,
             upper=state.upper,

@@ -11,13 +11,14 @@ import numpy as np
 
 from topopt.errors import NumericalError, ParameterError
 from topopt.evaluation import Bounds, Evaluation
+from topopt.kernels import LONG
 from topopt.optimizers.mma_dual import BULK, Dual, Solution, Subproblem
 from topopt.optimizers.mma_interior import solve_interior
 from topopt.optimizers.protocol import Share, check_bounds
 from topopt.parameters import Array, Positive, UnitOpen, checked
 from topopt.threads import each
 
-__all__ = ["SIZE", "MovingAsymptotes", "heights", "multiplier_units", "scaling", "solved"]
+__all__ = ["SIZE", "MovingAsymptotes", "heights", "moved", "multiplier_units", "scaling", "solved"]
 
 Widening = Annotated[float, at.Ge(1)]
 SIZE = 100.0
@@ -84,6 +85,11 @@ class MovingAsymptotes(ABC):
             Of the variables.
         """
         adapted = np.empty_like(x)
+        if x.size >= LONG:
+            from topopt.kernels import mma
+
+            factors = self.asyincr, self.asydecr, self.nearest, self.farthest
+            return mma.adapted((span, x, last, earlier, ranges), factors, adapted)
 
         def work(at: slice) -> None:
             turn = (x[at] - last[at]) * (last[at] - earlier[at])
@@ -116,13 +122,13 @@ class MovingAsymptotes(ABC):
         """
         k, factor = evaluation.rivals.size, scale or 1.0
         values, jacobian = np.asarray(evaluation.constraints, dtype=np.float64), evaluation.jacobian
-        gradient = bulk = np.zeros(x.size)
         if k:
+            gradient = bulk = np.zeros(x.size)
             # The level is free, so that only the distance from the worst matters.
             values = np.concatenate([(evaluation.rivals - evaluation.rivals.max()) * factor, values])
             jacobian = np.concatenate([evaluation.rival_jacobian * factor, jacobian])
         else:
-            bulk = np.empty(x.size)
+            gradient, bulk = np.empty(x.size), np.empty(x.size)
         magnitude, floor, ceiling = np.empty(jacobian.shape), np.empty(x.size), np.empty(x.size)
 
         def work(at: slice) -> None:
@@ -138,7 +144,15 @@ class MovingAsymptotes(ABC):
             np.divide(np.maximum(-reach, bounds.lower[at] - x[at]), span[at], out=floor[at])
             np.divide(np.minimum(reach, bounds.upper[at] - x[at]), span[at], out=ceiling[at])
 
-        each(work, x.size)
+        if k or x.size < LONG:
+            each(work, x.size)
+        else:
+            from topopt.kernels import mma
+
+            fields = evaluation.gradient, x, bounds.lower, bounds.upper, span
+            shares = factor, 1.0 - self.albefa, self.move, BULK
+            written = gradient, bulk, floor, ceiling
+            mma.approximated(fields, (jacobian, magnitude), shares, curvature, written)
         return Subproblem(
             gradient=gradient,
             bulk=bulk,
@@ -225,3 +239,26 @@ def solved(problem: Subproblem, start: Array) -> Solution:
             f"and {dual.size.max():.1e}"
         )
     return solution
+
+
+def moved(xi: Array, span: Array, x: Array, bounds: Bounds) -> Array:
+    """Turn a move in shares of the span into the new design, in place.
+
+    Parameters
+    ----------
+    xi : array, shape (n,)
+        The move; is overwritten.
+    span : array, shape (n,)
+        Distance of the asymptotes.
+    x : array, shape (n,)
+        The design.
+    bounds : Bounds
+        Of the design.
+    """
+    if x.size >= LONG:
+        from topopt.kernels import mma
+
+        return mma.moved(xi, span, x, bounds.lower, bounds.upper)
+    xi *= span
+    xi += x
+    return np.clip(xi, bounds.lower, bounds.upper, out=xi)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import typing
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Protocol, TypeVar
@@ -174,15 +175,15 @@ def check_bounds(x: Array, lower: Array, upper: Array) -> None:
         raise InputError(
             f"design {x.shape}, lower {lower.shape} and upper {upper.shape} must share one shape (n,)"
         )
-    for name, values in (("design", x), ("lower bound", lower), ("upper bound", upper)):
-        _refuse_nonfinite(values, name)
 
     def fits(at: slice) -> bool:
-        inside = (lower[at] <= x[at]) & (x[at] <= upper[at])
-        return bool(inside.all())
+        low, here, high = lower[at], x[at], upper[at]
+        return bool(((-math.inf < low) & (low <= here) & (here <= high) & (high < math.inf)).all())
 
-    if all(each(fits, x.size)):  # then the bounds do not cross either
+    if all(each(fits, x.size)):  # then nothing is nan, and the bounds do not cross either
         return
+    for name, values in (("design", x), ("lower bound", lower), ("upper bound", upper)):
+        _refuse_nonfinite(values, name)
     for bad, text in (
         (lower > upper, "the lower bound exceeds the upper one"),
         (x < lower, "the design lies below its lower bound"),

@@ -6,9 +6,10 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import fft
 
 from topopt.cells import Cells, Flags
@@ -17,7 +18,7 @@ from topopt.errors import InputError
 from topopt.grid import Domain, Grid, designed, structured
 from topopt.kernels import LONG
 from topopt.parameters import Array, Positive
-from topopt.threads import BLOCK, each, norm
+from topopt.threads import BLOCK, SHORT, each, norm
 
 if TYPE_CHECKING:
     from topopt.kernels.stencil import Stencil
@@ -295,6 +296,10 @@ def silence(sums: Array, field: Array, weights: float) -> None:
 
 def _silence(sums: Array, floor: float) -> None:
     """Set to 0, in place, what is smaller than the floor."""
+    if sums.size >= LONG:
+        from topopt.kernels import sizes
+
+        return sizes.silence(sums.reshape(-1), floor)
     small = np.abs(sums) < floor
     if small.any():
         np.copyto(sums, 0.0, where=small)
@@ -342,35 +347,43 @@ def _summed(grid: Grid, radius: float, field: Array) -> Array:
     lengths, spectrum, weights = _spectrum(grid, radius)
     width = grid.cells[-1]
     rows, sums = field.reshape(-1, width), np.empty(field.size)
+    floor = _floor(field, weights)
+    if field.size <= SHORT:  # fits into the cache as it is; in pieces it takes up to twice the time
+        part = _weighed(fft.rfft(rows, lengths[-1]).reshape(*grid.cells[:-1], -1), lengths, spectrum)
+        sums.reshape(grid.cells)[...] = fft.irfft(part, lengths[-1], overwrite_x=True)[..., :width]
+        _silence(sums, floor)
+        return sums
     columns = np.empty((*grid.cells[:-1], spectrum.shape[-1]), dtype=np.complex128)
     transformed = columns.reshape(len(rows), -1)
-    window = tuple(slice(0, n) for n in grid.cells[:-1])
-    floor = _floor(field, weights)
 
     def forth(at: slice) -> None:
         transformed[at] = fft.rfft(rows[at], lengths[-1])
 
     def weigh(at: slice) -> None:
-        part = columns[..., at]
-        for axis in reversed(range(grid.ndim - 1)):
-            part = fft.fft(part, lengths[axis], axis=axis)
-        part *= spectrum[..., at]
-        for axis in range(grid.ndim - 1):
-            part = fft.ifft(part, axis=axis, overwrite_x=True)[window[: axis + 1]]
-        columns[..., at] = part
+        columns[..., at] = _weighed(columns[..., at], lengths, spectrum[..., at])
 
     def back(at: slice) -> None:
         part = sums[at.start * width : at.stop * width].reshape(-1, width)
         part[...] = fft.irfft(transformed[at], lengths[-1], overwrite_x=True)[:, :width]
         _silence(part, floor)
 
-    alone = 0 if field.size > BLOCK else len(rows)
     some = max(1, BLOCK // lengths[-1])
-    each(forth, len(rows), some, alone)
+    each(forth, len(rows), some, short=0)
     few = max(1, min(_COLUMNS // math.prod(lengths[:-1]), -(-spectrum.shape[-1] // 4)))
-    each(weigh, spectrum.shape[-1], few, alone)
-    each(back, len(rows), some, alone)
+    each(weigh, spectrum.shape[-1], few, short=0)
+    each(back, len(rows), some, short=0)
     return sums
+
+
+def _weighed(part: NDArray[np.complex128], lengths: tuple[int, ...], spectrum: Array) -> Any:
+    """Return columns transformed along all axes but the last, padded, weighted, and transformed back."""
+    window = tuple(slice(0, n) for n in part.shape[:-1])
+    for axis in reversed(range(part.ndim - 1)):
+        part = fft.fft(part, lengths[axis], axis=axis)
+    part *= spectrum
+    for axis in range(part.ndim - 1):
+        part = fft.ifft(part, axis=axis, overwrite_x=True)[window[: axis + 1]]
+    return part
 
 
 @functools.lru_cache(maxsize=8)

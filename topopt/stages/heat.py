@@ -127,9 +127,9 @@ class Conduction(Stage):
         temperatures = solved(factor, body.forces)
 
         def pullback(cotangent: Array) -> tuple[Array]:
-            wanted = np.zeros_like(body.forces)
-            wanted[body.free] = cotangent[body.free]
-            share = multiple(wanted[:, 0], body.forces[:, 0], int(np.argmax(body.forces)))
+            wanted = np.array(cotangent)
+            wanted[body.held] = 0.0
+            share = multiple(wanted[:, 0], body.forces[:, 0], body.warmest)
             left = temperatures if share is not None else solved(factor, wanted)
             passed = energies(body, left[:, 0], temperatures[:, 0])
             return (passed * -(1.0 if share is None else share),)
@@ -228,10 +228,16 @@ class _Body:
     @functools.cached_property
     def free(self) -> NDArray[np.intp]:
         """The nodes outside the sink."""
-        held = np.zeros(self.n_dofs, dtype=bool)
-        if self.sink is not None:
-            held[nodes_of(self.sink, self.mesh, "Conduction.sink")] = True
-        return np.flatnonzero(~held)
+        free = np.ones(self.n_dofs, dtype=bool)
+        free[self.held] = False
+        return np.flatnonzero(free)
+
+    @functools.cached_property
+    def held(self) -> NDArray[np.intp]:
+        """The nodes of the sink."""
+        if self.sink is None:
+            return np.zeros(0, dtype=np.intp)
+        return nodes_of(self.sink, self.mesh, "Conduction.sink")
 
     @functools.cached_property
     def springs(self) -> Array:
@@ -250,6 +256,11 @@ class _Body:
         shares = self.power * _shares(self.domain, self.source, "Conduction.source")
         heat[self.free, 0] = shares[self.free]
         return heat
+
+    @functools.cached_property
+    def warmest(self) -> int:
+        """The node where most heat is made."""
+        return int(np.argmax(self.forces))
 
 
 def _shares(domain: Domain, on: Region | None, what: str) -> Array:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from topopt.errors import InputError
+from topopt.kernels import LONG
 from topopt.parameters import Array
 from topopt.solvers import Multigrid, Solver, choose
 from topopt.solvers.protocol import Factor, IterativeFactor, System
@@ -75,6 +76,10 @@ def multiple(vector: Array, of: Array, largest: int) -> float | None:
     factor = float(vector[largest] / of[largest])
 
     def same(at: slice) -> bool:
+        if len(vector) >= LONG:
+            from topopt.kernels import sizes
+
+            return sizes.multiple(vector[at], of[at], factor, ROUNDING)
         return bool((np.abs(vector[at] - factor * of[at]) <= ROUNDING * np.abs(vector[at])).all())
 
     return factor if all(each(same, len(vector))) else None

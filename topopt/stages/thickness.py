@@ -13,6 +13,7 @@ from topopt.chain import Pullback, Stage
 from topopt.errors import InputError
 from topopt.grid import Domain, Grid, designed, structured
 from topopt.parameters import Array, Positive
+from topopt.stages.filters import refuse_radius
 
 __all__ = ["LocalMean"]
 
@@ -31,12 +32,12 @@ class LocalMean(Stage):
     domain : Domain
         The cells.
     radius : float
-        In the grid's unit of length; larger than half a cell's shortest edge.
+        In the grid's unit of length; larger than half a cell's shortest edge, at most the grid's longest.
 
     Raises
     ------
     InputError
-        If the disc reaches no other cell, or the cells are those of a mesh.
+        If the disc reaches no other cell or beyond the whole grid, or the cells are those of a mesh.
 
     References
     ----------
@@ -54,11 +55,13 @@ class LocalMean(Stage):
         """Take a bare grid as a domain, and refuse a disc of one cell."""
         super().__post_init__()
         object.__setattr__(self, "domain", designed(self.domain))
-        edge = float(structured(self.domain, "LocalMean", "take a grid").spacing.min())
+        grid = structured(self.domain, "LocalMean", "take a grid")
+        edge = float(grid.spacing.min())
         if self.radius <= 0.5 * edge:
             raise InputError(
                 f"LocalMean.radius: {self.radius:g} reaches no neighbour; cells have an edge of {edge:g}"
             )
+        refuse_radius("LocalMean", grid, self.radius, 0.0)
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the means; the disc is symmetric, so that the map is its own adjoint."""

@@ -6,6 +6,7 @@ import dataclasses
 import math
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy import ndimage
@@ -20,6 +21,7 @@ from topopt.parameters import Array
 from topopt.problem import Problem
 from topopt.run import model_parameters
 from topopt.stages import OrderedSimp
+from topopt.study.kept import Kept, Stated, responses, stated
 from topopt.study.yardstick import Threshold, blackened
 
 __all__ = ["BodyVerification", "Verification", "verified", "verified_body"]
@@ -41,6 +43,8 @@ class Verification:
         The same design on cells of half the edge.
     cells : tuple of int
         Of the finer grid.
+    limits : tuple of Kept
+        What every limit comes to: of the run, in black and white, on the finer cells.
     """
 
     response: str
@@ -48,13 +52,21 @@ class Verification:
     black: float
     fine: float
     cells: tuple[int, ...]
+    limits: tuple[Kept, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """Return all of it as plain data, for JSON."""
+        return dataclasses.asdict(self) | {"limits": [kept.facts() for kept in self.limits]}
 
     def __str__(self) -> str:
-        """Say it in three sentences."""
-        return (
+        """Say it in three sentences, and in a table what the limits come to."""
+        sentences = (
             f"The run ended with {self.response} {self.grey:.6g}. Black and white at the same volume the "
             f"design has {self.black:.6g} ({_share(self.black, self.grey)}). On {_by(self.cells)} cells that "
             f"design has {self.fine:.6g} ({_share(self.fine, self.black)}): so much is owed to the grid."
+        )
+        return "\n".join(
+            [sentences, *_table(("run", "black and white", f"{_by(self.cells)} cells"), self.limits)]
         )
 
 
@@ -76,6 +88,8 @@ class BodyVerification:
         Bodies that hang together by faces of cells.
     cells : tuple of int
         Of the finer grid.
+    limits : tuple of Kept
+        What every limit comes to: of the run, and of the body.
     """
 
     response: str
@@ -85,16 +99,22 @@ class BodyVerification:
     own: float
     parts: int
     cells: tuple[int, ...]
+    limits: tuple[Kept, ...] = ()
+
+    def facts(self) -> dict[str, Any]:
+        """Return all of it as plain data, for JSON."""
+        return dataclasses.asdict(self) | {"limits": [kept.facts() for kept in self.limits]}
 
     def __str__(self) -> str:
-        """Say it in two sentences, or in three if the body has fallen apart."""
+        """Say it in two sentences, or in three if the body has fallen apart, and in a table of the limits."""
         apart = f" It has fallen into {self.parts} parts." if self.parts > 1 else ""
-        return (
+        sentences = (
             f"The run ended with {self.response} {self.grey:.6g} at volume {self.own:.4g}. Read back from "
             f"design.stl onto {_by(self.cells)} cells, the body has {self.value:.6g} "
             f"({_share(self.value, self.grey)}) at volume {self.volume:.4g} "
             f"({_share(self.volume, self.own)}).{apart}"
         )
+        return "\n".join([sentences, *_table(("run", "body"), self.limits)])
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,6 +127,7 @@ class _Finished:
     x: Array
     evaluation: Evaluation
     names: tuple[str, ...]
+    limits: tuple[Stated, ...]
 
     @property
     def response(self) -> str:
@@ -123,6 +144,12 @@ class _Finished:
         """The design, shape (n_cells,)."""
         assert isinstance(self.evaluation.picture, Design)
         return self.evaluation.picture.density
+
+    def kept(self, *designs: tuple[Problem, Flags]) -> tuple[Kept, ...]:
+        """Return what every limit comes to for the run's own design and for black-and-white ones."""
+        wanted = [limit.response for limit in self.limits]
+        found = [self.evaluation.responses, *(responses(*design, wanted) for design in designs)]
+        return tuple(Kept(limit, tuple(one.get(limit.response) for one in found)) for limit in self.limits)
 
     def judged(self, problem: Problem, solid: Flags, what: str = "black-and-white design") -> float:
         """Return what a design of solid cells is worth, on either grid."""
@@ -157,12 +184,14 @@ def verified(path: Path | str) -> Verification:
     shaped = run.problem.grid.shaped(solid.astype(np.float64))
     for axis in range(run.problem.grid.ndim):
         shaped = np.repeat(shaped, 2, axis)
+    fine = _imposed(run.finer, shaped.ravel() > 0)
     return Verification(
         run.response,
         run.grey,
         run.judged(run.problem, solid),
-        run.judged(run.finer, _imposed(run.finer, shaped.ravel() > 0)),
+        run.judged(run.finer, fine),
         run.finer.grid.cells,
+        run.kept((run.problem, solid), (run.finer, fine)),
     )
 
 
@@ -198,6 +227,7 @@ def verified_body(path: Path | str) -> BodyVerification:
         float(run.density[~run.problem.domain.void_cells].mean()),
         int(ndimage.label(solid.reshape(run.finer.grid.cells))[1]),
         run.finer.grid.cells,
+        run.kept((run.finer, solid)),
     )
 
 
@@ -208,7 +238,8 @@ def _finished(path: Path) -> _Finished:
         raise RunFolderError(f"{path} was made in Python and holds no problem file: verify it there")
     if not (path / "design.npz").is_file():
         raise RunFolderError(f"{path} holds no design.npz: only a run that has ended can be verified")
-    problem = parse(text, source=str(path / "problem.yaml"), folder=path).design
+    job = parse(text, source=str(path / "problem.yaml"), folder=path)
+    problem = job.design
     if problem is None:
         raise InputError(f"{path}: the model is no design on a grid; there is nothing to refine")
     if not isinstance(problem.mesh, Grid):
@@ -231,7 +262,8 @@ def _finished(path: Path) -> _Finished:
         x = arrays["x"]
     evaluation = problem.evaluate(x, parameters)
     names = tuple(Threshold().chains(problem))
-    return _Finished(path, _at(problem, parameters), _at(finer, parameters), x, evaluation, names)
+    limits = stated(problem, job.continuation, parameters)
+    return _Finished(path, _at(problem, parameters), _at(finer, parameters), x, evaluation, names, limits)
 
 
 def _at(problem: Problem, parameters: dict[str, float]) -> Problem:
@@ -260,3 +292,15 @@ def _by(cells: tuple[int, ...]) -> str:
 def _share(one: float, other: float) -> str:
     """Return a difference in per cent of the other's size."""
     return f"{100 * (one - other) / abs(other):+.3g} %" if other and math.isfinite(one) else "no share"
+
+
+def _table(designs: tuple[str, ...], limits: tuple[Kept, ...]) -> list[str]:
+    """Return the lines of a table: a limit a row, a design a column, and whether the last one keeps it."""
+    if not limits:
+        return []
+    rows = [["limit", *designs, ""]]
+    for kept in limits:
+        values = ["unknown" if value is None else f"{value:.6g}" for value in kept.values]
+        rows.append([str(kept.limit), *values, kept.verdict])
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["", *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)]
