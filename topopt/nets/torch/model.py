@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from topopt.errors import InputError
 from topopt.evaluation import Bounds, Evaluation, Signals
+from topopt.nets.torch.double import in_double
 from topopt.nets.torch.gates import SignGate
 from topopt.nets.torch.passing import Calls, as_logged, bypassed, flat, watched
 from topopt.nets.torch.tap import Tap
@@ -160,6 +162,19 @@ class TorchModel:
             responses={"loss": value},
             measures={name: float(measure) for name, measure in measures.items()},
             solves=1,
+        )
+
+    def in_double(self) -> AbstractContextManager[None]:
+        """Let the module compute in double precision for a while: what `topopt.check.model` tests it in."""
+        return in_double(self.module)
+
+    def surrogates(self, parameters: Mapping[str, float]) -> tuple[str, ...]:
+        """Return the gates whose pullback is that of a softer one at these parameters."""
+        return tuple(
+            name
+            for name, gate in self._gates().items()
+            if parameters.get(f"{name}.beta", gate.beta)
+            > parameters.get(f"{name}.backward_beta", gate.backward_beta)
         )
 
     def loaded(self, x: Array) -> nn.Module:
