@@ -51,7 +51,7 @@ SHOWN = {
     "mbb_slim": ("design.png",),
     "bracket_mesh": ("design.png",),
 }
-EXAMPLES = ("proteins", "genome", "digit_duel", "chosen_pixels")
+EXAMPLES = ("proteins", "genome", "digit_duel", "chosen_pixels", "mollified")
 """Examples that leave a picture of their own name."""
 WIDTH = 1000
 STAGES = ("physical", "filtered", "design")

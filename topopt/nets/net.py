@@ -87,6 +87,10 @@ class Net:
             solves=1,
         )
 
+    def sharpnesses(self) -> tuple[str, ...]:
+        """Return the names of the sharpness of every gate, the first gate's first."""
+        return tuple(f"{link.name}.beta" for link in self.chain if link.stage.sharp)
+
     def surrogates(self, parameters: Mapping[str, float]) -> tuple[str, ...]:
         """Return the gates whose pullback is that of a softer one at these parameters."""
         gates = {link.name: link.stage for link in self.chain.at(parameters)}
