@@ -6,6 +6,7 @@ generator's loss through a critic whose weights are held. Its gradient is what e
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
@@ -95,6 +96,10 @@ class Game(TorchModel):
         duel = self.loaded(x)
         assert isinstance(duel, Duel)
         return _distance(duel, count)
+
+    def surrogates(self, parameters: Mapping[str, float]) -> tuple[str, ...]:
+        """Return a sentence: what the players descend is the gradient of no single number."""
+        return ("each player descends a loss of its own",)
 
     def sharp_accuracy(self, x: Array) -> float:
         """Return one over one plus the distance, so that 1 is best, for a study's yardstick."""
