@@ -46,7 +46,8 @@ def refined(mesh: Mesh) -> tuple[Mesh, Numbers]:
     # A cell's number travels as the bits of it, each a named part of the mesh, which scikit-fem hands down.
     numbers = np.arange(mesh.n_cells)
     bits = {str(bit): np.flatnonzero(numbers >> bit & 1) for bit in range(mesh.n_cells.bit_length())}
-    made: Any = getattr(skfem(), mesh.kind.mesh)(mesh.points.T, mesh.corners[:, order].T, sort_t=False)
+    rows = np.ascontiguousarray(mesh.points.T), np.ascontiguousarray(mesh.corners[:, order].T)
+    made: Any = getattr(skfem(), mesh.kind.mesh)(*rows, sort_t=False)
     finer = made.with_subdomains(bits).refined()
     parents = np.zeros(finer.t.shape[1], dtype=np.intp)
     for bit, cells in finer.subdomains.items():
