@@ -179,7 +179,7 @@ def verify(
         typer.Option("--body", help="Compute the exported body instead: design.stl, read back onto cells."),
     ] = False,
 ) -> None:
-    """Compute a finished design again in black and white, on its cells and on those of half the edge.
+    """Compute a finished design again in black and white, on its grid and on one twice as fine.
 
     With --body it is the smooth body that was exported, on the finer grid. Either way passive cells stay what
     the problem makes of them, and the difference from what the run ended with is said in per cent.

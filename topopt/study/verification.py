@@ -182,7 +182,7 @@ def verified_body(path: Path | str) -> BodyVerification:
     RunFolderError, InputError
         As for `verified`, and if there is no body.
     MissingDependencyError
-        If VTK is absent.
+        If trimesh is absent.
     """
     run = _finished(Path(path))
     if isinstance(run.problem.mesh, Mesh):
