@@ -51,6 +51,7 @@ SHOWN = {
     "cast_beam": ("design.png",),
     "mbb_slim": ("design.png",),
     "bracket_mesh": ("design.png",),
+    "cold_plate_mesh": ("design.png",),
 }
 EXAMPLES = ("proteins", "genome", "digit_duel", "chosen_pixels", "mollified")
 """Examples that leave a picture of their own name."""

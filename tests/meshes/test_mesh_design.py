@@ -16,7 +16,6 @@ from topopt.problem import Problem
 from topopt.regions import Ball, Box, Plane, Point
 from topopt.run import Stop, optimize
 from topopt.stages import (
-    BucklingFactors,
     Cast,
     Centrifugal,
     Compliance,
@@ -172,7 +171,6 @@ def test_triangles_are_designed_and_count_by_their_volume(optimizer):
         (lambda mesh: Printed(mesh), "Printed needs a grid.*; leave it out"),
         (lambda mesh: Rotated(mesh), "Rotated needs a grid.*; leave it out"),
         (lambda mesh: Cast(mesh), "Cast needs a grid.*; leave it out"),
-        (lambda mesh: BucklingFactors(beam(mesh)), "BucklingFactors needs a grid.*; take a grid"),
         (lambda mesh: LocalMean(mesh, 0.5), "LocalMean needs a grid.*; take a grid"),
         (lambda mesh: Centrifugal(beam(mesh), (0.0, 0.0)), "Centrifugal needs a grid.*; take a grid"),
     ],

@@ -16,6 +16,9 @@ from topopt.regions import TOLERANCE, Tabulated
 
 __all__ = ["Solid", "read_solid"]
 
+# Why rays of our own: a node on a face must be inside, always, and points may lie anywhere, as a mesh's do.
+# VTK's stencil knows the points of a lattice only, its enclosed points lack some on the boundary (17 of 45
+# nodes of a box); trimesh needs another package for it.
 PAIRS = 4_000_000
 """Triangles and rays that are looked at together."""
 
@@ -124,7 +127,7 @@ def read_solid(
         import trimesh
     except ImportError as error:
         raise MissingDependencyError(
-            "surfaces from files need trimesh, which is not installed: pip install 'topopt[meshes]'"
+            "surfaces from files need trimesh, which is not installed: pip install trimesh"
         ) from error
     try:
         with file.open("rb") as stream:
