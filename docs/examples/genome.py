@@ -184,15 +184,16 @@ def picture(costates: Sequence[tuple[str, Array, Array]], learnt: Mapping[str, L
         colour = CYCLE[0] if "RNN" in name else CYCLE[1]
         look = {"marker": "o" if "words" in name else "s", "ls": "-" if "doubled" in name else "none"}
         face = colour if "doubled" in name else "white"
-        right_axes.plot(one.distances, one.shares.mean, color=colour, mfc=face, ms=5, label=name, **look)
-        low, high = one.shares.mean - one.shares.worst, one.shares.best - one.shares.mean
-        right_axes.errorbar(one.distances, one.shares.mean, (low, high), fmt="none", color=colour, lw=0.8)
+        # side by side, where both cells are right always
+        place = np.array(one.distances) * (0.97 if "RNN" in name else 1.03)
+        right_axes.plot(place, one.shares.mean, color=colour, mfc=face, ms=5, label=name, **look)
+        right_axes.vlines(place, one.shares.worst, one.shares.best, color=colour, lw=0.8)
     right_axes.axhline(0.5, color=GREY, lw=0.8, ls=":")
     right_axes.set(xscale="log", ylim=(0.38, 1.03), xlabel="bases between enhancer and question")
     ticks = (100, 400, 1600, 4000, 16_000, 50_000)
     right_axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks], fontsize=8)
     right_axes.minorticks_off()
-    right_axes.set_title("Right answers on unseen genome")
+    right_axes.set_title("Right answers on unseen genome, in the end")
     figure.legend(*right_axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
     return figure
 

@@ -76,8 +76,8 @@ def picture(found: Mapping[str, Found]) -> Figure:
     """Draw gradient and accuracy by separation; bands are from the worst start to the best."""
     figure = canvas(height=3.6)
     left, right = figure.subplots(1, 2)
-    place = np.arange(len(BINS))
-    for (name, one), colour in zip(found.items(), CYCLE, strict=False):
+    for number, ((name, one), colour) in enumerate(zip(found.items(), CYCLE, strict=False)):
+        place = np.arange(len(BINS)) + 0.07 * (number - 1.5)  # side by side, where several are right always
         for axes, values in ((left, one.gradients), (right, one.accuracies)):
             axes.plot(place, values.mean, "o-", color=colour, label=name, ms=4)
             axes.fill_between(place, values.worst, values.best, color=colour, alpha=0.15, lw=0)
@@ -85,7 +85,7 @@ def picture(found: Mapping[str, Found]) -> Figure:
     left.set(title="Gradient at the partner over gradient at the end, as drawn", ylabel="powers of ten")
     right.set(title="Right answers on unseen chains, after training", ylim=(0.4, 1.03))
     for axes in (left, right):
-        axes.set_xticks(place, [f"{low}-{high}" for low, high in BINS], fontsize=8)
+        axes.set_xticks(range(len(BINS)), [f"{low}-{high}" for low, high in BINS], fontsize=8)
         axes.set_xlabel("residues between the two")
     left.legend(loc="lower left")
     return figure
