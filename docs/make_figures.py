@@ -74,6 +74,8 @@ def main() -> None:
         first_screen(Path(scratch, "bridge")).savefig(target / "bridge.png")
         for example in ("sign_digits", *EXAMPLES):
             command = [sys.executable, str(HERE / "examples" / f"{example}.py")]
+            if example in EXAMPLES:  # the pages show five starts
+                command += ["--seeds", "5"]
             subprocess.run(command, check=True, cwd=scratch)
         for example in EXAMPLES:
             drawn = Path(scratch, "results", example, f"{example}.png")
