@@ -16,12 +16,13 @@ from PIL import Image
 import topopt as to
 from topopt.files import read, read_history
 from topopt.history import History
-from topopt.nets import SignGate, sign_net
+from topopt.nets import Bend, SignGate, digits, sign_net
 from topopt.nets.lyapunov import RandomNetwork
 from topopt.nets.meanfield import mean_field
 from topopt.nets.models import SteeredChain
 from topopt.nets.recurrent import LSTM, RNN, chrono, costate_path
 from topopt.nets.saliency import deletion, gradient, integrated, saliency_chain, softened
+from topopt.parameters import Array
 
 HERE = Path(__file__).parent
 SHOWN = {
@@ -50,8 +51,9 @@ SHOWN = {
     "cast_beam": ("design.png",),
     "mbb_slim": ("design.png",),
     "bracket_mesh": ("design.png",),
+    "cold_plate_mesh": ("design.png",),
 }
-EXAMPLES = ("proteins", "genome", "digit_duel", "chosen_pixels")
+EXAMPLES = ("proteins", "genome", "digit_duel", "chosen_pixels", "mollified")
 """Examples that leave a picture of their own name."""
 WIDTH = 1000
 STAGES = ("physical", "filtered", "design")
@@ -72,6 +74,8 @@ def main() -> None:
         first_screen(Path(scratch, "bridge")).savefig(target / "bridge.png")
         for example in ("sign_digits", *EXAMPLES):
             command = [sys.executable, str(HERE / "examples" / f"{example}.py")]
+            if example in EXAMPLES:  # the pages show five starts
+                command += ["--seeds", "5"]
             subprocess.run(command, check=True, cwd=scratch)
         for example in EXAMPLES:
             drawn = Path(scratch, "results", example, f"{example}.png")
@@ -91,6 +95,7 @@ def main() -> None:
     paths().savefig(target / "nets_paths.png")
     transition().savefig(target / "nets_transition.png")
     steered().savefig(target / "nets_steered.png")
+    costates().savefig(target / "nets_costates.png")
     explained().savefig(target / "nets_explained.png")
 
 
@@ -217,6 +222,45 @@ def steered() -> Figure:
     right.set(xlabel="steps back", title="log10 of the costate")
     right.legend(frameon=False)
     return figure
+
+
+def costates() -> Figure:
+    """Draw one recursion in two chains, a beam's finite elements and a net's layers, on one scale."""
+    beam = read(HERE.parent / "problems" / "mbb.yaml", ["grid.cells=[60, 20]", "limits.volume=0.3"])
+    x, chain = beam.problem.field(beam.problem.initial()), beam.problem.chain
+    deep = {gain: sign_net(*digits(), (32,) * 8, Bend(gain)) for gain in (0.1, 1.5)}
+    figure = Figure(figsize=(10.0, 3.9), dpi=100, layout="constrained")
+    left, right = figure.subplots(1, 2, sharey=True, width_ratios=(5, 9))
+    for beta, colour in ((64.0, COLOURS[1]), (1.0, COLOURS[0])):
+        way = way_back(chain.at({"physical.beta": beta}), x, "compliance", "stiffness")
+        label = rf"projection $\beta$ = {beta:g}"
+        left.plot(range(len(way)), list(way.values()), "o-", color=colour, label=label)
+        left.set_xticks(range(len(way)), list(way), rotation=25, ha="right")
+        print(label, {name: round(value, 2) for name, value in way.items()})
+    for (gain, net), colour in zip(deep.items(), COLOURS[1::-1], strict=True):
+        way = way_back(net.chain, net.initial(), "loss", "logits")
+        del way["weights"]  # a leaf for every layer, not a stage behind the last
+        right.plot(range(len(way)), list(way.values()), "o-", color=colour, label=f"tanh({gain:g} z)")
+        print(gain, {name: round(value, 2) for name, value in way.items()})
+    right.set_xticks(range(0, len(way), 2), list(way)[::2], rotation=25, ha="right")
+    left.set(
+        ylabel="powers of ten",
+        title="A beam: log10 of the costate, from the\nadjoint solution (stiffness) to the design",
+    )
+    right.set(title="A net of eight layers, as drawn: the same,\nfrom the logits to the first layer")
+    for axes in (left, right):
+        axes.axhline(0.0, color="#dddddd", zorder=0)
+        axes.legend(frameon=False, loc="center right")
+    return figure
+
+
+def way_back(chain: to.Chain, x: Array, of: str, since: str) -> dict[str, float]:
+    """Return log10 of the costate's norm at every name on the way back since one, over that at this one."""
+    found = chain.run(x).sensitivities(of)
+    names = [name for name in (chain.source, *chain.names) if name in found]
+    back = names[: names.index(since) + 1][::-1]
+    norms = [float(np.log10(np.linalg.norm(found[name]))) for name in back]
+    return {name: norm - norms[0] for name, norm in zip(back, norms, strict=True)}
 
 
 def explained() -> Figure:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
+import meshio
 import numpy as np
 
 from topopt.grid import Grid
@@ -43,3 +47,26 @@ SHAKEN = {
     "hexahedra": shaken(boxes(Grid((3, 2, 2), (2.0, 1.0, 1.5)))),
 }
 """One of every kind, with cells of different volumes."""
+
+KINDS = {(2, 3): "triangle", (2, 4): "quad", (3, 4): "tetra", (3, 8): "hexahedron"}
+"""meshio's names."""
+
+
+def written(file: Path, mesh: Mesh, **more: Any) -> Path:
+    """Write a mesh 3 long; in Gmsh's format with the groups wall (sides at x = 0) and pad (last cells)."""
+    kind = KINDS[mesh.ndim, mesh.corners.shape[1]]
+    points = np.pad(mesh.points, ((0, 0), (0, 3 - mesh.ndim)))
+    if file.suffix != ".msh":
+        meshio.Mesh(points, [(kind, mesh.corners)], **more).write(file)
+        return file
+    wall = mesh.boundary[np.isclose(mesh.points[mesh.boundary][..., 0], 0.0).all(axis=1)]
+    side = {2: "line", 3: "triangle" if mesh.corners.shape[1] == 4 else "quad"}[mesh.ndim]
+    pad = np.where(mesh.centres[:, 0] > 2.5, 2, 1).astype(np.int32)
+    tags = [pad, np.full(len(wall), 3, dtype=np.int32)]
+    meshio.Mesh(
+        points, [(kind, mesh.corners), (side, wall)],
+        cell_data={"gmsh:physical": tags, "gmsh:geometrical": tags},
+        field_data={"body": np.array([1, mesh.ndim]), "pad": np.array([2, mesh.ndim]),
+                    "wall": np.array([3, mesh.ndim - 1])},
+    ).write(file, file_format="gmsh22", binary=False)  # fmt: skip
+    return file

@@ -60,7 +60,8 @@ GUESTS = {
     "trimesh": {"meshes"},
 }
 
-ROOT = Path(__file__).parents[1] / "topopt"
+TESTS = Path(__file__).parent
+ROOT = TESTS.parent / "topopt"
 LEVELS = {room: level for level, rooms in enumerate(HOUSE) for room in rooms}
 
 
@@ -137,7 +138,11 @@ def test_imports_point_down_only(module: str) -> None:
     assert violations(module, path.read_text("utf-8"), is_package=path.name == "__init__.py") == []
 
 
-@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+@pytest.mark.parametrize(
+    "path",
+    sorted([*ROOT.rglob("*.py"), *TESTS.rglob("*.py")]),
+    ids=lambda path: path.relative_to(ROOT.parent).as_posix(),
+)
 def test_every_module_opens_with_one_sentence(path: Path) -> None:
     assert opening(path.read_text("utf-8")) is None
 

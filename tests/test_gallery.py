@@ -20,6 +20,7 @@ QUICK = {
     designs.inverter: (-8.0, -2.5),
     dynamics.critic: (-16.0, 0.0),
     dynamics.neuron: (-20.0, -0.5),
+    dynamics.steered: (-4.0, -2.5),
 }
 """At most so much is left before, and at least so much after, powers of ten."""
 
@@ -47,7 +48,8 @@ def test_a_cold_choice_is_blind_where_a_warm_one_sees() -> None:
     from topopt.gallery.learnt import _seen
     from topopt.nets.models import ChosenPixels
 
-    cold, warm = (_seen(ChosenPixels(), temperature) for temperature in (0.1, 10.0))
+    eyes = ChosenPixels()
+    cold, warm = (_seen(eyes, eyes.initial(), temperature) for temperature in (0.1, 10.0))
     assert cold[-1] < -12
     assert warm[-1] > -1.5
 
@@ -66,7 +68,7 @@ def test_what_cannot_be_measured_here_is_a_sentence(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(gallery, "find_spec", lambda name: None)
     made, missing = gallery.systems(tmp_path)
     assert [measure.__name__ for measure in made] == [  # type: ignore[attr-defined]
-        "beam", "inverter", "long", "flossed", "critic", "neuron",
+        "beam", "inverter", "long", "flossed", "critic", "neuron", "steered",
     ]  # fmt: skip
     assert [sentence.split(" left out")[0] for sentence in missing] == [
         "The wing rib is",

@@ -56,6 +56,20 @@ def test_the_width_at_the_edges_counts_and_not_the_slope_elsewhere():
     assert interface(grid, steep.ravel(), steep.ravel(), 5.0) == pytest.approx(1 / (2 * 5.0 * 0.01))
 
 
+def test_edges_of_passive_cells_are_not_those_of_the_design():
+    grid = Grid((12, 4))
+    before = ramp(grid, 0.04, 0).reshape(grid.cells)
+    alone = interface(grid, before.ravel(), before.ravel(), 5.0)
+    # a solid row below, and beside the edge of the design a void cell and a solid one
+    pinned = np.zeros(grid.cells, dtype=bool)
+    pinned[:, 0] = pinned[5, 2] = pinned[6, 2] = True
+    before[:, 0], before[5, 2], before[6, 2] = 1.0, 1.0, 0.0
+    field = before.ravel()
+    assert interface(grid, field, field, 5.0) < 0.5 * alone
+    assert interface(grid, field, field, 5.0, ~pinned.ravel()) == pytest.approx(alone, rel=1e-12)
+    assert interface(grid, field, field, 5.0, np.zeros(field.size, dtype=bool)) == math.inf
+
+
 @pytest.mark.parametrize("value", [0.2, 0.5, 0.8])
 def test_a_field_without_an_edge_has_no_interface(value):
     grid = Grid((4, 3))

@@ -8,6 +8,7 @@ import pytest
 import topopt as to
 from topopt.check import taylor
 from topopt.errors import ChainError, InputError, ParameterError
+from topopt.measures import interface
 
 GRID = to.Grid((12, 6), (2.0, 1.0))
 SOLID, VOID = to.Box((0.0, 5 / 6), (2.0, 1.0)), to.Box((0.5, 0.0), (1.0, 0.4))
@@ -149,6 +150,16 @@ def test_the_evaluation_says_what_it_took_and_measured(rng):
     np.testing.assert_array_equal(evaluation.picture.density[DOMAIN.active], rho)
     assert (evaluation.picture.density[DOMAIN.solid_cells] == 1.0).all()
     assert evaluation.picture.grid is GRID
+
+
+def test_the_interface_is_that_of_the_design_and_not_of_what_is_passive(rng):
+    x = rng.uniform(0.3, 0.7, DOMAIN.n_active)
+    sharp = {"physical.beta": 9.0}
+    tape = problem().tape(x, sharp)
+    fields = tape["filtered"], tape["physical"], tape.chain["physical"].stage.edge_slope(tape["filtered"])
+    width = problem().evaluate(x, sharp).measures["interface"]
+    assert width == interface(GRID, *fields, DOMAIN.active)
+    assert width > 1.2 * interface(GRID, *fields)
 
 
 def test_without_a_projection_there_is_no_interface(rng):

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import topopt as to
+from tests.mbb import half_mbb
 from topopt.evaluation import Bounds, Evaluation, Gate, Signals
 from topopt.history import History, Iteration
 from topopt.vanishing import ALARMS, Reading, alarms, read
@@ -256,6 +257,14 @@ def test_alarms_of_the_chain_ring_exactly_at_their_condition_and_only_if_there_i
 
 
 @pytest.mark.parametrize(
+    ("latent", "dead", "rings"), [(0.901, 0.601, True), (0.901, 0.6, False), (0.9, 0.79, False)]
+)
+def test_a_design_that_is_far_from_done_is_concentrated_with_fewer_dead(latent, dead, rings):
+    total = OPEN | {"latent_residual": latent, "dead3": dead, "participation": 0.049}
+    assert ring(total) == (("concentration",) if rings else ())
+
+
+@pytest.mark.parametrize(
     ("condition", "rings"),
     [
         ({"objective": 1.31, "history": log(SOFT, SHARP)}, True),
@@ -292,25 +301,6 @@ def test_every_alarm_has_a_meaning():
     assert set(ALARMS) == {"freeze", "concentration", "blow-up", "masked", "unresolved"}
 
 
-def beam(nx, ny, volume):
-    """Return the half MBB beam with a projection that nothing has sharpened yet."""
-    grid = to.Grid((nx, ny))
-    domain = to.Domain(grid)
-    supports = (to.Support(to.Plane(x=0.0), "x"), to.Support(to.Point((nx, 0.0)), "y"))
-    structure = to.Structure(grid, supports, (to.PointLoad(to.Point((0.0, ny)), (0.0, -1.0)),))
-    chain = to.Chain(
-        [
-            ("filtered", to.Cone(domain, 0.04 * nx)),
-            ("physical", to.Tanh(beta=1.0)),
-            ("stiffness", to.Simp()),
-            ("displacement", to.Equilibrium(structure)),
-            ("compliance", to.Compliance(structure)),
-            ("volume", to.Mean(domain), "physical"),
-        ]
-    )
-    return to.Problem(chain, domain, "compliance", {"volume": volume})
-
-
 def run(problem, schedule, iterations):
     steps = to.optimize(
         problem,
@@ -323,13 +313,13 @@ def run(problem, schedule, iterations):
 @pytest.mark.parametrize("beta", [64.0, 512.0])
 @pytest.mark.parametrize(("nx", "ny", "volume"), [(60, 20, 0.5), (60, 20, 0.3), (90, 30, 0.5)])
 def test_an_abrupt_start_rings_within_ten_iterations(beta, nx, ny, volume):
-    iterations = run(beam(nx, ny, volume), to.Constant(beta), 10)
+    iterations = run(half_mbb(nx, ny, volume, 0.04 * nx), to.Constant(beta), 10)
     assert any({"freeze", "concentration"} & set(it.alarms) for it in iterations)
 
 
 @pytest.mark.parametrize("beta", [64.0, 512.0])
 def test_an_abrupt_start_below_the_threshold_freezes_at_once(beta):
-    first = run(beam(60, 20, 0.3), to.Constant(beta), 1)[0]
+    first = run(half_mbb(60, 20, 0.3, 2.4), to.Constant(beta), 1)[0]
     assert "freeze" in first.alarms
     assert first.vanishing["attenuation"] < -5.0
     if beta == 64.0:  # at 512 the density is so small that SIMP, too, sees no way up
@@ -337,7 +327,7 @@ def test_an_abrupt_start_below_the_threshold_freezes_at_once(beta):
 
 
 def test_doubling_does_not_freeze():
-    iterations = run(beam(60, 20, 0.5), to.Staircase(1.0, 64.0, every=8), 60)
+    iterations = run(half_mbb(60, 20, 0.5, 2.4), to.Staircase(1.0, 64.0, every=8), 60)
     assert iterations[-1].parameters["physical.beta"] == 64.0
     assert not {alarm for it in iterations for alarm in it.alarms} - {"unresolved"}
     assert max(it.vanishing["blocked"] for it in iterations) < 0.15

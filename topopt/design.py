@@ -46,6 +46,12 @@ class Design:
         assert isinstance(self.mesh, Mesh)
         return self.mesh.raster(MOST_PIXELS[self.mesh.ndim])
 
+    def pictured(self) -> Array:
+        """Return the density indexed [ix, iy(, iz)]: a grid's cells, or a mesh's `raster`, 0 outside."""
+        if isinstance(self.mesh, Grid):
+            return self.grid.shaped(self.density)
+        return np.asarray(np.append(self.density, 0.0)[self.raster])
+
     def pixels(self) -> NDArray[np.uint8]:
         """Return grey values, row by row from the top; three X-rays side by side in 3-D.
 
@@ -53,11 +59,9 @@ class Design:
         no cell, it is one of at most 400 along an axis in 2-D, or 80 in 3-D. An X-ray along an axis shows the
         mean density along it: seen along z, along y and along x.
         """
-        density = np.clip(self.density, 0.0, 1.0)
+        array = np.clip(self.pictured(), 0.0, 1.0)
         if isinstance(self.mesh, Grid):
-            array = self.grid.shaped(density)[_square(self.grid)]
-        else:
-            array = np.append(density, 0.0)[self.raster]
+            array = array[_square(self.grid)]
         if array.ndim == 2:
             return _grey(array)
         views = [array.mean(axis=2), array.mean(axis=1), array.mean(axis=0).T]

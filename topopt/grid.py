@@ -175,6 +175,12 @@ class Domain:
         """Number of designed cells."""
         return int(np.count_nonzero(self.active))
 
+    @property
+    def sizes(self) -> Array:
+        """Volume of each cell; on a grid 1, since all are equal. Shape (n_cells,), read-only."""
+        mesh = self.mesh
+        return np.broadcast_to(1.0, mesh.n_cells) if isinstance(mesh, Grid) else mesh.volumes
+
     def volume_of(self, cells: Flags) -> float:
         """Return the volume of the flagged cells; on a grid their number, since all are equal."""
         if isinstance(self.mesh, Grid):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from topopt.cells import Cells
 from topopt.grid import structured
@@ -42,12 +43,18 @@ def discreteness(density: Array, volumes: Array | None = None) -> float:
     return 4.0 * (sum(part[0] for part in parts) - sum(part[1] for part in parts)) / density.size
 
 
-def interface(mesh: Cells, before: Array, after: Array, slope: float) -> float:
+def interface(
+    mesh: Cells, before: Array, after: Array, slope: float, active: NDArray[np.bool_] | None = None
+) -> float:
     """Return how many cells a projection's interface is wide, the median over the design's edges.
 
     The interface of a projection whose slope is s in its middle is 1 / (2 s |grad t|) wide; below about 0.45
     cells it starts to fall between the cells' centres, below 0.07 what sensitivity survives is a lottery.
     On a mesh the rise of t from a cell to its neighbour across the edge stands for the gradient.
+
+    Where a passive cell stands on one side, the edge is no part of the design: t leaps there, from what it is
+    to 0 or 1, whatever becomes of the design, and no sensitivity passes. Such edges are left out, and so are
+    passive neighbours where the gradient is taken.
 
     Parameters
     ----------
@@ -57,6 +64,8 @@ def interface(mesh: Cells, before: Array, after: Array, slope: float) -> float:
         The field that is projected, and its projection.
     slope : float
         Of the projection, where its output crosses one half.
+    active : array of bool, shape (n_cells,), optional
+        The cells that are not passive; all of them if left out.
 
     Returns
     -------
@@ -68,14 +77,19 @@ def interface(mesh: Cells, before: Array, after: Array, slope: float) -> float:
     if isinstance(mesh, Mesh):
         first, second = mesh.neighbours.T
         across = (after[first] > 0.5) != (after[second] > 0.5)
+        if active is not None:
+            across &= active[first] & active[second]
         return _median_width(np.abs(before[first] - before[second])[across], slope)
     grid = structured(mesh)
     black = grid.shaped(after) > 0.5
+    free = None if active is None else active.reshape(grid.cells)
     edge = np.zeros(grid.cells, dtype=bool)
     for axis in range(grid.ndim):
         lower = tuple(slice(None, -1) if a == axis else slice(None) for a in range(grid.ndim))
         upper = tuple(slice(1, None) if a == axis else slice(None) for a in range(grid.ndim))
         crossing = black[lower] != black[upper]
+        if free is not None:
+            crossing &= free[lower] & free[upper]
         edge[lower] |= crossing
         edge[upper] |= crossing
     cells = np.flatnonzero(edge)
@@ -84,6 +98,9 @@ def interface(mesh: Cells, before: Array, after: Array, slope: float) -> float:
         place = cells // step
         place -= place // n * n  # numpy divides quickly, but for the remainder
         behind, ahead = place > 0, place < n - 1
+        if active is not None:
+            behind &= active[cells - step * behind]
+            ahead &= active[cells + step * ahead]
         # the gradient of numpy: central, and one-sided at the ends
         rise = before[cells + step * ahead] - before[cells - step * behind]
         squared += (rise / np.maximum(1, behind.astype(int) + ahead)) ** 2

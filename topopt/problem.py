@@ -270,8 +270,10 @@ class Problem:
 
     def _interfaces(self, tape: Tape) -> dict[str, float]:
         """Return the width of the thinnest interface, where the chain projects a field."""
+        whole = self.domain.n_active == self.mesh.n_cells
+        active = None if whole else self.domain.active
         widths = [
-            interface(self.mesh, tape[link.reads[0]], tape[link.name], slope)
+            interface(self.mesh, tape[link.reads[0]], tape[link.name], slope, active)
             for link in tape.chain
             if (slope := link.stage.edge_slope(*(tape[name] for name in link.reads))) is not None
         ]

@@ -17,6 +17,7 @@ import topopt as to
 from topopt.figures import save
 from topopt.figures.style import CYCLE, INK, canvas, styled
 from topopt.nets.models import ChosenPixels
+from topopt.nets.repeated import Repeated, markdown_table
 from topopt.parameters import Array
 from topopt.study import Comparison, Outcome, SharpAccuracy, Study, write_report
 
@@ -88,12 +89,11 @@ def picture(found: Mapping[str, Sequence[Outcome]]) -> Figure:
 
 def table(found: Mapping[str, Sequence[Outcome]]) -> str:
     """Return as Markdown how many digits were right with hard choices."""
-    lines = ["| temperature | right, mean | worst | every start |", "|---|--:|--:|---|"]
-    for way, outcomes in found.items():
-        right = [1.0 / outcome.value for outcome in outcomes]
-        each = ", ".join(f"{share:.2f}" for share in right)
-        lines.append(f"| {way} | {np.mean(right):.2f} | {min(right):.2f} | {each} |")
-    return "\n".join(lines)
+    rows = [
+        [way, *Repeated([1.0 / outcome.value for outcome in outcomes]).columns()]
+        for way, outcomes in found.items()
+    ]
+    return markdown_table(["temperature", "right, mean", "worst", "every start"], rows)
 
 
 def main() -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -65,12 +66,25 @@ class Greyest(Blind):
         return past[-1] + (super().wish(past, history) - past[-1]) * max(0.1, (1.0 - grey) ** 2)
 
 
+@dataclass(frozen=True)
+class Thin(to.Survival):
+    """The gate, at half speed where the interface falls between the cells' centres."""
+
+    sampled: float = 0.45
+
+    def wish(self, past: Sequence[float], history: to.History) -> float:
+        width = history[-1].measures.get("interface", math.inf)
+        slow = min(1.0, max(0.5, width / self.sampled))
+        return past[-1] + (super().wish(past, history) - past[-1]) * slow
+
+
 RIVALS: dict[str, to.Schedule] = {
     "survival gate": to.Survival(),
     "growth 20 %": to.Survival(growth=0.2),
     "growth 12 %": to.Survival(growth=0.12),
     "blind to grey": Blind(),
     "far slower while grey": Greyest(),
+    "slower where thin": Thin(),
     "blind to grey and to unrest": Blind(growth=0.05, survival=0.3, change=1e9),
     "by survivors ahead": BySurvivors(),
     "by latent residual": ByLatentResidual(),

@@ -1,6 +1,6 @@
 """What touches this residue in the folded protein, up to 383 residues back? Four cells, one question.
 
-``python docs/examples/proteins.py`` takes about three minutes on two cores and leaves its picture in
+``python docs/examples/proteins.py`` takes about two minutes on two cores and leaves its picture in
 results/proteins/; ``--seeds 5`` repeats it from five starts, and goes on where it was; ``--quick`` takes a
 few seconds and learns nothing.
 """
@@ -8,7 +8,7 @@ few seconds and learns nothing.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -21,8 +21,8 @@ from topopt.figures import save
 from topopt.figures.style import CYCLE, GREY, canvas, styled
 from topopt.nets.models import ProteinContacts
 from topopt.nets.proteins import BINS
+from topopt.nets.repeated import Repeated, markdown_table, repeated
 from topopt.nets.torch.recall import surviving
-from topopt.parameters import Array
 from topopt.study import Outcome, SharpAccuracy, Study
 
 Cell = Literal["rnn", "lstm", "lstm_forget", "lstm_chrono"]
@@ -37,10 +37,10 @@ BATCHES = to.Continuation({"batch": to.Counter(), "optimizer.rate": to.Geometric
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """What became of one cell: powers of ten at the start, right answers at the end; shape (starts, bins)."""
+    """What became of one cell by separation: powers of ten at the start, right answers at the end."""
 
-    gradients: Array
-    accuracies: Array
+    gradients: Repeated
+    accuracies: Repeated
 
 
 def study(seeds: int, budget: int) -> Study:
@@ -56,19 +56,19 @@ def study(seeds: int, budget: int) -> Study:
     )
 
 
-def measured(whole: Study, outcomes: list[Outcome], folder: Path) -> dict[str, Found]:
+def measured(whole: Study, outcomes: Sequence[Outcome], folder: Path) -> dict[str, Found]:
     """Return, by cell, what reaches the partner at first, and what was learnt in the end."""
-    gradients: dict[str, list[list[float]]] = {name: [] for name in CELLS}
-    accuracies: dict[str, list[list[float]]] = {name: [] for name in CELLS}
+    gradients, accuracies = [], []
     for outcome in outcomes:
         name = outcome.problem.rpartition(", start")[0]
         net = whole.problems[outcome.problem]
         assert isinstance(net, ProteinContacts)
         reader = net.model.loaded(net.initial())
-        gradients[name].append([surviving(reader, apart) for apart in BINS])
+        gradients.append((name, [surviving(reader, apart) for apart in BINS]))
         with np.load(folder / outcome.folder / "design.npz") as arrays:
-            accuracies[name].append(list(net.model.accuracies(arrays["x"]).values()))
-    return {name: Found(np.array(gradients[name]), np.array(accuracies[name])) for name in CELLS}
+            accuracies.append((name, list(net.model.accuracies(arrays["x"]).values())))
+    drawn, learnt = repeated(gradients), repeated(accuracies)
+    return {name: Found(drawn[name], learnt[name]) for name in CELLS}
 
 
 @styled
@@ -76,16 +76,16 @@ def picture(found: Mapping[str, Found]) -> Figure:
     """Draw gradient and accuracy by separation; bands are from the worst start to the best."""
     figure = canvas(height=3.6)
     left, right = figure.subplots(1, 2)
-    place = np.arange(len(BINS))
-    for (name, one), colour in zip(found.items(), CYCLE, strict=False):
+    for number, ((name, one), colour) in enumerate(zip(found.items(), CYCLE, strict=False)):
+        place = np.arange(len(BINS)) + 0.07 * (number - 1.5)  # side by side, where several are right always
         for axes, values in ((left, one.gradients), (right, one.accuracies)):
-            axes.plot(place, values.mean(axis=0), "o-", color=colour, label=name, ms=4)
-            axes.fill_between(place, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, lw=0)
+            axes.plot(place, values.mean, "o-", color=colour, label=name, ms=4)
+            axes.fill_between(place, values.worst, values.best, color=colour, alpha=0.15, lw=0)
     right.axhline(0.5, color=GREY, lw=0.8, ls=":")
     left.set(title="Gradient at the partner over gradient at the end, as drawn", ylabel="powers of ten")
     right.set(title="Right answers on unseen chains, after training", ylim=(0.4, 1.03))
     for axes in (left, right):
-        axes.set_xticks(place, [f"{low}-{high}" for low, high in BINS], fontsize=8)
+        axes.set_xticks(range(len(BINS)), [f"{low}-{high}" for low, high in BINS], fontsize=8)
         axes.set_xlabel("residues between the two")
     left.legend(loc="lower left")
     return figure
@@ -93,19 +93,11 @@ def picture(found: Mapping[str, Found]) -> Figure:
 
 def table(found: Mapping[str, Found]) -> str:
     """Return both as Markdown: powers of ten; right answers, the mean and in brackets the worst start."""
-    lines = ["| cell | | " + " | ".join(f"{low}-{high}" for low, high in BINS) + " |"]
-    lines.append("|---|---|" + "--:|" * len(BINS))
+    rows = []
     for name, one in found.items():
-        lines.append(
-            f"| {name} | gradient, powers of ten | "
-            + " | ".join(f"{v:.1f}" for v in one.gradients.mean(axis=0))
-            + " |"
-        )
-        shares = zip(one.accuracies.mean(axis=0), one.accuracies.min(axis=0), strict=True)
-        lines.append(
-            "| | right answers | " + " | ".join(f"{mean:.2f} ({worst:.2f})" for mean, worst in shares) + " |"
-        )
-    return "\n".join(lines)
+        rows.append([name, "gradient, powers of ten", *(f"{mean:.1f}" for mean in one.gradients.mean)])
+        rows.append(["", "right answers", *one.accuracies.cells()])
+    return markdown_table(["cell", "", *(f"{low}-{high}" for low, high in BINS)], rows)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Multigrid on a graphics card beside the same on the processor. Run it, do not test it.
+"""Multigrid on a graphics card beside the same on the processor; to be run, not tested.
 
     python tests/benchmarks/bench_cuda.py 64x32x32 128x64x64
 

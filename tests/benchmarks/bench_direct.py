@@ -1,4 +1,4 @@
-"""Seconds of the direct path: pattern, assembly, bare CHOLMOD, our factor, adjoint. Run it, do not test it.
+"""Seconds of the direct path: pattern, assembly, bare CHOLMOD, our factor, adjoint; to be run, not tested.
 
     python tests/benchmarks/bench_direct.py 150x50 300x100 48x24x24
 

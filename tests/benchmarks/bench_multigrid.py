@@ -1,4 +1,4 @@
-"""Seconds, iterations and bytes of the multigrid solver beside a triad and CHOLMOD. Run it, do not test it.
+"""Seconds, iterations and bytes of the multigrid solver beside a triad and CHOLMOD; to be run, not tested.
 
     python tests/benchmarks/bench_multigrid.py 64x32x32 300x100 --moduli final.npy
 

@@ -11,6 +11,7 @@ from typer.testing import Result
 
 from topopt.files import read_history
 
+PROBLEMS = Path(__file__).parents[2] / "problems" / "nets"
 FLOSSED = """
 name: flossed
 model: {type: flossed_rnn, units: 6, count: 2, steps: 12}
@@ -54,3 +55,23 @@ def test_a_study_of_nets_is_judged_by_signs(topopt: Callable[..., Result]) -> No
     answer = topopt("study", "study.yaml", "--jobs", 1)
     assert answer.exit_code == 0, answer.output
     assert "2 trials" in Path("results/signs/report.md").read_text("utf-8")
+
+
+@pytest.mark.parametrize("name", ["chosen_pixels", "enhancer_distance", "mollified_digits"])
+def test_the_gradients_of_our_own_nets_of_torch_are_called_right(
+    name: str, topopt: Callable[..., Result]
+) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    answer = topopt("check", PROBLEMS / f"{name}.yaml")
+    assert answer.exit_code == 0, answer.output
+    assert "in double precision" in answer.output
+    assert "ok      rate 2.0" in answer.output
+
+
+def test_a_game_is_not_tested_and_says_why(topopt: Callable[..., Result]) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    answer = topopt("check", PROBLEMS / "digit_duel.yaml")
+    assert answer.exit_code == 0, answer.output
+    assert "not tested (each player descends a loss of its own)" in answer.output

@@ -7,6 +7,9 @@ import subprocess
 import sys
 
 import pytest
+from typer.testing import CliRunner
+
+from topopt.cli.app import app
 
 HEAVY = {"numpy", "scipy", "matplotlib", "ruamel", "rich", "pyvista", "psutil", "sksparse", "numba"}
 SPY = """
@@ -34,3 +37,13 @@ def test_nothing_heavy_is_imported(words: tuple[str, ...], code: int) -> None:
     assert not HEAVY & set(modules)
     if words in {(), ("--help",)}:  # typer asks pydantic what the options of a command mean
         assert "pydantic" not in modules
+
+
+def test_the_help_says_every_command_whole_in_the_order_of_use() -> None:
+    lines = CliRunner().invoke(app, ["--help"], terminal_width=80).output.splitlines()
+    start = lines.index("Commands:") + 1
+    commands = lines[start : lines.index("", start)]
+    assert [line.split()[0] for line in commands[:3]] == ["new", "check", "run"]
+    assert len(commands) == len(app.registered_commands)
+    assert [line for line in commands if not line.endswith(".") or line.endswith("...")] == []
+    assert max(map(len, lines)) <= 80

@@ -111,7 +111,7 @@ def test_without_optuna_one_sentence_says_what_to_install(
 
     monkeypatch.setattr(builtins, "__import__", absent)
     result = topopt("tune", study, *WORDS)
-    sentence = "tuning needs Optuna, which is not installed: pip install topopt[tune]\n"
+    sentence = "tuning needs Optuna, which is not installed: pip install 'topopt[tune]'\n"
     assert (result.exit_code, result.stderr) == (2, sentence)
 
 

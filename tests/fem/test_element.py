@@ -1,3 +1,5 @@
+"""Element matrices: rigid motions cost nothing, constant strains cost what theory says."""
+
 import itertools
 
 import numpy as np

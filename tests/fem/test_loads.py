@@ -1,3 +1,5 @@
+"""However a load is spread over nodes, its total and its moment are those that were asked for."""
+
 import numpy as np
 import pytest
 

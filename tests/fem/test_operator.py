@@ -1,3 +1,5 @@
+"""The stiffness operator against plain loops, as a matrix and without one."""
+
 import numpy as np
 import pytest
 from hypothesis import given, settings

@@ -12,81 +12,16 @@ import pytest
 import trimesh
 from typer.testing import CliRunner
 
-from tests.meshed import boxes, shaken, simplices
+from tests.beams import BLOCK, PLATE
+from tests.meshed import boxes, shaken, simplices, written
 from topopt.cli.app import app
 from topopt.errors import InputError, MissingDependencyError, ProblemFileError
 from topopt.files import parse
-from topopt.files.study import read_study
 from topopt.grid import Grid
 from topopt.meshes import Mesh, read_mesh, read_solid, read_voxels
 from topopt.regions import Everywhere
-from topopt.study.verification import verified, verified_body
 
-MESHED = """\
-name: plate
-mesh: {file: plate.msh}
-regions:
-  left: {group: wall}
-  tip: {point: [3.0, 0.5]}
-supports:
-  - {on: left, fix: all}
-loads:
-  - {on: tip, force: [0.0, -1.0]}
-passive: {solid: {group: pad}}
-chain:
-  - {name: filtered, type: helmholtz, radius: 0.7}
-  - {name: physical, type: tanh, eta: 0.5}
-  - {name: stiffness, type: simp, penal: 3.0}
-  - {name: displacement, type: equilibrium}
-  - {name: compliance, type: compliance}
-  - {name: volume, type: mean, reads: [physical]}
-minimise: compliance
-limits: {volume: 0.5}
-stop: {iterations: 6}
-"""
-SOLID = """\
-name: block
-grid: {cells: [8, 8, 8], size: [2.0, 2.0, 2.0]}
-regions:
-  part: {stl: {file: part.stl}}
-  foot: {all: [part, {plane: {z: 0.0}}]}
-  lid: {all: [part, {plane: {z: 2.0}}]}
-passive: {void: {not: part}}
-supports:
-  - {on: foot, fix: all}
-loads:
-  - {on: lid, force: [1.0, 0.0, 0.0]}
-chain:
-  - {name: physical, type: tanh, beta: 1.0}
-  - {name: stiffness, type: simp, penal: 3.0}
-  - {name: displacement, type: equilibrium}
-  - {name: compliance, type: compliance}
-  - {name: volume, type: mean, reads: [physical]}
-minimise: compliance
-limits: {volume: 0.5}
-"""
 GRID = Grid((12, 4), (3.0, 1.0))
-KINDS = {(2, 3): "triangle", (2, 4): "quad", (3, 4): "tetra", (3, 8): "hexahedron"}
-
-
-def written(file: Path, mesh: Mesh, **more: Any) -> Path:
-    """Write a mesh, in Gmsh's format with the groups wall (edges) and pad (cells)."""
-    kind = KINDS[mesh.ndim, mesh.corners.shape[1]]
-    points = np.pad(mesh.points, ((0, 0), (0, 3 - mesh.ndim)))
-    if file.suffix != ".msh":
-        meshio.Mesh(points, [(kind, mesh.corners)], **more).write(file)
-        return file
-    wall = mesh.boundary[np.isclose(mesh.points[mesh.boundary][..., 0], 0.0).all(axis=1)]
-    side = {2: "line", 3: "triangle" if mesh.corners.shape[1] == 4 else "quad"}[mesh.ndim]
-    pad = np.where(mesh.centres[:, 0] > 2.5, 2, 1).astype(np.int32)
-    tags = [pad, np.full(len(wall), 3, dtype=np.int32)]
-    meshio.Mesh(
-        points, [(kind, mesh.corners), (side, wall)],
-        cell_data={"gmsh:physical": tags, "gmsh:geometrical": tags},
-        field_data={"body": np.array([1, mesh.ndim]), "pad": np.array([2, mesh.ndim]),
-                    "wall": np.array([3, mesh.ndim - 1])},
-    ).write(file, file_format="gmsh22", binary=False)  # fmt: skip
-    return file
 
 
 def mistakes(text: str, folder: Path) -> str:
@@ -139,7 +74,7 @@ def test_groups_are_those_of_the_file(tmp_path: Path) -> None:
 
 
 def test_a_file_with_a_mesh_is_a_problem_and_reads_again(plate: Path) -> None:
-    job = parse(MESHED, source="plate.yaml", folder=plate)
+    job = parse(PLATE, source="plate.yaml", folder=plate)
     problem = job.design
     assert problem is not None
     assert str(problem.mesh) == "a mesh of 96 triangles"
@@ -159,7 +94,7 @@ def test_run_resume_check_and_plot(plate: Path) -> None:
         return done.output
 
     file, out = plate / "plate.yaml", plate / "results"
-    file.write_text(MESHED)
+    file.write_text(PLATE)
     assert "a mesh of 96 triangles with edges up to" in topopt("check", file, "--results", out, "--no-taylor")
     topopt("run", file, "--results", out, "--quiet", "--no-figures")
     folder = out / "plate"
@@ -233,42 +168,26 @@ def test_bad_meshes_are_refused_with_advice(plate: Path, old: str, new: str, mes
         "folded": [("triangle", [[0, 1, 2], [0, 3, 2]])],
     }.items():
         meshio.Mesh(np.concatenate([square, raised]), cells).write(plate / f"{name}.vtu")
-    assert old in MESHED
+    assert old in PLATE
     if message:
-        assert message in mistakes(MESHED.replace(old, new, 1), plate)
+        assert message in mistakes(PLATE.replace(old, new, 1), plate)
 
 
 def test_a_group_of_a_mesh_that_is_refused_is_no_second_mistake(plate: Path) -> None:
-    found = mistakes(MESHED.replace("plate.msh", "plat.msh"), plate)
+    found = mistakes(PLATE.replace("plate.msh", "plat.msh"), plate)
     assert "there is no file plat.msh" in found
     assert "groups are those of a mesh file" not in found
     assert len(found.splitlines()) == 1
 
 
-def test_what_needs_a_grid_twice_as_fine_or_a_yardstick_says_so_of_a_mesh(plate: Path) -> None:
-    (plate / "plate.yaml").write_text(MESHED)
-    words = ["run", plate / "plate.yaml", "--results", plate, "--quiet", "--no-figures", "--name", "short"]
-    assert CliRunner().invoke(app, [str(word) for word in words]).exit_code == 0
-    for verify in (verified, verified_body):
-        with pytest.raises(InputError, match=r"the design lies on a mesh of 96 triangles; only on a grid"):
-            verify(plate / "short")
-    (plate / "study.yaml").write_text(
-        "name: s\nproblems: {plate: {file: plate.yaml}}\ncontinuations: {soft: {physical.beta: 1}}\n"
-    )
-    with pytest.raises(
-        ProblemFileError, match=r"problems\.plate: its cells are a mesh of 96 triangles; the "
-    ):
-        read_study(plate / "study.yaml")
-
-
 def test_a_body_from_stl_bounds_the_design(part: Path) -> None:
-    problem = parse(SOLID, source="block.yaml", folder=part).design
+    problem = parse(BLOCK, source="block.yaml", folder=part).design
     assert problem is not None
     assert problem.domain.n_active == 4 * 4 * 8
-    fitted = parse(SOLID.replace("part.stl}", "part.stl, fit: true}"), source="b.yaml", folder=part).design
+    fitted = parse(BLOCK.replace("part.stl}", "part.stl, fit: true}"), source="b.yaml", folder=part).design
     assert fitted is not None
     assert fitted.domain.n_active == 4 * 4 * 8  # as high as the box already, and in its middle
-    halved = SOLID.replace("part.stl}", "part.stl, scale: 0.5, offset: [0.5, 0.5, 0.0]}").replace(
+    halved = BLOCK.replace("part.stl}", "part.stl, scale: 0.5, offset: [0.5, 0.5, 0.0]}").replace(
         "z: 2.0", "z: 1.0"
     )
     small = parse(halved, source="b.yaml", folder=part)
@@ -302,7 +221,7 @@ def test_bad_bodies_are_refused_with_advice(part: Path, old: str, new: str, mess
     whole = trimesh.load_mesh(part / "part.stl")
     trimesh.Trimesh(whole.vertices, whole.faces[1:]).export(part / "open.stl")
     written(part / "cut.vtu", simplices(Grid((2, 2, 2))))
-    text = SOLID.replace(old, new, 1)
+    text = BLOCK.replace(old, new, 1)
     with pytest.raises(ProblemFileError, match=r"yaml:") as refusal:
         parse(text, source="block.yaml", folder=part)
     assert message in str(refusal.value)
@@ -396,8 +315,9 @@ def test_an_absent_package_is_named(
 ) -> None:
     written(part / "a.msh", boxes(GRID))
     monkeypatch.setitem(sys.modules, package, None)
+    named = package if package == "trimesh" else r"'topopt\[meshes\]'"
     with pytest.raises(
-        MissingDependencyError, match=rf"{sentence}, which is not installed: pip install 'topopt\[meshes\]'"
+        MissingDependencyError, match=rf"{sentence}, which is not installed: pip install {named}"
     ):
         read(part)
 

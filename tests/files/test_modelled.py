@@ -141,3 +141,41 @@ def test_all_mistakes_come_at_once():
     wrong = FLOSSED.replace("units: 6", "unit: 6").replace("type: linear", "type: linea")
     with pytest.raises(ProblemFileError, match=r"(?s):3: model\.unit.*:4: continuation.*:5: stop\.chnge"):
         parse(wrong.replace("change", "chnge"))
+
+
+SIGNS = """
+name: signs
+model: {type: sign_digits, bits: [6, 5, 4], train: 100}
+stop: {change: 0.0, iterations: 3}
+"""
+
+
+def test_gates_that_nobody_sharpens_are_driven_by_the_survival_gate():
+    pytest.importorskip("sklearn")
+    job = parse(SIGNS)
+    follow = to.Follow("code1.beta")
+    assert job.continuation.schedules == {
+        "code1.beta": to.Survival(), "code2.beta": follow, "code3.beta": follow
+    }  # fmt: skip
+    assert parse(job.resolved) == job
+    *_, last = to.optimize(job.problem, job.optimizer, job.continuation, job.stop)
+    assert last.iteration.parameters["code3.beta"] == last.iteration.parameters["code1.beta"] > 1.0
+
+
+def test_gates_that_somebody_sharpens_lead_the_others():
+    pytest.importorskip("sklearn")
+    job = parse(SIGNS + "continuation: {code2.beta: 8, code3.beta: 2}\n")
+    assert job.continuation.schedules == {
+        "code1.beta": to.Follow("code2.beta"), "code2.beta": to.Constant(8.0), "code3.beta": to.Constant(2.0)
+    }  # fmt: skip
+
+
+def test_the_gates_of_a_file_have_a_soft_way_back_that_it_may_sharpen():
+    pytest.importorskip("sklearn")
+    job = parse(SIGNS)
+    x, sharp = job.problem.initial(), {f"code{layer}.beta": 64.0 for layer in (1, 2, 3)}
+    true = sharp | {f"code{layer}.backward_beta": math.inf for layer in (1, 2, 3)}
+    soft, hard = (np.abs(job.problem.evaluate(x, at).gradient) for at in (sharp, true))
+    assert np.median(soft) > 1e3 * np.median(hard)
+    assert job.problem.surrogates(sharp) == ("code1", "code2", "code3")
+    assert job.problem.surrogates(true) == ()

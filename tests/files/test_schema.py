@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterator
@@ -10,12 +11,14 @@ from typing import Any
 
 import pytest
 
-from topopt.files import read, schema
+from topopt.files import json_schema, read
 from topopt.files.json_schema import PATH, text
 from topopt.files.located import located
 from topopt.files.registry import known
-from topopt.files.sections import Sections
+from topopt.files.sections import ModelSections, Sections
 from topopt.files.selectors import COMBINED, DRAWN, GEOMETRIC, GROUP
+
+schema = functools.cache(json_schema.schema)
 
 
 def nodes(value: Any) -> Iterator[dict[str, Any]]:
@@ -31,13 +34,17 @@ def test_the_committed_file_is_up_to_date() -> None:
 
 def test_every_section_is_there() -> None:
     assert schema()["$schema"] == "https://json-schema.org/draft/2020-12/schema"
-    assert schema()["properties"].keys() == Sections.model_fields.keys()
-    assert schema()["required"] == ["name", "chain", "minimise"]
-    assert schema()["oneOf"] == [{"required": ["grid"]}, {"required": ["mesh"]}]
+    sections = Sections.model_fields.keys() | ModelSections.model_fields.keys()
+    assert schema()["properties"].keys() == sections
+    assert schema()["required"] == ["name"]
+    assert schema()["if"] == {"required": ["model"]}
+    assert schema()["then"]["propertyNames"] == {"enum": list(ModelSections.model_fields)}
+    assert schema()["else"]["required"] == ["chain", "minimise"]
+    assert schema()["else"]["oneOf"] == [{"required": ["grid"]}, {"required": ["mesh"]}]
     assert schema()["additionalProperties"] is False
 
 
-@pytest.mark.parametrize("kind", ["stage", "schedule", "optimizer"])
+@pytest.mark.parametrize("kind", ["stage", "schedule", "optimizer", "model"])
 def test_every_type_is_offered(kind: str) -> None:
     offered = {
         node["type"]["const"]
@@ -80,6 +87,10 @@ def refused(value: Any, said: dict[str, Any], root: dict[str, Any]) -> bool:
         return refused(value, root["$defs"][said["$ref"].rpartition("/")[2]], root)
     if "anyOf" in said:
         return all(refused(value, {**part}, root) for part in said["anyOf"])
+    if "if" in said and refused(value, said["else" if refused(value, said["if"], root) else "then"], root):
+        return True
+    if "oneOf" in said and sum(not refused(value, part, root) for part in said["oneOf"]) != 1:
+        return True
     kinds = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None)}
     kind = said.get("type")
     if kind in ("number", "integer"):
@@ -105,6 +116,7 @@ def refused(value: Any, said: dict[str, Any], root: dict[str, Any]) -> bool:
         return (
             any(key not in value for key in said.get("required", ()))
             or not said.get("minProperties", 0) <= len(value) <= said.get("maxProperties", len(value))
+            or any(refused(key, said.get("propertyNames", {}), root) for key in value)
             or ("not" in said and not refused(value, said["not"], root))
             or any(
                 refused(entry, known[key], root)
@@ -117,7 +129,7 @@ def refused(value: Any, said: dict[str, Any], root: dict[str, Any]) -> bool:
 
 
 PROBLEMS = Path(__file__).parents[2] / "problems"
-FILES = [*sorted(PROBLEMS.glob("*.yaml")), *sorted(PROBLEMS.glob("benchmarks/*.yaml"))]
+FILES = [path for folder in ("", "benchmarks/", "nets/") for path in sorted(PROBLEMS.glob(f"{folder}*.yaml"))]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PROBLEMS)))
@@ -158,3 +170,37 @@ def test_what_can_be_refused_is_refused(section: str, value: Any, good: Any) -> 
     assert refused(data | {section: value}, schema(), schema())
     right = {key: v for key, v in data.items() if key != section} | ({section: good} if good else {})
     assert not refused(right, schema(), schema())
+
+
+@pytest.mark.parametrize("path", sorted(PROBLEMS.glob("nets/*.yaml")), ids=lambda path: path.stem)
+def test_a_file_of_a_net_names_its_schema(path: Path) -> None:
+    first = path.read_text("utf-8").splitlines()[0].partition("$schema=")[2]
+    assert (path.parent / first).resolve() == PATH
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"model": {"type": "sign_digit"}},
+        {"model": {"type": "sign_digits", "bitts": [4]}},
+        {"model": {"type": "sign_digits", "train": 1797}},
+        {"model": {"bits": [4]}},
+        {"grid": {"cells": [4, 2]}},
+        {"chain": [{"name": "filtered", "type": "cone", "radius": 1.0}]},
+        {"minimise": "loss"},
+        {"output": {"frames_every": 1, "unit": "mm"}},
+        {"continuation": {"code1.beta": {"type": "geometrik", "final": 8.0}}},
+    ],
+    ids=lambda wrong: str(*wrong),
+)
+def test_what_a_file_with_a_model_cannot_have_is_refused(wrong: dict[str, Any]) -> None:
+    right = {"name": "a", "model": {"type": "sign_digits", "bits": [4]}, "output": {"frames_every": 1}}
+    assert not refused(right, schema(), schema())
+    assert not refused(right | {"model": {"type": "mine.nets:Own", "depth": 3}}, schema(), schema())
+    assert refused(right | wrong, schema(), schema())
+
+
+def test_a_file_without_a_model_needs_a_chain_and_cells() -> None:
+    data = located((PROBLEMS / "mbb.yaml").read_text(), "f").data
+    for key in ("chain", "minimise", "grid", "name"):
+        assert refused({name: value for name, value in data.items() if name != key}, schema(), schema())

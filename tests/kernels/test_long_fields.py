@@ -92,6 +92,31 @@ def test_cone_sums(cells, radius, rng):
     )
 
 
+@pytest.mark.parametrize("stage", [to.Cone, to.Helmholtz])
+def test_a_long_cotangent_of_one_number_is_pulled_back_like_any_other(stage, rng):
+    filtered = stage(to.Domain(to.Grid((260, 200))), 6.0)
+    _, pullback = filtered.vjp(rng.random(52_000))
+    (whole,) = pullback(np.full(52_000, 0.3))
+    almost = np.full(52_000, 0.3)
+    almost[777] = 0.3 + 1e-15
+    np.testing.assert_allclose(whole, pullback(almost)[0], rtol=1e-13)
+    whole[:] = 0.0  # nobody else's
+    assert pullback(np.full(52_000, 0.3))[0].min() > 0.1
+
+
+def test_a_long_sum_that_is_kept_is_of_the_field_as_it_was(rng):
+    grid = to.Grid((260, 200))
+    field = rng.random(52_000)
+    first = filters._cone_sum(grid, 6.0, field)
+    again = filters._cone_sum(grid, 6.0, field)
+    np.testing.assert_array_equal(again, first)
+    again[:] = 0.0
+    np.testing.assert_array_equal(filters._cone_sum(grid, 6.0, field), first)
+    field[26_100] += 0.5
+    changed = filters._cone_sum(grid, 6.0, field)
+    assert changed[26_100] - first[26_100] == pytest.approx(3.0, rel=1e-12)  # half of the radius
+
+
 @pytest.mark.parametrize(("cells", "radius"), [((261, 203), 40.0), ((30, 20, 20), 3.0), ((7, 901), 4.5)])
 def test_a_cone_sum_is_the_same_whole_and_in_pieces(cells, radius, rng, monkeypatch):
     grid = to.Grid(cells, tuple(map(float, cells)))

@@ -50,8 +50,8 @@ def test_genome_to_judge_by_is_never_learnt_from() -> None:
 
 
 def test_windows_that_cannot_be_are_refused() -> None:
-    with pytest.raises(InputError, match="windows of 999 bases; expected 1000 to"):
-        Enhancers().windows(1, 999, 0)
+    with pytest.raises(InputError, match="windows of 79 bases; expected 80 to"):
+        Enhancers().windows(1, 79, 0)
     with pytest.raises(InputError, match="on 'lambda'"):
         Enhancers("lambda").windows(1, 48_000, 0)
 

@@ -64,9 +64,11 @@ def test_a_network_of_ones_own_is_driven_by_the_name_of_its_part(printed) -> Non
     assert dead[1] < 5
 
 
-def test_mollified_is_held_against_its_controls(printed) -> None:
+def test_mollified_is_held_against_its_controls(printed, tmp_path, monkeypatch) -> None:
     pytest.importorskip("torch")
     pytest.importorskip("sklearn")
+    monkeypatch.chdir(tmp_path)
     right = dict(re.findall(r"^([a-z ]+):.*right: ([\d.]+)", printed("mollified.py"), re.MULTILINE))
     assert list(right) == ["annealed", "a short ramp", "never soft", "always soft"]
     assert float(right.pop("annealed")) > 0.2 + max(float(share) for share in right.values())
+    assert (tmp_path / "results" / "mollified_quick" / "mollified.png").is_file()

@@ -65,8 +65,15 @@ def test_an_enhancer_two_thousand_bases_back_is_learnt_and_every_word_is_watched
 
 def test_a_distance_shorter_than_the_enhancer_is_refused() -> None:
     model = enhancer_model(Reader("rnn", True))
-    with pytest.raises(to.TopoptError, match="at least 1000 bases, got 500"):
+    with pytest.raises(to.TopoptError, match="at least 1000 bases, one word, got 500"):
         model.evaluate(model.initial(), {"distance": 500.0})
+
+
+def test_base_by_base_an_enhancer_within_a_hundred_bases_is_learnt() -> None:
+    model = enhancer_model(Reader("rnn", False), every=140)
+    continuation = to.Continuation({"distance": to.Constant(100.0), "batch": to.Counter()})
+    last = learnt(model, to.Adam(rate=0.003, clip=1.0), 141, continuation)
+    assert last.iteration.measures["held_out"] > 0.85
 
 
 def test_a_critic_ahead_silences_the_saturating_generator_and_not_the_other() -> None:
@@ -93,6 +100,43 @@ def test_each_player_descends_its_own_loss(rng) -> None:
         *torch.autograd.grad(critic, list(duel.critic.parameters())),
     ]
     np.testing.assert_allclose(gradient, np.concatenate([part.numpy().ravel() for part in own]), rtol=1e-12)
+
+
+def test_the_penalty_on_the_critics_slope_is_the_published_one(rng) -> None:
+    images = torch.from_numpy(rng.normal(size=(16, 64)))
+
+    def share(loss: str, size: float) -> float:
+        """Return what a penalty of 6 adds for a critic whose slope is of this size everywhere."""
+        duel, losses = Duel(loss).double(), []
+        duel.critic = torch.nn.Linear(64, 1).double()
+        with torch.no_grad():
+            duel.critic.weight *= size / duel.critic.weight.norm()
+        for duel.penalty in (6.0, 0.0):
+            torch.manual_seed(0)
+            losses.append(duel(images)[1].item())
+        return losses[0] - losses[1]
+
+    assert share("wasserstein", 3.0) == pytest.approx(6.0 * (3.0 - 1.0) ** 2)  # Gulrajani et al. 2017, (3)
+    assert share("saturating", 3.0) == pytest.approx(6.0 / 2.0 * 3.0**2)  # Mescheder et al. 2018, (9)
+
+
+def test_adam_that_averaged_over_a_silence_makes_a_longer_first_step_unless_it_is_reset() -> None:
+    rate, lead, steps = 1e-3, 30, {}
+    schedules = {"pace": to.Steps((0.0, 1.0), every=lead), "batch": to.Counter()}
+    for memory in ("keep", "reset"):
+        model = digit_duel(Duel(), every=1000)
+        generator = sum(weight.numel() for weight in model.module.generator.parameters())
+        run = to.optimize(
+            model,
+            to.Adam(rate=rate, first=0.5),
+            to.Continuation(schedules, memory=memory),
+            to.Stop(change=0.0, iterations=lead + 1),
+        )
+        *_, before, after = (step.snapshot.x for step in run)
+        steps[memory] = np.abs(after - before)[:generator].max() / rate
+    assert steps["reset"] == pytest.approx(1.0, rel=1e-6)
+    # half of a gradient over the root of a thousandth of its square, made up for 31 batches
+    assert steps["keep"] == pytest.approx(0.5 / np.sqrt(0.001 / (1.0 - 0.999**31)), rel=1e-3)
 
 
 def test_the_distance_of_two_gaussians_is_the_published_formula(rng) -> None:

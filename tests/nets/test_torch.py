@@ -362,6 +362,64 @@ def first(loss: Callable[..., Any]) -> Any:
     return model.evaluate(model.initial())
 
 
+class Tied(nn.Module):
+    """A layer that is used twice, once behind a checkpoint: outside of it its weight has a gradient."""
+
+    def __init__(self, reentrant: bool) -> None:
+        super().__init__()
+        self.layer, self.reentrant = nn.Linear(4, 4), reentrant
+
+    def forward(self, x: Any) -> Any:
+        return self.layer(x) + checkpoint(self.layer, x, use_reentrant=self.reentrant).sin()
+
+
+def test_a_checkpoint_that_hides_a_use_of_a_tied_weight_is_refused() -> None:
+    x = torch.from_numpy(np.random.default_rng(0).normal(size=(8, 4))).requires_grad_()
+
+    def model(reentrant: bool) -> TorchModel:
+        return TorchModel(Tied(reentrant).double(), lambda net, batch: net(batch).sum(), lambda number: x)
+
+    good = model(False)
+    good.evaluate(good.initial())
+    bad = model(True)
+    with pytest.raises(InputError, match="a part of its gradient; use checkpoint"):
+        bad.evaluate(bad.initial())
+
+
+class Counted(nn.Module):
+    """A net whose author wrote an integer where a float was meant, and others that are counts."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.temperature, self.rounds, self.deep = 1, 2, True
+        self.layer = nn.Linear(3, 3)
+
+    def forward(self, x: Any) -> Any:
+        for _ in range(self.rounds):
+            x = torch.tanh(self.layer(x) / self.temperature)
+        return x
+
+
+def test_an_integer_can_be_scheduled_and_one_that_is_not_stays_one() -> None:
+    net = Counted().double()
+    model = TorchModel(
+        net, lambda net, batch: net(batch).sum(), lambda number: torch.ones(2, 3, dtype=torch.double)
+    )
+    assert model.parameters() == {"temperature": 1.0, "rounds": 2.0, "batch": 0.0}
+    x = model.initial()
+    expected = torch.ones(2, 3, dtype=torch.double)
+    for _ in range(2):
+        expected = torch.tanh(net.layer(expected) / 2.5)
+    assert model.evaluate(x, {"temperature": 2.5}).objective == pytest.approx(
+        expected.sum().item(), rel=1e-14
+    )
+    assert type(net.temperature) is int
+    assert type(net.rounds) is int
+    cooled = to.Continuation({"temperature": to.Linear(2.0, 0.5, over=2)})
+    last = to.solve(model, to.Adam(), cooled, to.Stop(change=0.0, iterations=3))
+    assert [it.parameters["temperature"] for it in last.history] == [2.0, 1.25, 0.5]
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [

@@ -1,3 +1,5 @@
+"""Which solver is taken where, and that the reason is said."""
+
 import sys
 
 import pytest

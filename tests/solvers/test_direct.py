@@ -1,3 +1,5 @@
+"""The direct solvers leave no residual, agree, and remember nothing."""
+
 import sys
 
 import numpy as np

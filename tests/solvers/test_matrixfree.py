@@ -1,3 +1,5 @@
+"""Without a matrix the operator is the assembled one, to round-off."""
+
 import numpy as np
 import pytest
 from scipy import sparse

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from topopt.errors import InputError, ParameterError, SingularSystemError
+from topopt.errors import InputError, NumericalError, ParameterError, SingularSystemError
 from topopt.fem import LoadCase, Material, PointLoad, StiffnessOperator, Structure, Support
 from topopt.fem.operator import energies
 from topopt.grid import Domain, Grid
@@ -235,6 +235,19 @@ def test_a_factor_outlives_the_next_one(rng):
     after = TIGHT.factor(two).solve(structure.forces)
     assert np.array_equal(first.solve(structure.forces), before)
     assert not np.allclose(before, after)
+
+
+@pytest.mark.parametrize("cells", [(30, 12), (13, 7), (5, 7, 3)])
+def test_a_solve_that_went_wrong_leaves_nothing_behind(cells, rng):
+    """The vectors are those of the solve before, padding included."""
+    structure = cantilever(cells)
+    operator = StiffnessOperator(structure, 0.1 + rng.random(structure.grid.n_cells))
+    wanted = TIGHT.factor(operator).solve(structure.forces)
+    wrong = structure.forces.copy()
+    wrong[structure.free[-1]] = np.nan
+    with pytest.raises(NumericalError, match="the last resort, leaves a residual of nan"):
+        TIGHT.factor(operator).solve(wrong)
+    assert np.array_equal(TIGHT.factor(operator).solve(structure.forces), wanted)
 
 
 def test_a_stagnating_solve_climbs_the_ladder_and_says_so(caplog):

@@ -13,8 +13,10 @@ from topopt.grid import Grid
 from topopt.regions import Plane, Point
 from topopt.solvers.matrixfree.operator import MatrixFree
 from topopt.solvers.matrixfree.sweep import APPLY
+from topopt.solvers.matrixfree.walsh import child_matrices
 from topopt.solvers.multigrid.cycle import Steps, chebyshev
 from topopt.solvers.multigrid.hierarchy import hierarchy
+from topopt.solvers.multigrid.moments import cell_matrices
 from topopt.solvers.multigrid.plan import plan
 from topopt.solvers.multigrid.transfer import prolong, restrict
 
@@ -98,6 +100,27 @@ def test_every_coarse_operator_is_the_galerkin_product(grid, kind, rng):
         expected = exact[np.ix_(bottom.order, bottom.order)]
         there = np.diag(expected) > 1e-7 * size
         assert np.abs((factor @ factor.T - expected)[np.ix_(there, there)]).max() < 1e-8 * size
+
+
+@pytest.mark.parametrize("cells", [(9, 21, 5), (30, 13)])
+@pytest.mark.parametrize("level", [1, 2, 3, 4])
+def test_moments_tell_what_all_fine_cells_together_give(cells, level, rng):
+    ndim, n = len(cells), 2**level
+    moduli = 10.0 ** rng.uniform(-9.0, 0.0, cells)
+    size = tuple(np.multiply(cells, (1.0, 1.3, 0.7)[:ndim]))
+    matrix = structure(Grid(cells, size), Support(Plane(x=0.0))).element_matrix
+    padded = np.zeros([-(-count // n) * n for count in cells])
+    padded[tuple(slice(0, count) for count in cells)] = moduli
+    blocks = padded.reshape([m for count in padded.shape for m in (count // n, n)])
+    order = (*range(0, 2 * ndim, 2), *range(1, 2 * ndim, 2))
+    one, two = np.tril_indices(len(matrix))
+    whole = blocks.transpose(order).reshape(-1, n**ndim) @ child_matrices(matrix, ndim, level)[:, one, two]
+    found = cell_matrices(matrix, moduli, level, 0, padded.shape[0] // n)
+    diagonal = whole[:, one == two]
+    assert np.abs(found - whole).max() < 1e-13 * np.abs(whole).max()
+    np.testing.assert_allclose(found[:, one == two], diagonal, rtol=1e-12)
+    second = cell_matrices(matrix, moduli, level, 1, padded.shape[0] // n)
+    np.testing.assert_allclose(second, found[len(found) - len(second) :], rtol=1e-12)
 
 
 @pytest.mark.parametrize("grid", GRIDS, ids=str)

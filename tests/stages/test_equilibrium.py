@@ -1,3 +1,5 @@
+"""Equilibrium: published compliances, pullbacks that are right, and no solve that is not needed."""
+
 import pickle
 import sys
 

@@ -1,3 +1,5 @@
+"""Responses are linear where they say so, weigh cases and cells as asked, and name mistakes."""
+
 import numpy as np
 import pytest
 

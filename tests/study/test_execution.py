@@ -301,7 +301,7 @@ def test_what_cannot_be_pickled_is_refused_at_once(tmp_path: Path) -> None:
 
 def test_without_dask_it_says_how_to_get_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "distributed", None)
-    with pytest.raises(MissingDependencyError, match=r"is not installed: pip install topopt\[dask\]$"):
+    with pytest.raises(MissingDependencyError, match=r"is not installed: pip install 'topopt\[dask\]'$"):
         study(tmp_path).run(tmp_path / "study", scheduler="tcp://127.0.0.1:1")
     assert not (tmp_path / "study").exists()
 

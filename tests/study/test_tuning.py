@@ -320,6 +320,6 @@ def test_without_optuna_the_install_line_comes_first(tmp_path: Path, monkeypatch
         return real(name, *more)
 
     monkeypatch.setattr(builtins, "__import__", absent)
-    with pytest.raises(MissingDependencyError, match=r"not installed: pip install topopt\[tune\]"):
+    with pytest.raises(MissingDependencyError, match=r"not installed: pip install 'topopt\[tune\]'"):
         tune(small(), "ramp", OVER, tmp_path)
     assert not list(tmp_path.iterdir())

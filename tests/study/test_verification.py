@@ -174,4 +174,6 @@ def test_a_body_that_carries_nothing_is_told_apart(tmp_path: Path) -> None:
     held = body(grid, two.astype(float))
     assert held is not None
     write_stl(folder / "design.stl", held.surface(), "halves")
-    assert str(verified_body(folder)).endswith("It has fallen into 2 parts.")
+    sentences, _, *table = str(verified_body(folder)).splitlines()
+    assert sentences.endswith("It has fallen into 2 parts.")
+    assert table[1].endswith("0.6   broken by 50 %")

@@ -1,4 +1,4 @@
-"""The command line: new, check, run, resume, plot, study, compare."""
+"""The command line, from `topopt new` to `topopt gallery`: the only room that knows of a terminal."""
 
 from topopt.cli.app import main
 

@@ -9,11 +9,26 @@ import typer
 
 __all__ = ["app", "main"]
 
+EPILOG = """\b
+To begin:
+  topopt new my_beam.yaml
+  topopt check my_beam.yaml
+  topopt run my_beam.yaml
+
+\b
+Exit codes:
+  0    done
+  2    the input is wrong
+  3    done, but a limit is violated
+  4    the computation failed
+  5    too large for this machine
+  130  interrupted: go on with topopt resume
+"""
+
 app = typer.Typer(
     name="topopt",
     help="Topology optimisation by continuation: sharpen a design without killing its sensitivities.",
-    epilog="Exit codes: 0 done; 2 the input is wrong; 3 done, but a limit is violated; 4 the computation "
-    "failed; 5 too large for this machine; 130 interrupted, resume it.",
+    epilog=EPILOG,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -32,14 +47,47 @@ Set = Annotated[
         "--set", metavar="PATH=VALUE", help="Override a value, such as grid.cells=[600,200]; repeatable."
     ),
 ]
-Results = Annotated[Path, typer.Option("--results", help="Where run folders go.")]
+Results = Annotated[Path, typer.Option("--results", metavar="FOLDER", help="Where run folders go.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the run folder.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object per iteration, for scripts.")]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, help="Threads to compute with; NUMBA_NUM_THREADS, or all cores, if left out."),
+    typer.Option(
+        metavar="N", min=1, help="Threads to compute with; NUMBA_NUM_THREADS, or all cores, if left out."
+    ),
 ]
 Figures = Annotated[bool, typer.Option("--figures/--no-figures", help="Draw the figures at the end.")]
+
+
+@app.command()
+def new(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="The problem file to write.")] = Path(
+        "problem.yaml"
+    ),
+    dimensions: Annotated[
+        int, typer.Option("--dimensions", "-d", metavar="N", min=2, max=3, help="2 or 3.")
+    ] = 2,
+) -> None:
+    """Write a commented problem file to start from."""
+    from topopt.cli.starting import new_file
+
+    _leave(new_file(file, dimensions))
+
+
+@app.command(short_help="Find mistakes, estimate the cost, draw the loads, test gradients.")
+def check(
+    file: File,
+    overrides: Set = None,
+    results: Results = Path("results"),
+    taylor: Annotated[bool, typer.Option(help="Test the chain's gradients.")] = True,
+) -> None:
+    """List mistakes, estimate the cost, draw the loads, test gradients.
+
+    The sketch of supports, loads and regions goes to checks/ in the results folder.
+    """
+    from topopt.cli.checking import check_file
+
+    _leave(check_file(file, overrides or [], results, taylor))
 
 
 @app.command()
@@ -48,7 +96,7 @@ def run(
     overrides: Set = None,
     results: Results = Path("results"),
     name: Annotated[
-        str | None, typer.Option(help="Name of the run folder; the problem's if left out.")
+        str | None, typer.Option(metavar="NAME", help="Name of the run folder; the problem's if left out.")
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace an earlier run of that name.")
@@ -69,7 +117,9 @@ def run(
 @app.command()
 def resume(
     run: Run,
-    iterations: Annotated[int | None, typer.Option(min=1, help="A new budget of iterations in all.")] = None,
+    iterations: Annotated[
+        int | None, typer.Option(metavar="N", min=1, help="A new budget of iterations in all.")
+    ] = None,
     quiet: Quiet = False,
     json: Json = False,
     threads: Threads = None,
@@ -88,22 +138,6 @@ def resume(
 
 
 @app.command()
-def check(
-    file: File,
-    overrides: Set = None,
-    results: Results = Path("results"),
-    taylor: Annotated[bool, typer.Option(help="Test the chain's gradients.")] = True,
-) -> None:
-    """List mistakes, estimate the cost, draw the loads, test gradients.
-
-    The sketch of supports, loads and regions goes to checks/ in the results folder.
-    """
-    from topopt.cli.checking import check_file
-
-    _leave(check_file(file, overrides or [], results, taylor))
-
-
-@app.command()
 def plot(run: Run) -> None:
     """Draw the figures of a run again, from its folder alone."""
     from topopt.cli.plotting import plot_folder
@@ -111,7 +145,7 @@ def plot(run: Run) -> None:
     _leave(plot_folder(run))
 
 
-@app.command()
+@app.command(short_help="Say what went wrong in a run, and what to write instead.")
 def diagnose(
     run: Run,
     write: Annotated[
@@ -124,31 +158,39 @@ def diagnose(
     _leave(diagnose_folder(run, write))
 
 
-@app.command()
-def new(
-    file: Annotated[Path, typer.Argument(metavar="[FILE]", help="The problem file to write.")] = Path(
-        "problem.yaml"
-    ),
-    dimensions: Annotated[int, typer.Option("--dimensions", "-d", min=2, max=3, help="2 or 3.")] = 2,
+@app.command(short_help="Compute a finished design again, in black and white.")
+def verify(
+    run: Run,
+    body: Annotated[
+        bool,
+        typer.Option("--body", help="Compute the exported body instead: design.stl, read back onto cells."),
+    ] = False,
+    json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
 ) -> None:
-    """Write a commented problem file to start from."""
-    from topopt.cli.starting import new_file
+    """Compute a finished design again in black and white, on its cells and on those of half the edge.
 
-    _leave(new_file(file, dimensions))
+    With --body it is the smooth body that was exported, on the finer grid. Either way passive cells stay what
+    the problem makes of them, and the difference from what the run ended with is said in per cent. A table
+    says what every limit comes to, and whether it still holds, within 2 % of its bound.
+    """
+    from topopt.cli.verifying import verify_folder
+
+    _leave(verify_folder(run, body, json))
 
 
-@app.command()
+@app.command(short_help="Find out which continuation does best on your problems.")
 def study(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="A study file (YAML).", show_default=False)],
     overrides: Set = None,
-    results: Annotated[Path, typer.Option("--results", help="Where the study's folder goes.")] = Path(
-        "results"
-    ),
+    results: Annotated[
+        Path, typer.Option("--results", metavar="FOLDER", help="Where the study's folder goes.")
+    ] = Path("results"),
     name: Annotated[
-        str | None, typer.Option(help="Name of the study's folder; the study's if left out.")
+        str | None, typer.Option(metavar="NAME", help="Name of the study's folder; the study's if left out.")
     ] = None,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Trials at a time; as many as there are cores if left out.")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Trials at a time; as many as there are cores if left out."),
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Let the workers of this Dask scheduler do it.")
@@ -171,48 +213,17 @@ def study(
     _leave(study_file(file, overrides or [], results, name, overwrite, jobs, scheduler, quiet, report))
 
 
-@app.command()
-def verify(
-    run: Run,
-    body: Annotated[
-        bool,
-        typer.Option("--body", help="Compute the exported body instead: design.stl, read back onto cells."),
-    ] = False,
-    json: Annotated[bool, typer.Option("--json", help="Print one JSON object, for scripts.")] = False,
-) -> None:
-    """Compute a finished design again in black and white, on its grid and on one twice as fine.
-
-    With --body it is the smooth body that was exported, on the finer grid. Either way passive cells stay what
-    the problem makes of them, and the difference from what the run ended with is said in per cent. A table
-    says what every limit comes to, and whether it still holds, within 2 % of its bound.
-    """
-    from topopt.cli.verifying import verify_folder
-
-    _leave(verify_folder(run, body, json))
-
-
-@app.command()
-def gallery(
-    results: Annotated[Path, typer.Option("--results", help="Where the gallery's folder goes.")] = Path(
-        "results"
-    ),
-) -> None:
-    """Show how a signal dies in designs and nets of all kinds, and what is left of it after the cure."""
-    from topopt.cli.showing import show_gallery
-
-    _leave(show_gallery(results))
-
-
-@app.command()
+@app.command(short_help="Compare runs that have ended, as a study would.")
 def compare(
-    runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN RUN ...", help="Run folders.", show_default=False)
-    ],
-    results: Annotated[Path, typer.Option("--results", help="Where the report's folder goes.")] = Path(
-        "results"
-    ),
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN", help="Run folders.", show_default=False)],
+    results: Annotated[
+        Path, typer.Option("--results", metavar="FOLDER", help="Where the report's folder goes.")
+    ] = Path("results"),
     output: Annotated[
-        Path | None, typer.Option("--output", help="The report's folder itself, instead.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--output", metavar="FOLDER", help="The report's folder itself, instead.", show_default=False
+        ),
     ] = None,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print nothing but errors and the report's folder.")
@@ -228,7 +239,7 @@ def compare(
     _leave(compare_runs(runs, results, output, quiet))
 
 
-@app.command()
+@app.command(short_help="Look for better numbers for a schedule.")
 def tune(
     file: Annotated[Path, typer.Argument(metavar="STUDY", help="A study file (YAML).", show_default=False)],
     continuation: Annotated[
@@ -243,17 +254,22 @@ def tune(
         ),
     ],
     overrides: Set = None,
-    results: Annotated[Path, typer.Option("--results", help="Where the study's folder goes.")] = Path(
-        "results"
-    ),
+    results: Annotated[
+        Path, typer.Option("--results", metavar="FOLDER", help="Where the study's folder goes.")
+    ] = Path("results"),
     name: Annotated[
-        str | None, typer.Option(help="Name of the study's folder; the study's if left out.")
+        str | None, typer.Option(metavar="NAME", help="Name of the study's folder; the study's if left out.")
     ] = None,
-    trials: Annotated[int, typer.Option(min=1, help="Suggestions in all, beside the present numbers.")] = 30,
-    within: Annotated[float, typer.Option(help="Share above the best value that counts as solved.")] = 0.01,
-    seed: Annotated[int, typer.Option(min=0, help="Of the suggestions.")] = 0,
+    trials: Annotated[
+        int, typer.Option(metavar="N", min=1, help="Suggestions in all, beside the present numbers.")
+    ] = 30,
+    within: Annotated[
+        float, typer.Option(metavar="SHARE", help="Share above the best value that counts as solved.")
+    ] = 0.01,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the suggestions.")] = 0,
     jobs: Annotated[
-        int | None, typer.Option(min=1, help="Trials at a time; as many as there are cores if left out.")
+        int | None,
+        typer.Option(metavar="N", min=1, help="Trials at a time; as many as there are cores if left out."),
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Let the workers of this Dask scheduler do it.")
@@ -285,6 +301,18 @@ def tune(
             quiet,
         )
     )
+
+
+@app.command(short_help="Show how signals die in designs and nets, and what cures it.")
+def gallery(
+    results: Annotated[
+        Path, typer.Option("--results", metavar="FOLDER", help="Where the gallery's folder goes.")
+    ] = Path("results"),
+) -> None:
+    """Show how a signal dies in designs and nets of all kinds, and what is left of it after the cure."""
+    from topopt.cli.showing import show_gallery
+
+    _leave(show_gallery(results))
 
 
 @app.callback(invoke_without_command=True)

@@ -30,8 +30,6 @@ STEEP = 64.0
 """Above this sharpness most cells of a random design are black or white already, and pass nothing on."""
 STEEPEST = 1024.0
 """What stands for an end that is steeper still, such as an infinite one."""
-SHORT = 0.01
-"""Largest step of a model's Taylor test, along a random direction."""
 SPREAD = 0.2
 """Largest deviation of a density of the random design: at 0 and 1 a step would leave the bounds."""
 
@@ -59,19 +57,17 @@ def _model_tested(job: Job) -> int:
     """Run the Taylor test of a model's objective where it begins, at the parameters that come first."""
     from topopt import check
 
-    model, rng = job.problem, np.random.default_rng(0)
     setting = model_parameters(job.continuation.at(History()))
-    x, bounds = model.initial(), model.bounds()
-    say("testing the gradient of the objective ...")
-    direction = rng.normal(size=x.size) * np.minimum(bounds.ranges, 1.0)
-    evaluation = model.evaluate(x, setting)
-    test = check.taylor(
-        lambda at: model.evaluate(at, setting).objective, x, evaluation.gradient, direction, step=SHORT
-    )
-    say(str(test))
-    if not test.ok:
-        say("The gradient is wrong, or replaced on purpose (straight-through): look at the model's slopes.")
-    return 0 if test.ok else FAILED
+    precision = ", in double precision" if isinstance(job.problem, check.InDouble) else ""
+    say(f"testing the gradient of the objective{precision} ...")
+    report = check.model(job.problem, np.random.default_rng(0), parameters=setting)
+    say(str(report))
+    if not report.ok:
+        say(
+            "The gradient is wrong: the optimiser would be led astray. Look at the model's slopes; one that "
+            "replaces them on purpose says so in a method, surrogates(parameters)."
+        )
+    return 0 if report.ok else FAILED
 
 
 def _described(job: Job, problem: Problem) -> list[str]:

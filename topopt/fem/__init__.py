@@ -3,11 +3,10 @@
 from topopt.fem.loads import BodyLoad, LineLoad, Load, LoadCase, PointLoad, SurfaceLoad
 from topopt.fem.material import Material
 from topopt.fem.operator import StiffnessOperator
-from topopt.fem.sanity import loads_on_void
 from topopt.fem.structure import Structure
 from topopt.fem.supports import Support
 
 __all__ = [
     "BodyLoad", "LineLoad", "Load", "LoadCase", "Material", "PointLoad", "StiffnessOperator", "Structure",
-    "Support", "SurfaceLoad", "loads_on_void",
+    "Support", "SurfaceLoad",
 ]  # fmt: skip

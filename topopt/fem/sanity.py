@@ -1,4 +1,4 @@
-"""What is asked before anything is factored: is every body held, does every load act on material."""
+"""What is asked before anything is factored: is every body held, and every node."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from topopt.cells import AXES, Flags
 from topopt.errors import SingularSystemError
 from topopt.fem.picking import place
 from topopt.fem.structure import Structure
-from topopt.grid import Domain, Grid
+from topopt.grid import Grid
 from topopt.parameters import Array
 
-__all__ = ["free_motions", "loads_on_void", "mechanisms", "require_held"]
+__all__ = ["free_motions", "mechanisms", "require_held"]
 
 LOOSE = 1e-9
 """Below this, a share of a motion of unit size is none."""
@@ -68,30 +68,6 @@ def mechanisms(structure: Structure, moduli: Array) -> tuple[str, ...]:
     """
     solid = np.asarray(moduli) > 0
     return _mechanisms(structure, None if solid.all() else np.packbits(solid).tobytes())
-
-
-def loads_on_void(structure: Structure, domain: Domain) -> tuple[str, ...]:
-    """Return one sentence for every load case with forces on nodes that touch only passive void cells.
-
-    Parameters
-    ----------
-    structure : Structure
-        Its forces.
-    domain : Domain
-        Its passive void.
-    """
-    mesh = structure.mesh
-    touching = np.zeros(mesh.n_nodes, dtype=bool)
-    touching[mesh.cell_nodes[~domain.void_cells]] = True
-    sentences = []
-    for name, column in zip(structure.case_names, structure.forces.T, strict=True):
-        lost = np.flatnonzero(np.any(column.reshape(mesh.n_nodes, -1), axis=1) & ~touching)
-        if len(lost):
-            sentences.append(
-                f"load case '{name}': {len(lost)} loaded nodes touch only passive void cells, the first at "
-                f"{place(mesh.nodes[lost[0]])}; move the load or the void"
-            )
-    return tuple(sentences)
 
 
 @functools.lru_cache(maxsize=8)

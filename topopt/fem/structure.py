@@ -131,17 +131,17 @@ class Structure:
     @property
     def fixed(self) -> Flags:
         """Which components are fixed, shape (n_dofs,), read-only."""
-        return _constraints(self)[2]
+        return _constraints(self).fixed
 
     @property
     def free(self) -> NDArray[np.intp]:
         """Numbers of the components that are not fixed, ascending, read-only."""
-        return _constraints(self)[0]
+        return _constraints(self).free
 
     @property
     def springs(self) -> Array:
         """Stiffness of the springs to the ground, shape (n_dofs,), force per length, read-only."""
-        return _constraints(self)[1]
+        return _constraints(self).springs
 
     @property
     def forces(self) -> Array:
@@ -193,9 +193,18 @@ def _element_matrix(mesh: Cells, material: Material) -> Array:
     return matrix
 
 
+@dataclass(frozen=True, eq=False)
+class _Constraints:
+    """What the supports make of the displacement components, read-only."""
+
+    fixed: Flags
+    free: NDArray[np.intp]
+    springs: Array
+
+
 @functools.lru_cache(maxsize=16)
-def _constraints(structure: Structure) -> tuple[NDArray[np.intp], Array, Flags]:
-    """Return the free components, the springs, and which components are fixed."""
+def _constraints(structure: Structure) -> _Constraints:
+    """Return which components are fixed, the numbers of the others, and what springs hold them."""
     fixed = fixed_flags(structure.mesh, structure.supports)
     springs = spring_stiffness(structure.mesh, structure.supports)
     if springs.any():
@@ -203,9 +212,9 @@ def _constraints(structure: Structure) -> tuple[NDArray[np.intp], Array, Flags]:
     free = np.flatnonzero(~fixed)
     if not len(free):
         raise InputError("structure.supports: every component of every node is fixed; nothing can move")
-    for array in (free, springs, fixed):
+    for array in (fixed, free, springs):
         array.flags.writeable = False
-    return free, springs, fixed
+    return _Constraints(fixed, free, springs)
 
 
 @functools.lru_cache(maxsize=16)

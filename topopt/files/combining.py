@@ -14,7 +14,6 @@ from topopt.files.located import MOST_SHOWN, Located, Mistake, Path, located, sh
 from topopt.files.overrides import grafted
 from topopt.files.source import text_of
 from topopt.files.spec import mapping
-from topopt.grid import Grid
 
 __all__ = ["Combination", "Complaints", "combined"]
 
@@ -133,18 +132,9 @@ def combined(
                 made, refused = _under(said, base, problem, name, entry, stop)
                 complaints.add(refused, pair=pair)
                 job = None if refused else _job(made, place, complaints, pair)
-                complaints.add(_incomparable(problem, job))
                 warnings.quote(job.warnings if job else (), pair)
                 pairs.append(Combination(problem, name, job))
     return tuple(pairs)
-
-
-def _incomparable(problem: str, job: Job | None) -> Iterator[Mistake]:
-    """Look for a design that no yardstick can judge."""
-    design = None if job is None else job.design
-    if design is not None and not isinstance(design.mesh, Grid):
-        text = f"its cells are {design.mesh}; the yardstick of a study needs a grid of equal cells"
-        yield Mistake(("problems", problem), text)
 
 
 def _problems(

@@ -7,7 +7,7 @@ from pathlib import Path as FilePath
 from typing import Annotated, Any
 
 import numpy as np
-from annotated_types import Gt, Len, Lt
+from annotated_types import Ge, Gt, Le, Len, Lt
 from pydantic import Field
 
 from topopt.errors import InputError
@@ -65,6 +65,9 @@ class MeshFile(Entry):
 
     file: Annotated[str, Field(description="MSH, INP, VTU or VTK file, relative to the problem file.")]
     scale: Scale = 1.0
+    refine: Annotated[
+        int, Ge(0), Le(9), Field(description="How often every cell is cut at the middles of its edges.")
+    ] = 0
 
 
 DRAWN: Mapping[str, type[Entry]] = {"image": Image, "array": Array, "stl": Surface, "mesh": Boxes}
@@ -101,7 +104,7 @@ def drawn(key: str, said: Mapping[str, Any], folder: FilePath) -> Region:
 
 def meshed(said: Mapping[str, Any], folder: FilePath) -> Mesh:
     """Return the mesh that a problem file names in place of a grid, see `read_mesh`."""
-    return read_mesh(found(said["file"], folder), said["scale"])
+    return read_mesh(found(said["file"], folder), said["scale"], said["refine"])
 
 
 def found(name: str, folder: FilePath) -> FilePath:

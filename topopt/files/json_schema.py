@@ -18,7 +18,7 @@ from topopt.fem import Material, Support
 from topopt.files.drawn import MeshFile
 from topopt.files.fields import REGION, Entry, model
 from topopt.files.registry import known
-from topopt.files.sections import LOADS, Case, Sections, Start
+from topopt.files.sections import LOADS, Case, ModelSections, Output, Sections, Start
 from topopt.files.selectors import COMBINED, DRAWN, EVERYWHERE, GEOMETRIC, GROUP
 from topopt.files.spec import MEMORIES, NAME
 from topopt.grid import Grid
@@ -70,21 +70,21 @@ class OwnLink(Own):
 
 
 def schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of a problem file.
+    """Return the JSON Schema (draft 2020-12) of a problem file, be it of a design or with a model of its own.
 
     Examples
     --------
-    >>> schema()["required"]
-    ['name', 'chain', 'minimise']
+    >>> schema()["required"], schema()["else"]["required"]
+    (['name'], ['chain', 'minimise'])
     """
     raw = _whole().model_json_schema()
     found = tidied(raw)
     assert isinstance(found, dict)
     found["$defs"] |= {"Region": _region(), **_region_parts()}
     _narrow(found)
+    whole = ("description", "type", "properties", "required", "additionalProperties", "if", "then", "else")
     return {"$schema": _DIALECT, "title": "Problem file of topopt"} | {
-        key: found[key]
-        for key in ("description", "type", "properties", "required", "additionalProperties", "not", "oneOf")
+        key: found[key] for key in whole
     } | {"$defs": dict(sorted(found["$defs"].items()))}  # fmt: skip
 
 
@@ -101,8 +101,7 @@ def _narrow(found: dict[str, Any]) -> None:
         part | {"minimum": 0, "maximum": 1} if part.get("type") == "number" else part for part in start
     ]
     found["$defs"]["EquilibriumLink"]["properties"]["solver"]["anyOf"] = _solvers()
-    found["not"] = {"required": ["loads", "cases"]}
-    found["oneOf"] = [{"required": ["grid"]}, {"required": ["mesh"]}]
+    _parted(found)
     found["$defs"]["Rollback"] = tidied(model(Rollback).model_json_schema())
     found["properties"]["continuation"]["properties"] = {
         "memory": {
@@ -110,6 +109,24 @@ def _narrow(found: dict[str, Any]) -> None:
             "description": "What becomes of the optimiser's memory where a parameter jumps.",
         },
         "rollback": {"$ref": "#/$defs/Rollback"},
+    }
+
+
+def _parted(found: dict[str, Any]) -> None:
+    """Say what a file with a model may have, and what one without must have."""
+    found["required"].remove("chain")
+    found["required"].remove("minimise")
+    found["description"] += " Or a model of its own, such as a net, in place of structure and chain."
+    found["if"] = {"required": ["model"]}
+    output = tidied(Output.model_json_schema())
+    found["then"] = {
+        "propertyNames": {"enum": list(ModelSections.model_fields)},
+        "properties": {"output": {key: value for key, value in output.items() if key != "description"}},
+    }
+    found["else"] = {
+        "required": ["chain", "minimise"],
+        "oneOf": [{"required": ["grid"]}, {"required": ["mesh"]}],
+        "not": {"required": ["loads", "cases"]},
     }
 
 
@@ -133,6 +150,7 @@ def _whole() -> type[BaseModel]:
     links = [model(cls, "link", name, True, f"{cls.__name__}Link") for name, cls in known("stage").items()]
     schedules = [_guarded(model(cls, "typed", name)) for name, cls in known("schedule").items()]
     optimizers = [model(cls, "typed", name) for name, cls in known("optimizer").items()]
+    models = [model(cls, "typed", name) for name, cls in known("model").items()]
     loads = _any([model(cls) for cls in LOADS.values()])
     several: dict[str, Any] = {"loads": (Annotated[_list(loads), MinLen(1)], ...)}
     case = create_model("Case", __base__=Case, __doc__=Case.__doc__, **several)
@@ -149,11 +167,13 @@ def _whole() -> type[BaseModel]:
         "continuation": _dict(_any([float, *schedules, Own])),
         "optimizer": _any([*optimizers, Own]),
         "stop": model(Stop),
+        "model": _any([*models, Own]),
     }
     fields: dict[str, Any] = {}
     for name, kind in kinds.items():
-        said = Sections.model_fields[name]
-        about = Field(default=... if said.is_required() else None, description=said.description)
+        said = Sections.model_fields.get(name) or ModelSections.model_fields[name]
+        needed = said.is_required() and name != "model"  # `_parted` says when a model stands for a chain
+        about = Field(default=... if needed else None, description=said.description)
         fields[name] = (kind, about)
     return create_model("ProblemFile", __base__=Sections, __doc__=Sections.__doc__, **fields)
 

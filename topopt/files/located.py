@@ -12,7 +12,7 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from topopt.errors import ProblemFileError
 from topopt.files.syntax import DEEPEST, MOST_VALUES, composed, line_of, too_much
 
-__all__ = ["Key", "Located", "Mistake", "Path", "located", "scalar", "shown"]
+__all__ = ["Key", "Located", "Mistake", "Path", "located", "scalar", "shown", "tupled"]
 
 Key = str | int
 Path = tuple[Key, ...]
@@ -178,6 +178,11 @@ def shown(value: Any) -> str:
     else:
         text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."
+
+
+def tupled(value: Any) -> Any:
+    """Return what a file lists as tuples, which frozen dataclasses can hold."""
+    return tuple(tupled(entry) for entry in value) if isinstance(value, list) else value
 
 
 class _Reader:

@@ -4,18 +4,27 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path as FilePath
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 from topopt.evaluation import Model
-from topopt.files.build import Parts, booked, continued, made
+from topopt.files.build import continued
 from topopt.files.located import Located, Mistake
+from topopt.files.parts import Parts, booked, made
 from topopt.files.registry import importable
 from topopt.files.resolved import fields_of, said_continuation, written
 from topopt.files.sections import ModelSections
-from topopt.files.spec import Spec, driven, fitted_top, plain, typed
+from topopt.files.spec import Spec, driven, fitted_top, led, plain, typed
 from topopt.run import Stop, schedulable
 
 __all__ = ["Modelled", "modelled"]
+
+
+@runtime_checkable
+class Gated(Protocol):
+    """A model with gates, which the survival gate sharpens where the file does not say how."""
+
+    def sharpnesses(self) -> tuple[str, ...]:
+        """Return the names of the parameters that are a gate's sharpness, that which leads first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,12 +66,14 @@ def modelled(said: Located, folder: FilePath) -> tuple[Modelled | None, list[Mis
         spec.stop = plain(spec, Stop, "stop")
         item = typed(spec, "model", said.data.get("model"), ("model",))
         driven(spec)
+        model: Any = made(spec, item)
+        if isinstance(model, Gated):
+            led(spec, model.sharpnesses(), model.sharpnesses())
         if isinstance(spec.top["optimizer"], dict):
             spec.optimizer = typed(spec, "optimizer", spec.top["optimizer"], ("optimizer",))
         parts = Parts()
         parts.stop, parts.optimizer = made(spec, spec.stop), made(spec, spec.optimizer)
         continued(spec, parts)
-        model: Any = made(spec, item)
         if model is not None and parts.optimizer is not None and parts.continuation is not None:
             with booked(spec, ("continuation",)):
                 parts.continuation.require(schedulable(model, parts.optimizer))

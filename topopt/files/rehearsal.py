@@ -15,9 +15,9 @@ from topopt.cells import Cells
 from topopt.chain import Chain, Stage
 from topopt.continuation import Follow, Schedule
 from topopt.errors import InputError, TopoptError
-from topopt.files.build import Parts
 from topopt.files.located import Mistake, Path
 from topopt.files.mistakes import blamed
+from topopt.files.parts import Parts
 from topopt.files.spec import Item, Spec, mapping
 from topopt.limits import bounded, limit_from, parameter_names
 from topopt.parameters import Array, replaced, scalars
@@ -120,7 +120,7 @@ def tried(spec: Spec, parts: Parts) -> Iterator[tuple[Mistake, bool]]:
         if output is not None:
             values[item.name] = output
             if stage.sharp and problem is not None:
-                yield from _frozen(parts, item, stage, inputs)
+                yield from _faint(parts, item, stage, inputs)
     yield from _scalars(spec, parts.mesh, values)
     if problem is not None:
         yield from _unread(problem, {item.name: item for item in spec.chain})
@@ -174,7 +174,7 @@ def _other_order(stage: Stage, reads: tuple[str, ...], inputs: list[Array]) -> s
     return f"; {', '.join(shapes)}"
 
 
-def _frozen(parts: Parts, item: Item, stage: Any, inputs: list[Array]) -> Iterator[tuple[Mistake, bool]]:
+def _faint(parts: Parts, item: Item, stage: Any, inputs: list[Array]) -> Iterator[tuple[Mistake, bool]]:
     """Look whether a projection passes any sensitivity on at the start."""
     assert parts.domain is not None
     slope = np.abs(np.asarray(stage.slope(*inputs)))

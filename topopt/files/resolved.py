@@ -9,8 +9,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
-from topopt.files.build import Parts
 from topopt.files.fields import form
+from topopt.files.parts import Parts
 from topopt.files.selectors import DRAWN, complete
 from topopt.files.spec import Item, Spec
 

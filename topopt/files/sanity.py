@@ -13,10 +13,10 @@ from topopt.fem import Structure
 from topopt.fem.assembly import System
 from topopt.fem.picking import nodes_of, place
 from topopt.fem.sanity import mechanisms
-from topopt.files.build import Parts, solver_from
 from topopt.files.fields import form
 from topopt.files.limits import shares, unlimited
 from topopt.files.located import Mistake
+from topopt.files.parts import Parts, solver_from
 from topopt.files.rehearsal import scheduled, tried
 from topopt.files.selectors import names_in
 from topopt.files.spec import Spec, mapping

@@ -115,7 +115,7 @@ class ModelSections(Entry):
     folder: Annotated[
         str, Field(description="Where modules are looked for; the file's own, if left out.")
     ] = ""
-    model: dict[str, Any]
+    model: Annotated[dict[str, Any], Field(description="A net, or whatever has a model's methods.")]
     continuation: dict[str, Any] = Field(
         default_factory=dict, description="Schedules by parameter, as the model names them."
     )

@@ -11,7 +11,7 @@ from topopt.cells import Cells
 from topopt.errors import InputError, suggestion
 from topopt.files.drawn import DRAWN, drawn
 from topopt.files.fields import model
-from topopt.files.located import Mistake, Path, shown
+from topopt.files.located import Mistake, Path, shown, tupled
 from topopt.files.mistakes import fitted
 from topopt.meshes import Mesh
 from topopt.regions import Everywhere, Not, Nowhere, Point, Region
@@ -141,7 +141,7 @@ def built(value: Any, named: Mapping[str, Region], folder: FilePath, cells: Cell
         return drawn(key, inner, folder)
     if key == "point":
         return Point(tuple(inner))
-    return GEOMETRIC[key](**{name: _tuples(entry) for name, entry in inner.items()})
+    return GEOMETRIC[key](**{name: tupled(entry) for name, entry in inner.items()})
 
 
 def complete(value: Any) -> Any:
@@ -166,8 +166,3 @@ def _group(name: str, cells: Cells | None) -> Region:
             "boxes on it with {mesh: {file: ..., group: ...}}"
         )
     return cells.group(name)
-
-
-def _tuples(value: Any) -> Any:
-    """Return lists as tuples."""
-    return tuple(_tuples(entry) for entry in value) if isinstance(value, list) else value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any, get_args
@@ -232,7 +232,23 @@ def driven(spec: Spec) -> None:
     sharp = [item for item in spec.chain if getattr(item.cls, "sharp", False)]
     sharp.sort(key=lambda item: item.name != spec.top["density"])
     gates = {f"{item.name}.{SHARPNESS}": item for item in sharp}
-    unset = [n for n, item in gates.items() if item.values.get(SHARPNESS, 0.0) is None and n not in data]
+    led(spec, list(gates), [n for n, item in gates.items() if item.values.get(SHARPNESS, 0.0) is None])
+
+
+def led(spec: Spec, gates: Sequence[str], free: Sequence[str]) -> None:
+    """Give every sharpness that nobody sets a leader to follow, or else the survival gate.
+
+    Parameters
+    ----------
+    spec : Spec
+        What the file says, with the schedules that it names.
+    gates : sequence of str
+        Every sharpness, that which would lead first.
+    free : sequence of str
+        Those of them that have no value of their own.
+    """
+    data = mapping(spec.located.data.get("continuation"))
+    unset = [name for name in free if name not in data]
     followers = {name for name, item in spec.continuation.items() if item.cls is Follow}
     leading = [name for name in gates if name in data and name not in followers]
     leader = (leading or unset or [""])[0]

@@ -39,7 +39,7 @@ def systems(problems: Path = PROBLEMS) -> tuple[tuple[Measured, ...], tuple[str,
         made.append(dynamics.signs)
     else:
         missing.append("The sign net is left out: it needs scikit-learn, pip install topopt[nets].")
-    made += [dynamics.long, dynamics.flossed, dynamics.critic, dynamics.neuron]
+    made += [dynamics.long, dynamics.flossed, dynamics.critic, dynamics.neuron, dynamics.steered]
     if digits and find_spec("torch") is not None:
         from topopt.gallery import learnt
 

@@ -7,18 +7,19 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from topopt.continuation import Constant, Continuation, Follow, Geometric, Schedule
+from topopt.continuation import Constant, Continuation, Follow, Geometric, Schedule, Survival
 from topopt.evaluation import Model
 from topopt.figures.strength import Strength
-from topopt.nets import SignGate, digits, sign_net
+from topopt.nets import SignGate, StraightThrough, digits, sign_net
 from topopt.nets.dirac import DiracGan
 from topopt.nets.flossing import Flossing
+from topopt.nets.models import SteeredChain
 from topopt.nets.recurrent import LSTM, RNN, Cell, chrono, costate_path
 from topopt.optimizers import Adam
 from topopt.parameters import Array
 from topopt.run import Step, Stop, solve
 
-__all__ = ["critic", "flossed", "long", "neuron", "passed", "signs"]
+__all__ = ["critic", "flossed", "long", "neuron", "passed", "signs", "steered"]
 
 
 def _run(model: Model, schedules: dict[str, Schedule], iterations: int, optimizer: Adam) -> Step:
@@ -27,23 +28,22 @@ def _run(model: Model, schedules: dict[str, Schedule], iterations: int, optimize
 
 
 def signs() -> Strength:
-    """Measure four layers of signs on digits."""
-    net = sign_net(*digits(600), (16,) * 4, SignGate())
+    """Measure four layers of signs on digits, at the end: sharp from the start, and under the gate."""
+    train, held_out = digits(600)
     names = ["logits", *(f"{kind}{layer}" for layer in (4, 3, 2, 1) for kind in ("code", "score"))]
-
-    def gates(schedule: Schedule, rate: float | None = None) -> dict[str, Schedule]:
-        rules = {"code1.beta": schedule} | {f"code{k}.beta": Follow("code1.beta") for k in (2, 3, 4)}
-        return rules | ({"optimizer.rate": Follow("code1.beta", factor=rate, power=-1.0)} if rate else {})
-
-    adam = Adam(rate=0.02, clip=1.0)
-    abrupt, ramp = gates(Constant(500.0)), gates(Geometric(1.0, 64.0, over=180), 0.02)
-    begun = [_run(net, rules, 1, adam) for rules in (abrupt, ramp)]
-    right = [_run(net, rules, 200, adam).iteration.measures["sharp"] for rules in (abrupt, ramp)]
+    sharp, soft = StraightThrough(500.0, math.inf), StraightThrough(1.0)
+    ways: tuple[tuple[Schedule, StraightThrough], ...] = (Constant(500.0), sharp), (Survival(), soft)
+    ends = []
+    for schedule, gate in ways:
+        rules = {"code1.beta": schedule}
+        rules |= {f"code{k}.beta": Follow("code1.beta") for k in (2, 3, 4)}
+        net = sign_net(train, held_out, (16,) * 4, gate)
+        ends.append(_run(net, rules, 250, Adam(rate=0.02, clip=1.0)))
+    right = [100.0 * end.iteration.measures["sharp"] for end in ends]
     return Strength(
-        "sign net", "ramp, step over slope", "tanh(500 z) in four layers",
-        "share of entries alive, first batch",
-        f"{100 * right[1]:.0f} % right instead of {100 * right[0]:.0f} %",
-        _alive(begun[0], names), _alive(begun[1], names),
+        "sign net", "survival gate, soft way back", "tanh(500 z) in four layers",
+        "share of entries alive, at the end", f"{right[1]:.0f} % right instead of {right[0]:.0f} %",
+        _alive(ends[0], names), _alive(ends[1], names),
     )  # fmt: skip
 
 
@@ -51,6 +51,26 @@ def _alive(step: Step, names: Sequence[str]) -> Array:
     """Return the share of entries that carry anything, powers of ten."""
     log = step.iteration.stages
     return np.log10(np.maximum([1.0 - log[name]["dead3"] for name in names], 1e-6))
+
+
+def steered() -> Strength:
+    """Measure a chain of masses that is steered to rest, with force at its price and a hundred times it."""
+    chain, steps = SteeredChain(), 400
+    plain = chain.model
+    seed = np.random.default_rng(0).normal(size=len(plain.start))
+    lost = []
+    for weight in (1.0, 100.0):
+        plant = plain.weighted(weight)
+        log = plant.sensitivity(seed, steps, plant.riccati(steps)).log_norms
+        lost.append((log - log[-1])[::-1])
+    ways: tuple[Schedule, ...] = Constant(1.0), Geometric(100.0, 1.0, over=150)
+    ends = [_run(chain, {"effort.weight": way}, 300, Adam(rate=0.05)) for way in ways]
+    excess = [end.iteration.measures["excess"] for end in ends]
+    return Strength(
+        "control, 400 steps", "effort from 100 to 1", "the best feedback, which forgets",
+        "costate, first over last step",
+        f"nothing: {excess[1]:.0e} above Riccati's cost, {excess[0]:.0e} without", lost[0], lost[1],
+    )  # fmt: skip
 
 
 def passed(cell: Cell, drives: Array, units: int) -> Array:

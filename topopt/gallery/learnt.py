@@ -14,11 +14,13 @@ from topopt.nets.recurrent import RNN
 from topopt.nets.torch.recall import ContactReader, surviving
 from topopt.optimizers import Adam
 from topopt.parameters import Array
-from topopt.run import Stop, solve
+from topopt.run import Step, Stop, optimize, solve
 
 __all__ = ["duel", "enhancer", "pixels", "protein"]
 
 FAR = 50_000.0
+MADE = 0.9
+"""Share of the last accuracy with which a choice counts as made."""
 
 
 def enhancer() -> Strength:
@@ -69,21 +71,23 @@ def _silenced(game: DigitDuel) -> Array:
 
 
 def pixels() -> Strength:
-    """Measure a choice of ten pixels, cold from the start and cooled as it is made."""
+    """Measure a choice of ten pixels where the cooled one has been made, cold from the start and cooled."""
     eyes = ChosenPixels()
-    before, after = (_seen(eyes, temperature) for temperature in (0.1, 10.0))
-    ways: tuple[Schedule, ...] = Constant(0.1), Geometric(10.0, 0.1, over=800)
-    cold, cooled = (_chosen(eyes, schedule) for schedule in ways)
+    ways: tuple[Schedule, ...] = Geometric(10.0, 0.1, over=800), Constant(0.1)
+    cooled, cold = (_chosen(eyes, schedule) for schedule in ways)
+    made = next(step for step in cooled if _right(step) >= MADE * _right(cooled[-1]))
+    same = next(step for step in cold if step.iteration.number == made.iteration.number)
+    before, after = (_seen(eyes, step.x, step.iteration.parameters["temperature"]) for step in (same, made))
     return Strength(
         "chosen pixels", "temperature 10 to 0.1", "cold Gumbel softmax",
-        "median entry over the largest, as drawn",
-        f"{100 * cooled:.0f} % right instead of {100 * cold:.0f} %", before, after,
+        f"median entry over the largest, batch {made.iteration.number - 1}",
+        f"{100 * _right(cooled[-1]):.0f} % right instead of {100 * _right(cold[-1]):.0f} %", before, after,
     )  # fmt: skip
 
 
-def _seen(eyes: ChosenPixels, temperature: float) -> Array:
+def _seen(eyes: ChosenPixels, x: Array, temperature: float) -> Array:
     """Return, from the logits to the choice, how small a typical entry is to the largest, powers of ten."""
-    x, found = eyes.initial(), []
+    found = []
     for number in range(0, 200, 20):  # the batches that are recorded
         evaluation = eyes.evaluate(x, {"temperature": temperature, "batch": float(number)})
         assert evaluation.signals is not None
@@ -94,8 +98,13 @@ def _seen(eyes: ChosenPixels, temperature: float) -> Array:
     return np.asarray(np.median(found, axis=0))
 
 
-def _chosen(eyes: ChosenPixels, schedule: Schedule) -> float:
-    """Return the share of right answers with hard choices after a thousand batches."""
+def _chosen(eyes: ChosenPixels, schedule: Schedule) -> list[Step]:
+    """Return those steps of a thousand batches at which hard choices were judged."""
     cooled = Continuation({"temperature": schedule, "batch": Counter()})
-    last = solve(eyes, Adam(rate=0.01), cooled, Stop(change=0, iterations=1000))
-    return eyes.sharp_accuracy(last.x)
+    steps = optimize(eyes, Adam(rate=0.01), cooled, Stop(change=0, iterations=1001))
+    return [step for step in steps if step.iteration.measures]
+
+
+def _right(step: Step) -> float:
+    """Return the share of right answers with hard choices."""
+    return step.iteration.measures["sharp"]

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from topopt.errors import MissingDependencyError
 from topopt.parameters import Array
 
-__all__ = ["KINDS", "Kind", "Mapped", "mapped", "nodal_shares", "reference", "slopes_at_middle"]
+__all__ = [
+    "KINDS", "Kind", "Mapped", "mapped", "nodal_shares", "order_of", "reference", "skfem", "slopes_at_middle",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class Kind:
     ----------
     name : str
         In the plural, for messages.
-    element, side : str
-        Names of the element and of its facets' in scikit-fem; edges of 3-D cells are always lines.
+    element, side, mesh : str
+        Names of the element, of its facets' and of a mesh of them in scikit-fem; edges are always lines.
     constant : bool
         Whether gradients are the same all over a cell, so that one point integrates their products.
     """
@@ -39,15 +41,16 @@ class Kind:
     name: str
     element: str
     side: str
+    mesh: str
     constant: bool
 
 
 KINDS: Mapping[tuple[int, int], Kind] = MappingProxyType(
     {
-        (2, 3): Kind("triangles", "ElementTriP1", "ElementLineP1", True),
-        (2, 4): Kind("quadrilaterals", "ElementQuad1", "ElementLineP1", False),
-        (3, 4): Kind("tetrahedra", "ElementTetP1", "ElementTriP1", True),
-        (3, 8): Kind("hexahedra", "ElementHex1", "ElementQuad1", False),
+        (2, 3): Kind("triangles", "ElementTriP1", "ElementLineP1", "MeshTri1", True),
+        (2, 4): Kind("quadrilaterals", "ElementQuad1", "ElementLineP1", "MeshQuad1", False),
+        (3, 4): Kind("tetrahedra", "ElementTetP1", "ElementTriP1", "MeshTet1", True),
+        (3, 8): Kind("hexahedra", "ElementHex1", "ElementQuad1", "MeshHex1", False),
     }
 )
 """By dimension and number of corners."""
@@ -107,16 +110,15 @@ def reference(element: str, order: int) -> Reference:
     MissingDependencyError
         If scikit-fem is absent.
     """
-    skfem, get_quadrature = _skfem()
-    made = getattr(skfem, element)()
-    points, weights = get_quadrature(made.refdom, order)
+    made = getattr(skfem(), element)()
+    points, weights = skfem().quadrature.get_quadrature(made.refdom, order)
     return _reordered(made, *_sampled(made, points), weights)
 
 
 @functools.lru_cache(maxsize=8)
 def slopes_at_middle(element: str) -> Array:
     """Return the derivatives of the shape functions in the middle of the reference cell, (corners, ndim)."""
-    made = getattr(_skfem()[0], element)()
+    made = getattr(skfem(), element)()
     middle = np.mean(made.doflocs, axis=0)[:, None]
     return np.asarray(_reordered(made, *_sampled(made, middle), np.ones(1)).slopes[0])
 
@@ -161,16 +163,31 @@ def nodal_shares(places: Array, element: str) -> Array:
     return np.asarray(np.einsum("nq,q,qk->nk", np.sqrt(np.maximum(squares, 0.0)), cell.weights, cell.values))
 
 
-def _skfem() -> tuple[Any, Any]:
-    """Return scikit-fem and its choice of a quadrature."""
+def skfem() -> Any:
+    """Return scikit-fem.
+
+    Raises
+    ------
+    MissingDependencyError
+        If it is absent.
+    """
     try:
         import skfem
-        from skfem.quadrature import get_quadrature
+        import skfem.quadrature
     except ImportError as error:
         raise MissingDependencyError(
             "unstructured meshes need scikit-fem, which is not installed: pip install 'topopt[meshes]'"
         ) from error
-    return skfem, get_quadrature
+    return skfem
+
+
+@functools.lru_cache(maxsize=8)
+def order_of(element: str) -> NDArray[np.intp]:
+    """Return at which place of the files' order each corner of scikit-fem's order stands."""
+    corners = getattr(skfem(), element)().doflocs
+    if len(corners) != len(_HEXAHEDRON):
+        return np.arange(len(corners))
+    return np.array([_HEXAHEDRON.index(tuple(int(c) for c in corner)) for corner in corners])
 
 
 def _sampled(made: Any, points: Array) -> tuple[Array, Array]:
@@ -185,9 +202,7 @@ def _sampled(made: Any, points: Array) -> tuple[Array, Array]:
 def _reordered(made: Any, values: Array, slopes: Array, weights: Array) -> Reference:
     """Return the reference cell with its corners in the order of files."""
     count = len(made.doflocs)
-    ours = np.arange(count)  # ours[j]: the place of scikit-fem's corner j in our order
-    if count == len(_HEXAHEDRON):
-        ours = np.array([_HEXAHEDRON.index(tuple(int(c) for c in corner)) for corner in made.doflocs])
+    ours = order_of(type(made).__name__)
     back = np.argsort(ours)
     sides = made.refdom.facets or [[0], [1]]
     edges = made.refdom.edges or (sides if len(sides[0]) == 2 else [list(range(count))])

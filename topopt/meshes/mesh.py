@@ -39,10 +39,13 @@ class Group:
         Its nodes, those of its cells included.
     cells : array of int
         Its cells; none for a set of nodes, edges or faces.
+    sides : tuple of array of int, shape (n, k)
+        Corners of its lines and faces, around them, a table for each kind; none for a bare set of nodes.
     """
 
     nodes: Numbers
     cells: Numbers = field(default_factory=lambda: np.zeros(0, dtype=np.intp))
+    sides: tuple[Numbers, ...] = ()
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,13 +10,13 @@ from numpy.typing import NDArray
 from topopt.cells import Flags
 from topopt.errors import InputError
 from topopt.parameters import Array
-from topopt.regions import TOLERANCE, Region
+from topopt.regions import TOLERANCE, Tabulated
 
 __all__ = ["Among", "Voxels"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Among(Region):
+class Among(Tabulated):
     """The points that coincide with one of a list.
 
     Parameters
@@ -33,7 +30,7 @@ class Among(Region):
     """
 
     places: Array
-    name: str = "places"
+    name: str = field(default="places", compare=False)
     reach: float = TOLERANCE
 
     def __post_init__(self) -> None:
@@ -44,22 +41,9 @@ class Among(Region):
         places.flags.writeable = False
         object.__setattr__(self, "places", places)
 
-    def __eq__(self, other: object) -> bool:
-        """Compare places."""
-        return isinstance(other, Among) and self._key == other._key
-
-    def __hash__(self) -> int:
-        """Hash the places."""
-        return hash(self._key)
-
     def __repr__(self) -> str:
         """Give the name."""
         return self.name
-
-    @functools.cached_property
-    def _key(self) -> tuple[str, tuple[int, ...], float]:
-        """What makes two of these equal."""
-        return hashlib.blake2b(self.places.tobytes()).hexdigest(), self.places.shape, self.reach
 
     def contains(self, points: Array, size: tuple[float, ...], spacing: Array) -> Flags:
         """Look for the nearest place of every point."""
@@ -72,7 +56,7 @@ class Among(Region):
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Voxels(Region):
+class Voxels(Tabulated):
     """The space that some boxes of a lattice fill, boundary included.
 
     Parameters
@@ -88,7 +72,7 @@ class Voxels(Region):
     filled: NDArray[np.bool_]
     lower: tuple[float, ...]
     edges: tuple[float, ...]
-    name: str = "voxels"
+    name: str = field(default="voxels", compare=False)
 
     def __post_init__(self) -> None:
         """Freeze the boxes."""
@@ -101,22 +85,9 @@ class Voxels(Region):
         filled.flags.writeable = False
         object.__setattr__(self, "filled", filled)
 
-    def __eq__(self, other: object) -> bool:
-        """Compare the boxes and where they lie."""
-        return isinstance(other, Voxels) and self._key == other._key
-
-    def __hash__(self) -> int:
-        """Hash the boxes and where they lie."""
-        return hash(self._key)
-
     def __repr__(self) -> str:
         """Give the name."""
         return self.name
-
-    @functools.cached_property
-    def _key(self) -> tuple[Any, ...]:
-        """What makes two of these equal."""
-        return hashlib.blake2b(self.filled.tobytes()).hexdigest(), self.filled.shape, self.lower, self.edges
 
     def contains(self, points: Array, size: tuple[float, ...], spacing: Array) -> Flags:
         """Look every point up, and on a common side in the boxes on both sides."""

@@ -12,18 +12,21 @@ from numpy.typing import NDArray
 
 from topopt.errors import InputError, MissingDependencyError
 from topopt.meshes.mesh import Group, Mesh
+from topopt.meshes.refining import refined
 
 __all__ = ["FORMATS", "read_mesh"]
 
 FORMATS = {".msh": "gmsh", ".inp": "abaqus", ".vtu": "vtu", ".vtk": "vtk"}
 """meshio's reader by the end of a file's name."""
+MOST = 5_000_000
+"""Cells that refinement may make: more than direct solvers can do with."""
 _DIMENSIONS = {"vertex": 0, "line": 1, "triangle": 2, "quad": 2, "tetra": 3, "hexahedron": 3}
 _OTHERS = {"polygon": 2, "wedge": 3, "pyramid": 3, "polyhedron": 3}
 _SAME_PLANE = 1e-9
 """Share of the size by which heights may differ in a plane mesh."""
 
 
-def read_mesh(file: str | Path, scale: float = 1.0) -> Mesh:
+def read_mesh(file: str | Path, scale: float = 1.0, refine: int = 0) -> Mesh:
     """Read an unstructured mesh with meshio.
 
     Parameters
@@ -34,12 +37,14 @@ def read_mesh(file: str | Path, scale: float = 1.0) -> Mesh:
         of cells and points, where they are not zero.
     scale : float
         Coordinates are multiplied by this: 0.001 makes metres of millimetres.
+    refine : int
+        How often every cell is cut at the middles of its edges, see `refined`.
 
     Raises
     ------
     InputError
         If the file is missing or cannot be read, or holds no cells, several kinds of cells, cells of second
-        order, or a surface in space.
+        order, or a surface in space; if so many cells as are asked for fit no machine.
     MissingDependencyError
         If meshio or scikit-fem is absent.
     """
@@ -53,7 +58,13 @@ def read_mesh(file: str | Path, scale: float = 1.0) -> Mesh:
     used = np.unique(corners)
     number = np.full(len(points), -1, dtype=np.intp)
     number[used] = np.arange(len(used))
-    return Mesh(points[used] * scale, number[corners], dict(_groups(content, kind, number)))
+    mesh = Mesh(points[used] * scale, number[corners], dict(_groups(content, kind, number)))
+    wanted = mesh.n_cells * 2.0 ** (mesh.ndim * refine)
+    if refine and wanted > MOST:
+        raise InputError(f"{file.name}: {wanted:.3g} cells are too many; choose a smaller refine")
+    for _ in range(refine):
+        mesh, _ = refined(mesh)
+    return mesh
 
 
 def _content(file: Path) -> Any:
@@ -119,25 +130,28 @@ def _plane(points: NDArray[Any], content: Any, kind: str, name: str) -> NDArray[
 
 def _groups(content: Any, kind: str, number: NDArray[np.intp]) -> Iterator[tuple[str, Group]]:
     """Walk the groups; nodes that no cell has are left out."""
-    found: dict[str, tuple[list[Any], list[Any]]] = {}
+    found: dict[str, tuple[list[Any], list[Any], list[Any]]] = {}
     first = 0
     for index, block in enumerate(content.cells):
         for name, members in _members(content, index, block):
-            nodes, cells = found.setdefault(name, ([], []))
+            nodes, cells, sides = found.setdefault(name, ([], [], []))
             nodes.append(block.data[members].ravel())
             if block.type == kind:
                 cells.append(members + first)
+            elif block.type in _DIMENSIONS:
+                sides.append(number[block.data[members]])
         first += len(block.data) if block.type == kind else 0
     for name, members in content.point_sets.items():
-        found.setdefault(name, ([], []))[0].append(np.asarray(members, dtype=np.intp))
+        found.setdefault(name, ([], [], []))[0].append(np.asarray(members, dtype=np.intp))
     for name, values in content.point_data.items():
         if _counts(values):
-            found.setdefault(name, ([], []))[0].append(np.flatnonzero(values))
-    for name, (nodes, cells) in found.items():
+            found.setdefault(name, ([], [], []))[0].append(np.flatnonzero(values))
+    for name, (nodes, cells, sides) in found.items():
         ours = number[np.unique(np.concatenate(nodes))]
         if (ours >= 0).any():
             inside = np.unique(np.concatenate([*cells, np.zeros(0, dtype=np.intp)])).astype(np.intp)
-            yield name, Group(ours[ours >= 0], inside)
+            held = tuple(side[(side >= 0).all(axis=1)] for side in sides)
+            yield name, Group(ours[ours >= 0], inside, tuple(side for side in held if len(side)))
 
 
 def _members(content: Any, index: int, block: Any) -> Iterator[tuple[str, NDArray[np.intp]]]:

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +12,19 @@ from numpy.typing import NDArray
 from topopt.cells import Flags
 from topopt.errors import InputError, MissingDependencyError
 from topopt.parameters import Array
-from topopt.regions import TOLERANCE, Region
+from topopt.regions import TOLERANCE, Tabulated
 
 __all__ = ["Solid", "read_solid"]
 
+# Why rays of our own: a node on a face must be inside, always, and points may lie anywhere, as a mesh's do.
+# VTK's stencil knows the points of a lattice only, its enclosed points lack some on the boundary (17 of 45
+# nodes of a box); trimesh needs another package for it.
 PAIRS = 4_000_000
 """Triangles and rays that are looked at together."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Solid(Region):
+class Solid(Tabulated):
     """The points inside a closed surface, boundary included (3-D).
 
     A ray along z from each point meets the surface an odd number of times if the point is inside; the
@@ -47,7 +47,7 @@ class Solid(Region):
     """
 
     triangles: Array
-    name: str = "solid"
+    name: str = field(default="solid", compare=False)
     fit: bool = False
 
     def __post_init__(self) -> None:
@@ -66,14 +66,6 @@ class Solid(Region):
                 f"holes, or export it as a solid"
             )
 
-    def __eq__(self, other: object) -> bool:
-        """Compare surfaces."""
-        return isinstance(other, Solid) and self._key == other._key
-
-    def __hash__(self) -> int:
-        """Hash the surface."""
-        return hash(self._key)
-
     def __repr__(self) -> str:
         """Say where it lies."""
         if self.fit:
@@ -81,11 +73,6 @@ class Solid(Region):
         low, high = self.triangles.min(axis=(0, 1)), self.triangles.max(axis=(0, 1))
         span = " to ".join("(" + ", ".join(f"{v:g}" for v in corner) + ")" for corner in (low, high))
         return f"{self.name} from {span}"
-
-    @functools.cached_property
-    def _key(self) -> tuple[Any, ...]:
-        """What makes two of these equal."""
-        return hashlib.blake2b(self.triangles.tobytes()).hexdigest(), self.fit
 
     def contains(self, points: Array, size: tuple[float, ...], spacing: Array) -> Flags:
         """Count crossings above every point, at the corners of a tiny box around it."""
@@ -140,7 +127,7 @@ def read_solid(
         import trimesh
     except ImportError as error:
         raise MissingDependencyError(
-            "surfaces from files need trimesh, which is not installed: pip install 'topopt[meshes]'"
+            "surfaces from files need trimesh, which is not installed: pip install trimesh"
         ) from error
     try:
         with file.open("rb") as stream:

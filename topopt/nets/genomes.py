@@ -17,7 +17,7 @@ __all__ = ["BASES", "GENOMES", "Enhancers", "genome"]
 BASES = "ACGT"
 GENOMES = {"k12": "MG1655-K12.fasta.gz", "lambda": "lambda_virus.fa.gz"}
 HEAD = 1000
-"""Bases at a window's beginning among which the enhancer lies."""
+"""Bases at a window's beginning among which the enhancer lies; all of them, if a window has fewer."""
 MOTIF, COPIES, CHANGED = 20, 4, 2
 """Length of an enhancer's motif, how often it is planted, and bases of each copy that are changed."""
 
@@ -54,8 +54,8 @@ def genome(name: str) -> Codes:
 class Enhancers:
     """Windows of a genome with one of two enhancers planted where they begin; which, is asked where they end.
 
-    An enhancer is a motif of 20 random bases, planted four times among the first thousand, two bases of each
-    copy changed. The last tenth of the genome is kept for judging.
+    An enhancer is a motif of 20 random bases, planted four times among the first thousand (anywhere, in a
+    window that is shorter), two bases of each copy changed. The last tenth of the genome is kept for judging.
 
     Parameters
     ----------
@@ -76,14 +76,15 @@ class Enhancers:
         Raises
         ------
         InputError
-            If windows are shorter than the part that holds the enhancer, or longer than the genome's part.
+            If windows are too short to hold the enhancer, or longer than the genome's part.
         """
         whole = genome(self.name)
         cut = len(whole) * 9 // 10
         part = whole[cut:] if held_out else whole[:cut]
-        if not HEAD <= length < len(part):
+        if not MOTIF * COPIES <= length < len(part):
             raise InputError(
-                f"Enhancers: windows of {length} bases; expected {HEAD} to {len(part) - 1} on '{self.name}'"
+                f"Enhancers: windows of {length} bases; expected {MOTIF * COPIES} to {len(part) - 1} "
+                f"on '{self.name}'"
             )
         random = np.random.default_rng((seed, int(held_out)))
         begins = random.integers(0, len(part) - length, count)
@@ -91,7 +92,7 @@ class Enhancers:
         labels = random.permutation(np.arange(count) % 2)
         motifs = np.random.default_rng(self.seed).integers(0, 4, (2, MOTIF), dtype=np.uint8)
         for window, label in zip(codes, labels, strict=True):
-            slots = random.choice(HEAD // MOTIF, COPIES, replace=False) * MOTIF
+            slots = random.choice(min(HEAD, length) // MOTIF, COPIES, replace=False) * MOTIF
             for slot in slots:
                 copy = motifs[label].copy()
                 copy[random.choice(MOTIF, CHANGED, replace=False)] = random.integers(0, 4, CHANGED)

@@ -10,7 +10,7 @@ import numpy as np
 
 from topopt.chain import Chain, Link, Stage
 from topopt.evaluation import Bounds, Evaluation
-from topopt.nets.layers import Affine, CrossEntropy, SignGate
+from topopt.nets.layers import Affine, CrossEntropy, SignGate, StraightThrough
 from topopt.nets.samples import Samples
 from topopt.parameters import Array, Positive, checked
 from topopt.signals import signals
@@ -85,6 +85,19 @@ class Net:
                 "sharp": self.sharp_accuracy(x, parameters),
             },
             solves=1,
+        )
+
+    def sharpnesses(self) -> tuple[str, ...]:
+        """Return the names of the sharpness of every gate, the first gate's first."""
+        return tuple(f"{link.name}.beta" for link in self.chain if link.stage.sharp)
+
+    def surrogates(self, parameters: Mapping[str, float]) -> tuple[str, ...]:
+        """Return the gates whose pullback is that of a softer one at these parameters."""
+        gates = {link.name: link.stage for link in self.chain.at(parameters)}
+        return tuple(
+            name
+            for name, gate in gates.items()
+            if gate.heuristic and not (isinstance(gate, StraightThrough) and gate.beta <= gate.backward_beta)
         )
 
     def accuracy(self, x: Array, parameters: Mapping[str, float] | None = None) -> float:

@@ -53,11 +53,14 @@ class Contacts:
     ----------
     chain, first, second : array of int, shape (pairs,)
         Which chain, and which residues of it.
+    kind : array of int, shape (pairs,)
+        1 where the first of the two shuns water.
     """
 
     chain: NDArray[np.intp]
     first: NDArray[np.intp]
     second: NDArray[np.intp]
+    kind: NDArray[np.intp]
 
     @property
     def separation(self) -> NDArray[np.intp]:
@@ -102,6 +105,6 @@ def contacts(held_out: bool = False) -> Contacts:
         apart = np.linalg.norm(chain.atoms[:, None] - chain.atoms[None], axis=2)
         first, second = np.nonzero(np.triu(apart < CONTACT, BINS[0][0]))
         near = second - first <= BINS[-1][1]
-        whole.append(np.stack([np.full(near.sum(), number), first[near], second[near]]))
-    chain_of, first, second = np.concatenate(whole, axis=1)
-    return Contacts(chain_of, first, second)
+        kind = chain.hydrophobic[first[near]]
+        whole.append(np.stack([np.full(near.sum(), number), first[near], second[near], kind]))
+    return Contacts(*np.concatenate(whole, axis=1))

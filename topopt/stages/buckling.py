@@ -11,11 +11,12 @@ import numpy as np
 
 from topopt.chain import Pullback, Stage
 from topopt.errors import InputError
-from topopt.fem.element import gauss, shapes, strain_displacement
+from topopt.fem.assembly import each_times
+from topopt.fem.element import boxed, strain_displacement
 from topopt.fem.material import elasticity
 from topopt.fem.operator import StiffnessOperator
 from topopt.fem.structure import Structure
-from topopt.grid import structured
+from topopt.meshes import Mesh
 from topopt.parameters import Array
 from topopt.solvers import Solver
 from topopt.stages.eigenpairs import assembled, direct, largest, quadratic, require_room
@@ -36,7 +37,7 @@ class BucklingFactors(Stage):
     Parameters
     ----------
     structure : Structure
-        Grid, supports, material, cases.
+        Grid or mesh, supports, material, cases.
     count : int
         How many.
     case : int
@@ -58,9 +59,8 @@ class BucklingFactors(Stage):
     solver: str | Solver = "auto"
 
     def __post_init__(self) -> None:
-        """Refuse a case that is not there, and a mesh."""
+        """Refuse a case that is not there."""
         super().__post_init__()
-        structured(self.structure.mesh, "BucklingFactors", "take a grid")
         if self.case >= len(self.structure.cases):
             raise InputError(
                 f"BucklingFactors.case: {self.case}, but the structure has {len(self.structure.cases)}"
@@ -87,43 +87,46 @@ class BucklingFactors(Stage):
         require_room(self, structure, self.count)
         operator, solver = StiffnessOperator(structure, moduli), chosen(structure, direct(self.solver))
         table, tensor = structure.cell_dofs, self._tensor
-        moved = displacements[table, self.case]
-        bent = moved @ tensor.T  # G of every cell at its own displacements, flat
-        geometric = assembled(structure, -stressed[:, None] * bent)
+        bent = each_times(displacements[table, self.case], np.swapaxes(tensor, -1, -2))
+        n_cells, corners = structure.mesh.cell_nodes.shape
+        one = -(stressed[:, None] * bent).reshape(n_cells, corners, corners)
+        geometric = assembled(structure, np.einsum("enm,ab->enamb", one, np.eye(structure.ndim)))
         values, modes = largest(operator, solver, geometric, self.count, type(self).__name__)
 
         def pullback(v: Array) -> tuple[Array, Array, Array]:
-            by_modulus, products = np.zeros(len(moduli)), np.zeros_like(bent)
+            by_modulus, products = np.zeros(len(moduli)), np.zeros((n_cells, corners, corners))
             for weight, value, mode in zip(v, values, modes.T, strict=True):
                 own = mode[table]
                 by_modulus -= weight * value * quadratic(own, structure.element_matrix)
-                products -= ((weight * own)[:, :, None] * own[:, None, :]).reshape(bent.shape)
-            by_stressed = np.einsum("ep,ep->e", products, bent)
-            pulled = stressed[:, None] * (products @ tensor)
+                by_node = own.reshape(n_cells, corners, structure.ndim)
+                products -= weight * (by_node @ np.swapaxes(by_node, 1, 2))
+            flat = products.reshape(bent.shape)
+            pulled = stressed[:, None] * each_times(flat, tensor)
             back = np.zeros_like(displacements)
             back[:, self.case] = np.bincount(table.ravel(), pulled.ravel(), structure.n_dofs)
-            return by_modulus, by_stressed, back
+            return by_modulus, np.einsum("ep,ep->e", flat, bent), back
 
         return values, pullback
 
     @functools.cached_property
     def _tensor(self) -> Array:
-        """G of a full cell, flat, for a unit of each of its displacements, shape (k * k, k)."""
+        """G of a full cell, or of every cell of a mesh, for a unit of each of its displacements.
+
+        Shape (corners**2, k) or (n_cells, corners**2, k): the integral of grad N_n . sigma grad N_m, which is
+        the same for every component of a mode. The stress is taken at the points of the quadrature.
+        """
         structure = self.structure
-        grid, ndim = structure.grid, structure.ndim
+        mesh, ndim = structure.mesh, structure.ndim
+        cells = mesh.mapped(1 if mesh.kind.constant else 3) if isinstance(mesh, Mesh) else boxed(mesh.spacing)
         law = elasticity(structure.material, ndim)
-        pairs = [(0, 1), (0, 2), (1, 2)] if ndim == 3 else [(0, 1)]
-        k = ndim * 2**ndim
-        total = np.zeros((k, k, k))
-        for point, weight in gauss(grid.spacing):
-            gradients = shapes(point, grid.spacing)[1]
-            stresses = law @ strain_displacement(gradients)
-            tensor = np.zeros((ndim, ndim, k))
-            for axis in range(ndim):
-                tensor[axis, axis] = stresses[axis]
-            for row, (i, j) in enumerate(pairs, start=ndim):
-                tensor[i, j] = tensor[j, i] = stresses[row]
-            scalar = np.einsum("ni,ijk,mj->nmk", gradients, tensor, gradients)
-            share = weight * structure.thickness
-            total += share * np.einsum("nmk,ab->nambk", scalar, np.eye(ndim)).reshape(k, k, k)
-        return total.reshape(k * k, k)
+        pairs = [(0, 1), (0, 2), (1, 2)][: ndim * (ndim - 1) // 2]
+        total: Array = np.zeros(())
+        for gradients, weights in zip(np.moveaxis(cells.gradients, 1, 0), cells.weights.T, strict=True):
+            voigt = law @ strain_displacement(gradients)
+            stress = np.zeros((len(voigt), ndim, ndim, voigt.shape[-1]))
+            for row, (i, j) in enumerate([*((axis, axis) for axis in range(ndim)), *pairs]):
+                stress[:, i, j] = stress[:, j, i] = voigt[:, row]
+            share = (structure.thickness * weights)[:, None, None] * gradients
+            total = total + np.einsum("eni,eijk,emj->enmk", share, stress, gradients, optimize=True)
+        flat = total.reshape(len(total), -1, total.shape[-1])
+        return flat if isinstance(mesh, Mesh) else flat[0]

@@ -100,7 +100,7 @@ class Cone(Stage):
         (design,) = inputs
         gain, offset = _weights(self.domain, self.radius)
         smooth = functools.partial(_cone_sum, self.domain.grid, self.radius)
-        return averaged(self.domain, design, smooth, gain, offset)
+        return averaged(self.domain, design, smooth, (gain, offset), lambda: _back(self.domain, self.radius))
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,11 @@ class SensitivityFilter(Stage):
 
 
 def averaged(
-    domain: Domain, design: Array, smooth: Callable[[Array], Array], gain: Array, offset: Array
+    domain: Domain,
+    design: Array,
+    smooth: Callable[[Array], Array],
+    weights: tuple[Array, Array],
+    back: Callable[[], Array],
 ) -> tuple[Array, Pullback]:
     """Filter a design by weighted means, leaving the passive cells alone.
 
@@ -167,21 +171,23 @@ def averaged(
         The input; its entries in passive cells are ignored.
     smooth : callable
         A symmetric linear map of fields, which gives a fresh array.
-    gain : array, shape (n_cells,)
-        What makes a mean of what `smooth` gives; 0 in passive cells.
-    offset : array, shape (n_cells,)
-        What the solid cells contribute; 1 in solid and 0 in void cells.
+    weights : tuple of array, each of shape (n_cells,)
+        What makes a mean of what `smooth` gives, 0 in passive cells; and what the solid cells contribute, 1
+        in solid and 0 in void cells.
+    back : callable
+        Gives what the pullback makes of ones, which is a volume's cotangent but for a factor.
 
     Returns
     -------
     tuple
         The filtered field and its pullback.
     """
+    gain, offset = weights
     if domain.n_active == design.size:
         output = smooth(design)
         limits = float(design.min()), float(design.max())
         each(lambda at: _mean(output[at], gain[at], limits), output.size)
-        return output, lambda v: (smooth(_product(gain, v)),)
+        return output, lambda v: (v[0] * back() if _uniform(v) else smooth(_product(gain, v)),)
     active = domain.active
     entering = design[active]
     smallest, largest = float(entering.min()), float(entering.max())
@@ -204,6 +210,11 @@ def averaged(
         return (reached,)
 
     return output, pullback
+
+
+def _uniform(v: Array) -> bool:
+    """Return whether all entries of a long field are one number; short ones are summed as quickly."""
+    return v.size >= LONG and all(each(lambda at: bool((v[at] == v[0]).all()), v.size))
 
 
 def _mean(sums: Array, gain: Array, limits: tuple[float, float]) -> None:
@@ -302,6 +313,32 @@ def _floor(field: Array, weights: float) -> float:
 def _cone_sum(grid: Grid, radius: float, field: Array) -> Array:
     """Return the sum over neighbours, weighted by the cone, for every cell; noise of the transform is 0.
 
+    Of a long field the last sum is kept: OC rechecks the volume of the design that is evaluated next.
+    """
+    if field.size < LONG:
+        return _summed(grid, radius, field)
+    kept = _last(grid, radius)
+    known, sums = kept[0] if kept else (None, None)
+    if known is None or sums is None or not _same(known, field):
+        sums = _summed(grid, radius, field)
+        kept[:] = [(field.copy(), sums)]
+    return sums.copy()
+
+
+@functools.lru_cache(maxsize=2)
+def _last(grid: Grid, radius: float) -> list[tuple[Array, Array]]:
+    """Return the last field that was summed and its sums, in a list that is empty at first."""
+    return []
+
+
+def _same(one: Array, other: Array) -> bool:
+    """Return whether two fields are equal."""
+    return all(each(lambda at: bool((one[at] == other[at]).all()), one.size))
+
+
+def _summed(grid: Grid, radius: float, field: Array) -> Array:
+    """Sum over neighbours.
+
     Rows are transformed along the last axis without the padding of the others, which only ever exists for the
     few columns that are transformed, weighted and transformed back while they are in the cache.
     """
@@ -382,6 +419,14 @@ def _cone(grid: Grid, radius: float, steps: Sequence[Array]) -> Array:
     """Return the weights at distances that are given in cells, axis by axis."""
     squares = [(step * edge) ** 2 for step, edge in zip(steps, grid.spacing, strict=True)]
     return np.asarray(np.maximum(0.0, radius - np.sqrt(functools.reduce(np.add.outer, squares))))
+
+
+@functools.lru_cache(maxsize=4)
+def _back(domain: Domain, radius: float) -> Array:
+    """Return what the pullback of a filter makes of ones."""
+    made = _summed(domain.grid, radius, _weights(domain, radius)[0])
+    made.flags.writeable = False
+    return made
 
 
 @functools.lru_cache(maxsize=8)

@@ -101,8 +101,8 @@ class Helmholtz(Stage):
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the filtered field, shape (n_cells,)."""
         (design,) = inputs
-        gain, offset = _weights(self.domain, self.radius)
-        return averaged(self.domain, design, _smoother(self.domain, self.radius), gain, offset)
+        weights, smooth = _weights(self.domain, self.radius), _smoother(self.domain, self.radius)
+        return averaged(self.domain, design, smooth, weights, lambda: _back(self.domain, self.radius))
 
 
 def _smoother(domain: Domain, radius: float) -> Callable[[Array], Array]:
@@ -110,6 +110,14 @@ def _smoother(domain: Domain, radius: float) -> Callable[[Array], Array]:
     if isinstance(domain.mesh, Grid) and not domain.void_cells.any():
         return functools.partial(_by_cosines, domain.mesh, radius)
     return _meshed(domain, radius)
+
+
+@functools.lru_cache(maxsize=4)
+def _back(domain: Domain, radius: float) -> Array:
+    """Return what the pullback makes of ones."""
+    made = _smoother(domain, radius)(_weights(domain, radius)[0])
+    made.flags.writeable = False
+    return made
 
 
 @functools.lru_cache(maxsize=8)

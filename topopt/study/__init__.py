@@ -3,6 +3,7 @@
 from topopt.study.accuracy import SharpAccuracy
 from topopt.study.comparison import Comparison
 from topopt.study.dials import Range
+from topopt.study.execution import carry_out
 from topopt.study.outcome import Judgement, Outcome
 from topopt.study.report import write_report
 from topopt.study.starts import Starts
@@ -24,6 +25,7 @@ __all__ = [
     "Threshold",
     "Trial",
     "Yardstick",
+    "carry_out",
     "tune",
     "write_report",
 ]

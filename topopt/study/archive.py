@@ -161,11 +161,12 @@ def drop_husk(folder: Path) -> None:
 
 
 def _density(folder: Path) -> Array | None:
-    """Return the final design, shaped like the grid; None if the model shows none."""
+    """Return the final design, shaped like the grid, or as pixels of a mesh; None if the model shows none."""
     path = folder / "design.npz"
     try:
         with np.load(path, allow_pickle=False) as file:
-            return np.asarray(file["density"], dtype=np.float64) if "density" in file.files else None
+            name = "picture" if "picture" in file.files else "density"
+            return np.asarray(file[name], dtype=np.float64) if name in file.files else None
     except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
         raise _damaged(path, error) from error
 

@@ -35,7 +35,7 @@ def require_distributed() -> Any:
         import distributed
     except ImportError as error:
         raise MissingDependencyError(
-            "a study on a cluster needs Dask, which is not installed: pip install topopt[dask]"
+            "a study on a cluster needs Dask, which is not installed: pip install 'topopt[dask]'"
         ) from error
     return distributed
 

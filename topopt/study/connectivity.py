@@ -7,16 +7,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
+from scipy import ndimage, sparse
+from scipy.sparse import csgraph
 
-from topopt.cells import Flags
+from topopt.cells import Cells, Flags
 from topopt.errors import InputError
 from topopt.fem import Structure
 from topopt.fem.picking import place
 from topopt.fem.sanity import free_motions
-from topopt.grid import Grid
+from topopt.grid import structured
+from topopt.meshes import Mesh
 
-__all__ = ["Connectivity", "connectivity"]
+__all__ = ["Connectivity", "bodies", "connectivity"]
 
 Numbers = NDArray[np.intp]
 
@@ -48,7 +50,7 @@ def connectivity(structure: Structure, solid: Flags, ports: Mapping[str, Numbers
     Parameters
     ----------
     structure : Structure
-        Grid, supports and loads.
+        Grid or mesh, supports and loads.
     solid : array of bool, shape (n_cells,)
         The design.
     ports : mapping
@@ -61,24 +63,50 @@ def connectivity(structure: Structure, solid: Flags, ports: Mapping[str, Numbers
     InputError
         If `solid` is not one flag per cell.
     """
-    grid = structure.grid
-    if solid.shape != (grid.n_cells,) or solid.dtype != bool:
+    cells = structure.mesh
+    if solid.shape != (cells.n_cells,) or solid.dtype != bool:
         raise InputError(
-            f"solid: expected {grid.n_cells} flags, one a cell, got {solid.dtype} of {solid.shape}"
+            f"solid: expected {cells.n_cells} flags, one a cell, got {solid.dtype} of {solid.shape}"
         )
-    shaped, count = ndimage.label(solid.reshape(grid.cells))  # the default structure: faces only
-    labels = shaped.ravel()
+    labels, count = bodies(cells, solid)
     loaded = dict(_loaded(structure)) | {name: np.asarray(nodes) for name, nodes in ports.items()}
-    held = _held(structure, np.concatenate(list(loaded.values())))
-    around = _around(grid, labels)
-    touched = [
-        body for body in np.unique(np.concatenate([around[n].ravel() for n in loaded.values()])) if body
-    ]
-    motions = {body: _motions(grid, labels == body, held) for body in touched}
+    pushed = np.concatenate(list(loaded.values()))
+    held = _held(structure, pushed)
+    touched = np.unique(labels[solid & np.isin(cells.cell_nodes, pushed).any(axis=1)])
+    motions = {int(body): _motions(cells, labels == body, held) for body in touched}
     faults = [
-        fault for name, nodes in loaded.items() for fault in _faults(grid, name, nodes, around, motions)
+        fault for name, nodes in loaded.items() for fault in _faults(cells, name, nodes, labels, motions)
     ]
-    return Connectivity(tuple(faults), int(count) - len(touched))
+    return Connectivity(tuple(faults), count - len(touched))
+
+
+def bodies(cells: Cells, solid: Flags) -> tuple[Numbers, int]:
+    """Return which solid cells hang together by faces, in 2-D by edges.
+
+    Parameters
+    ----------
+    cells : Grid or Mesh
+        The cells.
+    solid : array of bool, shape (n_cells,)
+        Which of them are solid.
+
+    Returns
+    -------
+    array of int, shape (n_cells,)
+        The body of each cell, counted from 1; 0 for void.
+    int
+        How many bodies there are.
+    """
+    if not isinstance(cells, Mesh):
+        shaped, count = ndimage.label(solid.reshape(structured(cells).cells))  # by default: faces only
+        return shaped.ravel().astype(np.intp), int(count)
+    joined = cells.neighbours[solid[cells.neighbours].all(axis=1)]
+    links = sparse.coo_array((np.ones(len(joined)), joined.T), shape=(cells.n_cells,) * 2)
+    groups = csgraph.connected_components(links, directed=False)[1]
+    labels = np.zeros(cells.n_cells, dtype=np.intp)
+    found, labels[solid] = np.unique(groups[solid], return_inverse=True)
+    labels[solid] += 1
+    return labels, len(found)
 
 
 def _loaded(structure: Structure) -> Iterator[tuple[str, Numbers]]:
@@ -94,34 +122,33 @@ def _held(structure: Structure, loaded: Numbers) -> Flags:
     return structure.fixed.reshape(sprung.shape) | sprung
 
 
-def _around(grid: Grid, labels: NDArray[np.int32]) -> NDArray[np.int32]:
-    """Return the bodies of the cells at each node, 0 for void and for outside, shape (n_nodes, 2**ndim)."""
-    around = np.zeros((grid.n_nodes, 2**grid.ndim), dtype=labels.dtype)
-    for corner, nodes in enumerate(grid.cell_nodes.T):
-        around[nodes, corner] = labels
-    return around
-
-
-def _motions(grid: Grid, body: Flags, held: Flags) -> list[str]:
+def _motions(cells: Cells, body: Flags, held: Flags) -> list[str]:
     """Name the rigid motions that the supports leave to a body."""
-    nodes = np.unique(grid.cell_nodes[body])
-    return free_motions(grid.nodes[nodes], held[nodes])
+    nodes = np.unique(cells.cell_nodes[body])
+    return free_motions(cells.nodes[nodes], held[nodes])
 
 
 def _faults(
-    grid: Grid, name: str, nodes: Numbers, around: NDArray[np.int32], motions: Mapping[int, list[str]]
+    cells: Cells, name: str, nodes: Numbers, labels: Numbers, motions: Mapping[int, list[str]]
 ) -> Iterator[str]:
     """Say which of some nodes touch no material, and which hang on bodies that nothing holds."""
-    bodies = around[nodes]
-    bare = ~bodies.any(axis=1)
-    loose = ~bare & ~np.isin(bodies, [body for body, free in motions.items() if not free]).any(axis=1)
+    sound = [body for body, free in motions.items() if not free]
+    bare = ~_touched(cells, labels > 0)[nodes]
+    loose = ~bare & ~_touched(cells, np.isin(labels, sound))[nodes]
     if bare.any():
-        first = place(grid.nodes[nodes[bare][0]])
+        first = place(cells.nodes[nodes[bare][0]])
         yield f"{name}: {np.count_nonzero(bare)} of {len(nodes)} nodes touch only void, the first at {first}"
     if loose.any():
-        first = place(grid.nodes[nodes[loose][0]])
-        body = int(bodies[loose][0].max())
+        node, first = nodes[loose][0], place(cells.nodes[nodes[loose][0]])
+        body = int(labels[(cells.cell_nodes == node).any(axis=1)].max())
         yield (
             f"{name}: {np.count_nonzero(loose)} of {len(nodes)} nodes hang on a body that no support holds: "
             f"nothing stops it from {' and from '.join(motions[body])}, the first at {first}"
         )
+
+
+def _touched(cells: Cells, flags: Flags) -> Flags:
+    """Return which nodes are corners of flagged cells, shape (n_nodes,)."""
+    touched = np.zeros(cells.n_nodes, dtype=bool)
+    touched[cells.cell_nodes[flags]] = True
+    return touched

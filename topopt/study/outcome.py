@@ -63,7 +63,7 @@ class Outcome:
     history : History
         The log.
     density : array, shape (nx, ny) or (nx, ny, nz), optional
-        The final design, before it was made black and white.
+        The final design, before it was made black and white; of a mesh as square pixels.
     folder : str
         The run folder, relative to the study's; empty if there is none.
     schedules : Continuation, optional

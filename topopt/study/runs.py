@@ -140,7 +140,7 @@ def _judged(path: Path, job: Job, outcome: Outcome) -> Outcome:
     whole = bool(recorded) and recorded[-1].iteration == last.number
     same = whole and _agree(recorded[-1].value, final.value)
     picture = evaluation.picture
-    density = picture.mesh.shaped(picture.density) if isinstance(picture, Design) else None
+    density = picture.pictured() if isinstance(picture, Design) else None
     judgements = (*recorded[:-1], final) if same else (final,)
     return dataclasses.replace(outcome, judgements=judgements, density=density, folder=str(path.resolve()))
 

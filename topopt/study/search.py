@@ -26,7 +26,7 @@ def require_optuna() -> Any:
         import optuna
     except ImportError as error:
         raise MissingDependencyError(
-            "tuning needs Optuna, which is not installed: pip install topopt[tune]"
+            "tuning needs Optuna, which is not installed: pip install 'topopt[tune]'"
         ) from error
     return optuna
 

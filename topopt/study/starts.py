@@ -12,6 +12,7 @@ import numpy as np
 
 from topopt.errors import InputError
 from topopt.evaluation import Model
+from topopt.grid import Grid
 from topopt.parameters import Array, Unit, checked
 from topopt.problem import Problem
 
@@ -32,7 +33,7 @@ class Starts:
         How many perturbed ones there are.
     noise : float
         Each designed cell's density is moved by about this at most, up or down, independently of its
-        neighbours and never beyond 0 and 1, so that the mean stays as it was.
+        neighbours and never beyond 0 and 1, so that the mean (on a mesh by volume) stays as it was.
     seed : int
         Of the first noise; the next counts on.
     """
@@ -69,19 +70,22 @@ class Starts:
     def _perturbed(self, problem: Problem, number: int) -> Array:
         """Return the problem's start with noise, shape (n_cells,)."""
         start = np.array(problem.start, dtype=np.float64)
-        designed = problem.domain.active
+        domain = problem.domain
+        designed = domain.active
+        volumes = None if isinstance(domain.mesh, Grid) else domain.mesh.volumes[designed]
         noise = np.random.default_rng(self.seed + number - 1).uniform(-1.0, 1.0, start.size)
         noisy = start + self.noise * noise
-        start[designed] = _with_mean(noisy[designed], float(start[designed].mean()))
+        mean = float(np.average(start[designed], weights=volumes))
+        start[designed] = _with_mean(noisy[designed], mean, volumes)
         return start
 
 
-def _with_mean(values: Array, mean: float) -> Array:
+def _with_mean(values: Array, mean: float, weights: Array | None) -> Array:
     """Shift values so that their mean is the given one after what lies outside 0 to 1 is cut off."""
     low, high = -1.0 - float(values.max()), 1.0 - float(values.min())
     for _ in range(60):
         middle = 0.5 * (low + high)
-        if np.clip(values + middle, 0.0, 1.0).mean() < mean:
+        if np.average(np.clip(values + middle, 0.0, 1.0), weights=weights) < mean:
             low = middle
         else:
             high = middle

@@ -292,6 +292,6 @@ def _outcome(trial: Trial, run: RunFolder | None) -> Outcome:
 
 
 def _shaped(last: Step) -> Array | None:
-    """Return the density that a step shows, shaped like its grid; None if it shows none."""
+    """Return the density that a step shows, shaped like its picture; None if it shows none."""
     picture = last.evaluation.picture
-    return picture.mesh.shaped(picture.density) if isinstance(picture, Design) else None
+    return picture.pictured() if isinstance(picture, Design) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,12 +12,14 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from topopt.cells import Flags
+from topopt.cells import Cells, Flags
 from topopt.design import Design
 from topopt.errors import InputError, RunFolderError
 from topopt.evaluation import Evaluation
 from topopt.files import parse, read_about, read_history, read_problem, voxels
-from topopt.grid import Grid
+from topopt.files.located import located
+from topopt.grid import Grid, structured
+from topopt.meshes import Mesh, refined
 from topopt.parameters import Array
 from topopt.problem import Problem
 from topopt.run import model_parameters
@@ -38,11 +41,11 @@ class Verification:
     grey : float
         What the run ended with.
     black : float
-        The black-and-white design on the run's grid, at the volume limit.
+        The black-and-white design on the run's grid or mesh, at the volume limit.
     fine : float
         The same design on cells of half the edge.
     cells : tuple of int
-        Of the finer grid.
+        Of the finer grid, along each axis, or the number of those of the finer mesh.
     limits : tuple of Kept
         What every limit comes to: of the run, in black and white, on the finer cells.
     """
@@ -63,7 +66,7 @@ class Verification:
         sentences = (
             f"The run ended with {self.response} {self.grey:.6g}. Black and white at the same volume the "
             f"design has {self.black:.6g} ({_share(self.black, self.grey)}). On {_by(self.cells)} cells that "
-            f"design has {self.fine:.6g} ({_share(self.fine, self.black)}): so much is owed to the grid."
+            f"design has {self.fine:.6g} ({_share(self.fine, self.black)}): so much is owed to the cells."
         )
         return "\n".join(
             [sentences, *_table(("run", "black and white", f"{_by(self.cells)} cells"), self.limits)]
@@ -119,7 +122,7 @@ class BodyVerification:
 
 @dataclass(frozen=True, eq=False)
 class _Finished:
-    """A run that has ended: its problem at its last parameters, on its own grid and on one twice as fine."""
+    """A run that has ended: its problem at its last parameters, on its own cells and on those cut up."""
 
     path: Path
     problem: Problem
@@ -163,7 +166,10 @@ class _Finished:
 
 
 def verified(path: Path | str) -> Verification:
-    """Verify a run that has ended: in black and white, on its grid and on one twice as fine.
+    """Verify a run that has ended: in black and white, on its own cells and on those cut in halves.
+
+    On a mesh every cell is cut at the middles of its edges (`topopt.meshes.refined`). Loads, supports and
+    passive parts are what the problem file says of the finer cells.
 
     Parameters
     ----------
@@ -175,22 +181,18 @@ def verified(path: Path | str) -> Verification:
     RunFolderError
         If it was made in Python, or holds no design.
     InputError
-        If it designs nothing on a grid, if black and white means nothing for its materials, if nothing that
+        If it designs nothing on cells, if black and white means nothing for its materials, if nothing that
         it lowers follows from the density alone, or if its black-and-white design is broken.
     """
     run = _finished(Path(path))
-    count = _count(run.problem, run.density)
-    solid = blackened(run.problem.domain, run.density, count)
-    shaped = run.problem.grid.shaped(solid.astype(np.float64))
-    for axis in range(run.problem.grid.ndim):
-        shaped = np.repeat(shaped, 2, axis)
-    fine = _imposed(run.finer, shaped.ravel() > 0)
+    solid = blackened(run.problem.domain, run.density, _amount(run.problem, run.density))
+    fine = _imposed(run.finer, _cut(run.problem.mesh, solid))
     return Verification(
         run.response,
         run.grey,
         run.judged(run.problem, solid),
         run.judged(run.finer, fine),
-        run.finer.grid.cells,
+        run.finer.mesh.shape,
         run.kept((run.problem, solid), (run.finer, fine)),
     )
 
@@ -208,9 +210,14 @@ def verified_body(path: Path | str) -> BodyVerification:
     RunFolderError, InputError
         As for `verified`, and if there is no body.
     MissingDependencyError
-        If VTK is absent.
+        If trimesh is absent.
     """
     run = _finished(Path(path))
+    if isinstance(run.problem.mesh, Mesh):
+        raise InputError(
+            f"{run.path}: the design lies on {run.problem.mesh}, which is exported as its cells, design.vtu, "
+            "and not as a body; leave --body out"
+        )
     file = run.path / "design.stl"
     if not file.is_file():
         raise RunFolderError(
@@ -242,19 +249,14 @@ def _finished(path: Path) -> _Finished:
     problem = job.design
     if problem is None:
         raise InputError(f"{path}: the model is no design on a grid; there is nothing to refine")
-    if not isinstance(problem.mesh, Grid):
-        raise InputError(
-            f"{path}: the design lies on {problem.mesh}; only on a grid are there cells twice as fine"
-        )
     for link in problem.chain:
         if isinstance(link.stage, OrderedSimp):
             raise InputError(
                 f"{path}: '{link.name}' has several materials along one density, so that black and white "
-                "would be another design; compute it on a finer grid with --set grid.cells instead"
+                "would be another design; compute it on finer cells with --set grid.cells instead"
             )
-    cells = tuple(2 * n for n in problem.grid.cells)
-    overrides = [f"grid.cells={list(cells)}", f"grid.size={list(problem.grid.size)}"]
-    overrides.append("start=0.5")  # one from a file fits its own grid alone, and none matters here
+    # A start from a file fits its own cells alone, and none matters here.
+    overrides = [*_halves(problem.mesh, located(text, "problem.yaml").data), "start=0.5"]
     finer = parse(text, source=str(path / "problem.yaml"), overrides=overrides, folder=path).design
     assert finer is not None
     parameters = model_parameters(read_history(path)[-1].parameters)
@@ -264,6 +266,23 @@ def _finished(path: Path) -> _Finished:
     names = tuple(Threshold().chains(problem))
     limits = stated(problem, job.continuation, parameters)
     return _Finished(path, _at(problem, parameters), _at(finer, parameters), x, evaluation, names, limits)
+
+
+def _halves(cells: Cells, said: Mapping[str, Any]) -> list[str]:
+    """Return what a problem file says otherwise for cells of half the edge."""
+    if isinstance(cells, Grid):
+        return [f"grid.cells={[2 * n for n in cells.cells]}", f"grid.size={list(cells.size)}"]
+    return [f"mesh.refine={said['mesh'].get('refine', 0) + 1}"]
+
+
+def _cut(cells: Cells, solid: Flags) -> Flags:
+    """Return which cells of half the edge are cut from solid ones."""
+    if isinstance(cells, Mesh):
+        return np.asarray(solid[refined(cells)[1]])
+    shaped = solid.reshape(structured(cells).cells)
+    for axis in range(cells.ndim):
+        shaped = np.repeat(shaped, 2, axis)
+    return shaped.ravel()
 
 
 def _at(problem: Problem, parameters: dict[str, float]) -> Problem:
@@ -278,10 +297,11 @@ def _imposed(problem: Problem, solid: Flags) -> Flags:
     return problem.domain.impose(solid.astype(np.float64)) > 0.5
 
 
-def _count(problem: Problem, density: Array) -> int:
-    """Return how many cells become solid: those of the volume limit, or of a design that does not need it."""
-    own = round(float(density[~problem.domain.void_cells].sum()))
-    return min(Threshold().count(problem, density), own)
+def _amount(problem: Problem, density: Array) -> float:
+    """Return how much becomes solid: the volume limit, or that of a design that does not need it."""
+    domain = problem.domain
+    own = float((density * domain.sizes)[~domain.void_cells].sum())
+    return min(Threshold().amount(problem, density), own)
 
 
 def _by(cells: tuple[int, ...]) -> str:

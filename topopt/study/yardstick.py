@@ -10,14 +10,14 @@ from typing import NamedTuple, Protocol
 import numpy as np
 from scipy import ndimage
 
-from topopt.cells import Flags
+from topopt.cells import Cells, Flags
 from topopt.chain import Chain
 from topopt.design import Design
 from topopt.errors import ChainError, InputError, NumericalError
 from topopt.evaluation import Evaluation, Model
 from topopt.fem import Structure
 from topopt.fem.picking import nodes_of
-from topopt.grid import Domain
+from topopt.grid import Domain, Grid
 from topopt.limits import Limit
 from topopt.parameters import Array, UnitOpen, checked
 from topopt.problem import Problem
@@ -25,6 +25,9 @@ from topopt.stages import Conduction, Displacement, Mean
 from topopt.study.connectivity import connectivity
 
 __all__ = ["Score", "Threshold", "Yardstick", "blackened", "floored"]
+
+ROUNDING = 1e-12
+"""Share of all cells' volume that sums of volumes may be off by."""
 
 
 class Score(NamedTuple):
@@ -65,7 +68,8 @@ class Yardstick(Protocol):
 class Threshold:
     """The yardstick of a `topopt.Problem`: threshold at equal volume, check the load paths, solve again.
 
-    Exactly the wanted number of cells becomes solid, the densest first, and passive cells stay what they are.
+    The wanted volume becomes solid, the densest cells first, and passive cells stay what they are: on a grid
+    exactly so many cells, on a mesh cells of a volume as near as it gets.
     What follows in the chain is run on that design with the problem's own parameters, not those of the trial:
     between 0 and 1 no schedule has a say. The value is that of the response that is minimised; limits other
     than that on the volume are not looked at.
@@ -73,7 +77,7 @@ class Threshold:
     Parameters
     ----------
     volume : float, optional
-        Share of the cells that become solid, of those that are not passive void. If left out, the upper limit
+        Share that becomes solid, of the cells that are not passive void. If left out, the upper limit
         on the mean of the density; where there is none, the design's own volume.
     response : str, optional
         Name of the response to value. If left out, the one that is minimised; of several, the largest of
@@ -107,7 +111,7 @@ class Threshold:
                 "Threshold: the evaluation shows no design; judge what Problem.evaluate returned"
             )
         density = evaluation.picture.density
-        return self.valued(model, blackened(model.domain, density, self.count(model, density)))
+        return self.valued(model, blackened(model.domain, density, self.amount(model, density)))
 
     def valued(self, problem: Problem, solid: Flags) -> Score:
         """Return the value of a design that is black and white already, inf with a fault if it is broken.
@@ -149,18 +153,19 @@ class Threshold:
             )
         return chains
 
-    def count(self, problem: Problem, density: Array) -> int:
-        """Return how many cells of a density, shape (n_cells,), become solid."""
+    def amount(self, problem: Problem, density: Array) -> float:
+        """Return how much of a density, shape (n_cells,), becomes solid, as `Domain.volume_of` counts it."""
         domain = problem.domain
         if self.volume is not None:
-            return round(self.volume * int(np.count_nonzero(~domain.void_cells)))
+            return self.volume * domain.volume_of(~domain.void_cells)
         for name, limit in problem.limits.items():
             link = problem.chain[name]
             if link.reads != (problem.density,) or not isinstance(link.stage, Mean):
                 continue
             if isinstance(limit, Limit) and limit.upper is not None:
-                return round(limit.upper * int(np.count_nonzero(~link.stage.domain.void_cells)))
-        return round(float(density[~domain.void_cells].sum()))
+                counted = link.stage.domain
+                return limit.upper * counted.volume_of(~counted.void_cells)
+        return float((density * domain.sizes)[~domain.void_cells].sum())
 
     def _value(self, name: str, chain: Chain, solid: Flags) -> float:
         """Return a response of the black-and-white design."""
@@ -186,8 +191,8 @@ def floored(chain: Chain, e_min: float) -> Chain:
     return chain.at(dict.fromkeys(floors, e_min))
 
 
-def blackened(domain: Domain, density: Array, count: int) -> Flags:
-    """Return which cells are solid if exactly `count` of them are.
+def blackened(domain: Domain, density: Array, amount: float) -> Flags:
+    """Return which cells are solid if so much of them is.
 
     Passive solid cells always are and passive void cells never; the rest goes to the densest. Of equally
     dense cells those go first whose neighbourhood is denser, so that a sharp design loses or gains a layer at
@@ -199,27 +204,45 @@ def blackened(domain: Domain, density: Array, count: int) -> Flags:
         The cells.
     density : array, shape (n_cells,)
         Of the design.
-    count : int
-        Passive solid cells included.
+    amount : float
+        As `Domain.volume_of` counts it, passive solid included: cells of a grid, rounded to a whole number,
+        or a volume, which is met as nearly as whole cells can.
 
     Raises
     ------
     InputError
-        If there are more passive solid cells than `count`, or fewer cells that may be solid.
+        If there is more passive solid than that, or less that may be solid.
     """
-    passive = int(np.count_nonzero(domain.solid_cells))
-    if not passive <= count <= passive + domain.n_active:
+    passive, active = domain.volume_of(domain.solid_cells), domain.volume_of(domain.active)
+    if isinstance(domain.mesh, Grid):
+        amount = round(amount)
+    slack = ROUNDING * (passive + active)
+    if not passive - slack <= amount <= passive + active + slack:
         raise InputError(
-            f"{count} solid cells: {passive} of the {domain.grid.n_cells} cells are passive solid and "
-            f"{domain.n_active} may become solid; choose another volume"
+            f"{amount} solid cells: {passive} of the {domain.mesh.n_cells} cells are passive solid and "
+            f"{active} may become solid; choose another volume"
+            if isinstance(domain.mesh, Grid)
+            else f"a solid volume of {amount:g}: {passive:g} is passive solid and {active:g} may become "
+            "solid; choose another volume"
         )
-    field = domain.grid.shaped(domain.impose(density))
-    nearby = ndimage.gaussian_filter(field, sigma=1.0, mode="nearest").ravel()
+    nearby = _nearby(domain.mesh, domain.impose(density))
     cells = np.flatnonzero(domain.active)
-    order = np.lexsort((-nearby[cells], -density[cells]))
+    ranked = cells[np.lexsort((-nearby[cells], -density[cells]))]
+    reached = passive + np.cumsum(np.append(0.0, domain.sizes[ranked]))
     solid = domain.solid_cells.copy()
-    solid[cells[order[: count - passive]]] = True
+    solid[ranked[: np.argmin(np.abs(reached - amount))]] = True
     return solid
+
+
+def _nearby(cells: Cells, field: Array) -> Array:
+    """Return the mean of a field around every cell."""
+    if isinstance(cells, Grid):
+        return np.asarray(ndimage.gaussian_filter(cells.shaped(field), sigma=1.0, mode="nearest").ravel())
+    table = cells.cell_nodes
+    weights = np.repeat(cells.volumes, table.shape[1])
+    around = np.bincount(table.ravel(), weights, cells.n_nodes)
+    sums = np.bincount(table.ravel(), weights * np.repeat(field, table.shape[1]), cells.n_nodes)
+    return np.asarray((sums / around)[table].mean(axis=1))
 
 
 def _faults(chain: Chain, solid: Flags) -> tuple[str, ...]:
@@ -231,7 +254,7 @@ def _faults(chain: Chain, solid: Flags) -> tuple[str, ...]:
     for link in chain:
         if isinstance(link.stage, Displacement):
             structure = link.stage.structure
-            nodes = nodes_of(link.stage.on, structure.grid, "Displacement")
+            nodes = nodes_of(link.stage.on, structure.mesh, "Displacement")
             ports.setdefault(structure, {})[f"response '{link.name}'"] = nodes
     return tuple(
         fault for structure, named in ports.items() for fault in connectivity(structure, solid, named).faults

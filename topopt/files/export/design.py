@@ -103,8 +103,11 @@ def export_design(file: Files, name: str, x: Array, picture: object, plan: Plan)
         "spacing": mesh.spacing,
         "name": np.array(name),
     }
-    _write_npz(file("design.npz"), **arrays)
     sentences = ["design.npz: density, variables, spacing"]
+    if not isinstance(mesh, Grid):  # where no array of the cells is a picture
+        arrays["picture"] = picture.pictured()
+        sentences = ["design.npz: density, variables, spacing, a picture of square pixels"]
+    _write_npz(file("design.npz"), **arrays)
     held = functools.cache(lambda: body(picture.grid, picture.density, plan.smoothing))
 
     def shaped(write: Shape) -> str | None:

@@ -7,13 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from topopt.cells import Flags
-from topopt.files.export.surface import require_vtk
 from topopt.grid import Grid
+from topopt.meshes import Solid, read_solid
 
 __all__ = ["voxels"]
-
-SLICE = 0.3
-"""The height at which a plate is cut, as a share of its thickness: not where its own triangles meet."""
 
 
 def voxels(path: Path, grid: Grid) -> Flags:
@@ -22,7 +19,8 @@ def voxels(path: Path, grid: Grid) -> Flags:
     Parameters
     ----------
     path : Path
-        A closed surface in the grid's unit of length; of a plane grid a plate on the plane z = 0.
+        A closed surface in the grid's unit of length; of a plane grid a plate on the plane z = 0, which is
+        cut at half its thickness.
     grid : Grid
         The cells.
 
@@ -32,35 +30,16 @@ def voxels(path: Path, grid: Grid) -> Flags:
 
     Raises
     ------
+    InputError
+        If the file cannot be read, or its surface is open.
     MissingDependencyError
-        If VTK is absent.
+        If trimesh is absent.
     """
-    require_vtk()
-    from vtkmodules.util.numpy_support import vtk_to_numpy
-    from vtkmodules.vtkCommonDataModel import vtkImageData
-    from vtkmodules.vtkImagingStencil import vtkImageStencilToImage, vtkPolyDataToImageStencil
-    from vtkmodules.vtkIOGeometry import vtkSTLReader
-
-    reader = vtkSTLReader()
-    reader.SetFileName(str(path))
-    reader.Update()
-    height = reader.GetOutput().GetBounds()[5]
-    spacing = [*grid.spacing.tolist(), height][:3]
-    origin = [0.5 * step for step in spacing]
-    if grid.ndim == 2:
-        origin[2] = SLICE * height
-    image = vtkImageData()
-    image.SetDimensions(*grid.cells, *(1 for _ in range(3 - grid.ndim)))
-    stencil = vtkPolyDataToImageStencil()
-    stencil.SetInputData(reader.GetOutput())
-    stencil.SetOutputOrigin(*origin)
-    stencil.SetOutputSpacing(*spacing)
-    stencil.SetOutputWholeExtent(image.GetExtent())
-    painter = vtkImageStencilToImage()
-    painter.SetInputConnection(stencil.GetOutputPort())
-    painter.SetInsideValue(1)
-    painter.SetOutsideValue(0)
-    painter.SetOutputScalarTypeToUnsignedChar()
-    painter.Update()
-    inside = vtk_to_numpy(painter.GetOutput().GetPointData().GetScalars())
-    return np.ascontiguousarray(inside.reshape(grid.cells, order="F").ravel() > 0)
+    body = read_solid(path)
+    if grid.ndim == 3:
+        return grid.cells_in(body)
+    # y and z exchanged: rays run in the plane, where they meet the short sides of the rim and no wide face
+    plate, height = Solid(body.triangles[..., [0, 2, 1]], body.name), float(body.triangles[..., 2].max())
+    x, y = grid.centres.T
+    points = np.stack([x, np.full_like(x, 0.5 * height), y], axis=1)
+    return plate.contains(points, (grid.size[0], height, grid.size[1]), np.insert(grid.spacing, 1, height))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import math
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -28,8 +27,9 @@ __all__ = ["ExplainedDigit", "FlossedRnn", "SignDigits", "SteeredChain"]
 class SignDigits(Judged):
     """Layers of signs on handwritten digits; see `sign_net`.
 
-    Its gates are called ``code1``, ``code2``, ...; a gate whose ``backward_beta`` is set below its ``beta``
-    is straight-through.
+    Its gates are called ``code1``, ``code2``, ... and are sharpened by the survival gate where nobody says
+    how. However sharp they are, their way back has the slope of a soft one (``backward_beta``, 1), which a
+    continuation may set: at inf it is the gate's own.
 
     Parameters
     ----------
@@ -56,8 +56,11 @@ class SignDigits(Judged):
     def model(self) -> Any:
         """The net."""
         train, held_out = digits(self.train)
-        gate = StraightThrough(beta=1.0, backward_beta=math.inf)
-        return sign_net(train, held_out, self.bits, gate, self.seed)
+        return sign_net(train, held_out, self.bits, StraightThrough(beta=1.0), self.seed)
+
+    def sharpnesses(self) -> tuple[str, ...]:
+        """Return the names of the gates' sharpness."""
+        return tuple(f"code{layer}.beta" for layer in range(1, len(self.bits) + 1))
 
 
 @dataclass(frozen=True)

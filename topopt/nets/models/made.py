@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from typing import Annotated, Any
 
 import annotated_types as at
 
+from topopt.check import InDouble, Surrogate
 from topopt.evaluation import Bounds, Evaluation
 from topopt.parameters import Array, checked
 
@@ -45,6 +48,14 @@ class Made(ABC):
     def evaluate(self, x: Array, parameters: Mapping[str, float] | None = None) -> Evaluation:
         """Evaluate weights at parameters that override the model's own."""
         return self.model.evaluate(x, parameters)  # type: ignore[no-any-return]
+
+    def in_double(self) -> AbstractContextManager[None]:
+        """Let a model in single precision compute in double for a while."""
+        return self.model.in_double() if isinstance(self.model, InDouble) else contextlib.nullcontext()
+
+    def surrogates(self, parameters: Mapping[str, float]) -> tuple[str, ...]:
+        """Return the names of what replaces a derivative at these parameters."""
+        return self.model.surrogates(parameters) if isinstance(self.model, Surrogate) else ()
 
 
 class Judged(Made):

@@ -96,8 +96,8 @@ def enhancer_model(reader: Reader, batch: int = 8, every: int = 50) -> EnhancerM
 
     def loss(module: nn.Module, number: int) -> Tensor:
         length = round(module.distance)
-        if length < WORD:
-            raise InputError(f"distance: expected at least {WORD} bases, got {length}")
+        if reader.words is not None and length < WORD:
+            raise InputError(f"distance: expected at least {WORD} bases, one word, got {length}")
         codes, labels = task.windows(batch, length, number)
         return functional.cross_entropy(module(torch.from_numpy(codes)), torch.from_numpy(labels))
 

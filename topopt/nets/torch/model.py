@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from topopt.errors import InputError
 from topopt.evaluation import Bounds, Evaluation, Signals
+from topopt.nets.torch.double import in_double
 from topopt.nets.torch.gates import SignGate
 from topopt.nets.torch.passing import Calls, as_logged, bypassed, flat, watched
 from topopt.nets.torch.tap import Tap
@@ -28,9 +30,11 @@ class TorchModel:
     """What `optimize` lowers: the loss of a module, at its weights and at scheduled parameters.
 
     Every public float attribute of the module and its parts is a parameter under its dotted name:
-    ``gate.beta``, ``noise.sigma``, ``temperature``, ``drop.p``; so is ``batch``, the number of the batch,
-    which a `Counter` raises. An evaluation is a function of weights and parameters alone, whatever chance
-    is in the module (its seed is the batch's number), so that a run resumes to the same result.
+    ``gate.beta``, ``noise.sigma``, ``temperature``, ``drop.p``; so is every integer of a part that is not
+    torch's own (``temperature = 1``), which becomes a float where it is scheduled; and ``batch``, the number
+    of the batch, which a `Counter` raises. An evaluation is a function of weights and parameters alone,
+    whatever chance is in the module (its seed is the batch's number), so that a run resumes to the same
+    result.
 
     Parameters
     ----------
@@ -102,7 +106,7 @@ class TorchModel:
         for name in ("every", "judged", "threads"):
             if getattr(self, name) < 1:
                 raise InputError(f"TorchModel.{name}: expected at least 1, got {getattr(self, name)}")
-        if BATCH in _floats(self.module):
+        if BATCH in _numbers(self.module):
             raise InputError(f"TorchModel.module: its attribute '{BATCH}' is the name of the batch's number")
         Tap(self.module, self.watch)
         start = np.concatenate([flat(weight) for weight in self._weights()])
@@ -118,8 +122,9 @@ class TorchModel:
         return Bounds(-wide, wide)
 
     def parameters(self) -> dict[str, float]:
-        """Return every public float of the module, and the number of the batch."""
-        return _floats(self.module) | {BATCH: 0.0}
+        """Return every public number of the module that may be scheduled, and the number of the batch."""
+        own = {name: float(value) for name, value in _numbers(self.module).items()}
+        return own | {BATCH: 0.0}
 
     def evaluate(self, x: Array, parameters: Mapping[str, float] | None = None) -> Evaluation:
         """Evaluate weights, shape (n,), at parameters that override the module's own.
@@ -129,8 +134,8 @@ class TorchModel:
         InputError
             If a buffer of the module (a running average of a batch normalisation) changes as it is evaluated.
         """
-        values = self.parameters() | dict(parameters or {})
-        number = int(values.pop(BATCH))
+        values = dict(parameters or {})
+        number = int(values.pop(BATCH, 0))
         with self._at(x, values, number):
             recording = number % self.every == 0
             gates = self._gates() if recording else {}
@@ -141,6 +146,8 @@ class TorchModel:
                     loss = self.loss(self.module, self.batches(number))
                 _require_scalar(loss)
                 self._require_still(before)
+                if recording:
+                    _require_seen(loss)
                 gradient = self._gradient(loss, keep=bool(gates))
                 signals = None
                 if recording:
@@ -160,6 +167,19 @@ class TorchModel:
             responses={"loss": value},
             measures={name: float(measure) for name, measure in measures.items()},
             solves=1,
+        )
+
+    def in_double(self) -> AbstractContextManager[None]:
+        """Let the module compute in double precision for a while: what `topopt.check.model` tests it in."""
+        return in_double(self.module)
+
+    def surrogates(self, parameters: Mapping[str, float]) -> tuple[str, ...]:
+        """Return the gates whose pullback is that of a softer one at these parameters."""
+        return tuple(
+            name
+            for name, gate in self._gates().items()
+            if parameters.get(f"{name}.beta", gate.beta)
+            > parameters.get(f"{name}.backward_beta", gate.backward_beta)
         )
 
     def loaded(self, x: Array) -> nn.Module:
@@ -186,13 +206,13 @@ class TorchModel:
     @contextlib.contextmanager
     def _at(self, x: Array, values: Mapping[str, float], number: int) -> Iterator[None]:
         """Give the module weights, parameters, a seed and threads for a while."""
-        own, count = _floats(self.module), torch.get_num_threads()
+        own, count = _numbers(self.module), torch.get_num_threads()
         torch.set_num_threads(self.threads)
         try:
             with torch.random.fork_rng(devices=[]):
-                torch.manual_seed(number)
+                _seed(number)
                 self.loaded(x)
-                _set(self.module, values)
+                _set(self.module, {name: float(value) for name, value in values.items()})
                 yield
         finally:
             _set(self.module, own)
@@ -235,6 +255,17 @@ class TorchModel:
         )
 
 
+def _seed(number: int) -> None:
+    """Seed torch's chance.
+
+    `torch.manual_seed` does that too, but takes the stack down for every kind of card that is not in use: a
+    sixth of the time of a small net's batch.
+    """
+    torch.default_generator.manual_seed(number)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed_all(number)
+
+
 def _require_scalar(loss: Any) -> None:
     """Refuse what has no gradient."""
     if not isinstance(loss, Tensor) or loss.numel() != 1:
@@ -245,7 +276,7 @@ def _require_scalar(loss: Any) -> None:
 
 
 def _require_seen(loss: Tensor) -> None:
-    """Refuse weights that the way back misses, because a checkpoint of the older kind hides them."""
+    """Refuse a checkpoint of the older kind, which hides its weights, be they used elsewhere or not."""
     waiting, seen = [loss.grad_fn], set()
     while waiting:
         node = waiting.pop()
@@ -254,24 +285,30 @@ def _require_seen(loss: Tensor) -> None:
         if node.name() == "CheckpointFunctionBackward":
             raise InputError(
                 "TorchModel: a checkpoint with use_reentrant=True hides its weights from "
-                "torch.autograd.grad; use checkpoint(..., use_reentrant=False)"
+                "torch.autograd.grad, and one that is used elsewhere, too, would get a part of its gradient; "
+                "use checkpoint(..., use_reentrant=False)"
             )
         seen.add(node)
         waiting += [parent for parent, _ in node.next_functions]
 
 
-def _floats(module: nn.Module) -> dict[str, float]:
-    """Return every public float attribute of a module and its parts, by dotted name."""
-    return {
-        f"{name}.{attribute}" if name else attribute: value
-        for name, part in module.named_modules()
-        for attribute, value in vars(part).items()
-        if type(value) is float and not attribute.startswith("_")
-    }
+def _numbers(module: nn.Module) -> dict[str, float | int]:
+    """Return every public number of a module and its parts that may be scheduled, by dotted name.
+
+    Integers of torch's own parts are counts, of features or of layers, and are left alone.
+    """
+    found: dict[str, float | int] = {}
+    for name, part in module.named_modules():
+        whole = not type(part).__module__.startswith("torch.")
+        for attribute, value in vars(part).items():
+            number = isinstance(value, float) or (whole and type(value) is int)  # a bool is no number here
+            if number and not attribute.startswith("_"):
+                found[f"{name}.{attribute}" if name else attribute] = value
+    return found
 
 
-def _set(module: nn.Module, values: Mapping[str, float]) -> None:
-    """Give a module other values of its floats."""
+def _set(module: nn.Module, values: Mapping[str, float | int]) -> None:
+    """Give a module other values of its numbers."""
     for name, value in values.items():
         part, _, attribute = name.rpartition(".")
-        setattr(module.get_submodule(part), attribute, float(value))
+        setattr(module.get_submodule(part), attribute, value)

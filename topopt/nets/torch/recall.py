@@ -116,7 +116,7 @@ def drawn(
     random = np.random.default_rng(seed)
     apart = pairs.separation
     fitting = np.flatnonzero((apart >= separation[0]) & (apart <= separation[1]))
-    kinds = np.array([chains()[c].hydrophobic[f] for c, f in _of(pairs, fitting)])
+    kinds = pairs.kind[fitting]
     halves = [random.choice(fitting[kinds == kind], count // 2) for kind in (0, 1)]
     chosen = random.permutation(np.concatenate(halves))
     steps = LEAD + int(apart[chosen].max()) + 1
@@ -129,8 +129,7 @@ def drawn(
         drives[at, place, residues] = 1.0
         marks.append(steps - 1 - apart[chosen[place]])
         drives[marks[-1], place, INPUTS - 1] = 1.0
-    answers = [chains()[number].hydrophobic[first] for number, first in _of(pairs, chosen)]
-    return torch.from_numpy(drives), torch.tensor(answers), torch.tensor(marks)
+    return torch.from_numpy(drives), torch.from_numpy(pairs.kind[chosen]), torch.tensor(marks)
 
 
 def surviving(reader: ContactReader, separation: tuple[int, int], count: int = 64) -> float:

@@ -57,6 +57,7 @@ def kernels(dtype: np.dtype[Any], components: int, ndim: int) -> Kernels:
     deep, near = np.uintp(2 if ndim == 3 else 1), np.uintp(3 if ndim == 3 else 1)
     corners, neighbours = np.uintp(2**ndim), np.uintp(3**ndim)
 
+    # What a job makes of a row of the operator times u: the product, the residual, or a step of smoothing.
     @cuda.jit(device=True, inline=True)
     def finish(u, y, b, z, inverse, free, g, value, job, a, c):  # type: ignore[no-untyped-def]
         if free[g] == 0:
@@ -72,6 +73,7 @@ def kernels(dtype: np.dtype[Any], components: int, ndim: int) -> Kernels:
                 z[g] = v
             y[g] = u[g] + v
 
+    # The finest operator: up to 2**ndim cells meet in a node, each brings its row of the element matrix.
     @cuda.jit
     def product(u, y, b, z, inverse, free, springs, moduli, matrix, m0, m1, m2, job, a, c):  # type: ignore[no-untyped-def]
         e = np.uintp(cuda.grid(1))
@@ -104,6 +106,7 @@ def kernels(dtype: np.dtype[Any], components: int, ndim: int) -> Kernels:
         for q in range(size):
             finish(u, y, b, z, inverse, free, q * n + e, total[q], job, a, c)
 
+    # A coarse operator: the couplings of a node with its 3**ndim neighbours, itself among them.
     @cuda.jit
     def stored(u, y, b, z, inverse, free, weights, m0, m1, m2, job, a, c):  # type: ignore[no-untyped-def]
         e = np.uintp(cuda.grid(1))
@@ -130,6 +133,8 @@ def kernels(dtype: np.dtype[Any], components: int, ndim: int) -> Kernels:
         for q in range(size):
             finish(u, y, b, z, inverse, free, q * n + e, total[q], job, a, c)
 
+    # The coupling of a coarse node with a neighbour: each finest cell in the coarse cells that touch both
+    # adds its modulus times the entry of the table for a cell in its place, where prolongation is worked in.
     @cuda.jit
     def galerkin(moduli, f0, f1, f2, side, table, springs, weights, m0, m1, m2):  # type: ignore[no-untyped-def]
         g = np.uintp(cuda.grid(1))
@@ -173,6 +178,7 @@ def kernels(dtype: np.dtype[Any], components: int, ndim: int) -> Kernels:
             for d in range(size):
                 weights[((t * size + q) * size + d) * n + e] = total[q, d]
 
+    # The diagonal of the finest operator, springs included.
     @cuda.jit
     def diagonal(moduli, matrix, springs, out, m0, m1, m2):  # type: ignore[no-untyped-def]
         e = np.uintp(cuda.grid(1))
@@ -191,12 +197,15 @@ def kernels(dtype: np.dtype[Any], components: int, ndim: int) -> Kernels:
                         for q in range(size):
                             out[q * n + e] += modulus * matrix[(here + q) * (corners * size + one)]
 
+    # In place; zero stays where a node is fixed, or where no cell with a modulus meets it.
     @cuda.jit
     def invert(values, free):  # type: ignore[no-untyped-def]
         g = cuda.grid(1)
         if g < values.size:
             values[g] = kind(1) / values[g] if free[g] != 0 and values[g] > 0 else kind(0)
 
+    # A coarse node gathers the residual of the fine nodes around it, halved for every axis on which they lie
+    # half a cell away: the transpose of prolongation.
     @cuda.jit
     def restrict(r, coarse, free, m0, m1, m2, c0, c1, c2):  # type: ignore[no-untyped-def]
         e = np.uintp(cuda.grid(1))
@@ -221,6 +230,7 @@ def kernels(dtype: np.dtype[Any], components: int, ndim: int) -> Kernels:
                             total += weight * r[q * n + ((ni - one) * m1 + nj - one) * m2 + nk - one]
             coarse[q * count + e] = total if free[q * count + e] != 0 else kind(0)
 
+    # A fine node adds the mean of the coarse nodes that it lies between.
     @cuda.jit
     def prolong(coarse, x, free, m0, m1, m2, c0, c1, c2):  # type: ignore[no-untyped-def]
         e = np.uintp(cuda.grid(1))

@@ -81,10 +81,11 @@ class FineOperator:
         """Return K u, numbered node by node."""
         space = CardSpace(self.lattice, self.free)
         columns = unknowns.reshape(len(unknowns), -1)
-        out, y = np.empty(columns.shape), space.zeros()
+        out, u, y = np.empty(columns.shape), space.zeros(), space.zeros()
         for number, column in enumerate(columns.T):
-            self.run(APPLY, space.load(column), y)
-            out[:, number] = space.unload(y)
+            space.load(u, column, 1.0)
+            self.run(APPLY, u, y)
+            out[:, number] = space.unload(y, 1.0)
         return out.reshape(unknowns.shape)
 
     def diagonal(self) -> Any:

@@ -46,13 +46,12 @@ def _dot(one, other, out):  # type: ignore[no-untyped-def]
 
 
 @cuda.jit
-def _advance(alpha, p, q, x, r, single, out):  # type: ignore[no-untyped-def]
+def _advance(alpha, p, q, x, r, out):  # type: ignore[no-untyped-def]
     part = 0.0
     for e in range(cuda.grid(1), x.size, cuda.gridsize(1)):
         x[e] += alpha * p[e]
         v = r[e] - alpha * q[e]
         r[e] = v
-        single[e] = v
         part += v * v
     _gathered(part, out)
 
@@ -177,19 +176,25 @@ class CardSpace:
         nodes = (cells[0] + 1, cells[1] + 1 if len(cells) == 3 else 1, cells[-1] + 1)
         return (*nodes, *self.lattice.shape[1:], self.lattice.n, self.lattice.components)
 
-    def load(self, unknowns: Array) -> Any:
-        """Return a vector of unknowns that are numbered node by node, zero on fixed ones."""
-        vector = self.zeros()
-        given = cuda.to_device(np.ascontiguousarray(unknowns, dtype=np.float64))
-        _place[grid_for(given.size)](given, vector, self.free, *self._places)
-        return vector
+    def states(self) -> tuple[Any, Any]:
+        """Return two vectors in double precision."""
+        return self.zeros(), self.zeros()
 
-    def unload(self, vector: Any) -> Array:
-        """Return a vector's unknowns, numbered node by node."""
+    def directions(self, like: Any) -> tuple[Any, Any]:
+        """Return two vectors in double precision: on a card products in mixed precision were not measured."""
+        return self.zeros(), self.zeros()
+
+    def load(self, vector: Any, unknowns: Array, factor: float) -> None:
+        """Write a multiple of unknowns that are numbered node by node, zero on fixed ones."""
+        given = cuda.to_device(np.ascontiguousarray(factor * unknowns, dtype=np.float64))
+        _place[grid_for(given.size)](given, vector, self.free, *self._places)
+
+    def unload(self, vector: Any, factor: float) -> Array:
+        """Return a multiple of a vector's unknowns, numbered node by node."""
         n0, n1, n2, *_, components = self._places
         out = cuda.device_array(n0 * n1 * n2 * components, np.float64)
         _collect[grid_for(out.size)](vector, out, *self._places)
-        return np.asarray(out.copy_to_host())
+        return np.asarray(factor * out.copy_to_host())
 
     def norm(self, vector: Any) -> float:
         """Return the Euclidean norm."""
@@ -199,6 +204,10 @@ class CardSpace:
         """Return the scalar product."""
         return dot(one, other)
 
+    def clear(self, vector: Any) -> None:
+        """Write zeros."""
+        _clear[grid_for(vector.size)](vector)
+
     def scale(self, vector: Any, factor: float) -> None:
         """Multiply in place."""
         _scale[grid_for(vector.size)](vector, factor)
@@ -207,10 +216,10 @@ class CardSpace:
         """Copy, from one precision to another where they differ."""
         _assign[grid_for(target.size)](target, source)
 
-    def advance(self, alpha: float, p: Any, q: Any, x: Any, r: Any, single: Any) -> float:
-        """Do x += alpha p, r -= alpha q, single = r; return r . r."""
+    def advance(self, alpha: float, p: Any, q: Any, x: Any, r: Any) -> float:
+        """Do x += alpha p, r -= alpha q; return r . r."""
         out = zeros(1, np.float64)
-        _advance[_summing(x.size)](alpha, p, q, x, r, single, out)
+        _advance[_summing(x.size)](alpha, p, q, x, r, out)
         return float(out.copy_to_host()[0])
 
     def direction(self, beta: float, z: Any, p: Any) -> None:

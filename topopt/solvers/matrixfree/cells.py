@@ -18,16 +18,16 @@ RUN = U(128)
 
 
 @inlined
-def _corners(u: Any, e: Any, s1: Any, s0: Any) -> Any:
+def _corners(u: Any, e: Any, s1: Any, s0: Any, number: Any) -> Any:
     """Return the eight modes, 4 i + 2 j + k, of the corners of cell e, times eight."""
-    a = read(u, e)
-    b = read(u, e + U(1))
-    c = read(u, e + s1)
-    d = read(u, e + s1 + U(1))
-    f = read(u, e + s0)
-    g = read(u, e + s0 + U(1))
-    h = read(u, e + s0 + s1)
-    i = read(u, e + s0 + s1 + U(1))
+    a = number(read(u, e))
+    b = number(read(u, e + U(1)))
+    c = number(read(u, e + s1))
+    d = number(read(u, e + s1 + U(1)))
+    f = number(read(u, e + s0))
+    g = number(read(u, e + s0 + U(1)))
+    h = number(read(u, e + s0 + s1))
+    i = number(read(u, e + s0 + s1 + U(1)))
     a, f = a + f, f - a
     b, g = b + g, g - b
     c, h = c + h, h - c
@@ -40,12 +40,12 @@ def _corners(u: Any, e: Any, s1: Any, s0: Any) -> Any:
 
 
 @inlined
-def _ends(u: Any, e: Any, s0: Any) -> Any:
+def _ends(u: Any, e: Any, s0: Any, number: Any) -> Any:
     """Return the four modes, 2 i + k, of the corners of cell e in the plane, times four."""
-    a = read(u, e)
-    b = read(u, e + U(1))
-    f = read(u, e + s0)
-    g = read(u, e + s0 + U(1))
+    a = number(read(u, e))
+    b = number(read(u, e + U(1)))
+    f = number(read(u, e + s0))
+    g = number(read(u, e + s0 + U(1)))
     a, f = a + f, f - a
     b, g = b + g, g - b
     return a + b, b - a, f + g, g - f
@@ -61,10 +61,11 @@ def _put(t: Any, e: Any, pair: Any, even: Any, odd: Any) -> None:
 @kernel
 def cells_h8(u: Any, n: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) -> None:
     """Bricks: 8 blocks, of which 45 entries are not zero (see `packed` in the operator for their order)."""
+    number = k.dtype.type
     for e in range(run):
-        x = _corners(u, at + e, s1, s0)
-        y = _corners(u, n + at + e, s1, s0)
-        z = _corners(u, n + n + at + e, s1, s0)
+        x = _corners(u, at + e, s1, s0, number)
+        y = _corners(u, n + at + e, s1, s0, number)
+        z = _corners(u, n + n + at + e, s1, s0, number)
         m = read(moduli, at + e)
         # class 0, stretching: (4, x), (2, y), (1, z)
         x4 = m * (read(k, U(0)) * x[4] + read(k, U(1)) * y[2] + read(k, U(2)) * z[1])
@@ -113,9 +114,10 @@ def cells_h8(u: Any, n: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k
 @kernel
 def cells_q4(u: Any, n: Any, at: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) -> None:
     """Rectangles: stretching (2, x), (1, y); shear (1, x), (2, y); bending (3, x) and (3, y)."""
+    number = k.dtype.type
     for e in range(run):
-        x = _ends(u, at + e, s0)
-        y = _ends(u, n + at + e, s0)
+        x = _ends(u, at + e, s0, number)
+        y = _ends(u, n + at + e, s0, number)
         m = read(moduli, at + e)
         x2 = m * (read(k, U(0)) * x[2] + read(k, U(1)) * y[1])
         y1 = m * (read(k, U(1)) * x[2] + read(k, U(2)) * y[1])
@@ -132,8 +134,9 @@ def cells_q4(u: Any, n: Any, at: Any, s0: Any, moduli: Any, run: Any, k: Any, t:
 @kernel
 def cells_s3(u: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) -> None:
     """One unknown a node, bricks: the matrix is diagonal in the modes."""
+    number = k.dtype.type
     for e in range(run):
-        x = _corners(u, at + e, s1, s0)
+        x = _corners(u, at + e, s1, s0, number)
         m = read(moduli, at + e)
         _put(t, e, U(0), m * (read(k, U(0)) * x[0]), m * (read(k, U(1)) * x[1]))
         _put(t, e, U(1), m * (read(k, U(2)) * x[2]), m * (read(k, U(3)) * x[3]))
@@ -144,8 +147,9 @@ def cells_s3(u: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k: Any, t
 @kernel
 def cells_s2(u: Any, at: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) -> None:
     """One unknown a node, rectangles."""
+    number = k.dtype.type
     for e in range(run):
-        x = _ends(u, at + e, s0)
+        x = _ends(u, at + e, s0, number)
         m = read(moduli, at + e)
         _put(t, e, U(0), m * (read(k, U(0)) * x[0]), m * (read(k, U(1)) * x[1]))
         _put(t, e, U(1), m * (read(k, U(2)) * x[2]), m * (read(k, U(3)) * x[3]))
@@ -157,11 +161,12 @@ def cells_coarse(u: Any, n: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: An
 
     ``t`` has room for the modes behind the 24 rows of the result.
     """
+    number = k.dtype.type
     v = t[U(24) * WIDTH :]
     for c in range(U(3)):
         flip = U(4) >> c
         for e in range(run):
-            x = _corners(u, c * n + at + e, s1, s0)
+            x = _corners(u, c * n + at + e, s1, s0, number)
             write_sum(v, (U(3) * (U(0) ^ flip) + c) * WIDTH + e, x[0])
             write_sum(v, (U(3) * (U(1) ^ flip) + c) * WIDTH + e, x[1])
             write_sum(v, (U(3) * (U(2) ^ flip) + c) * WIDTH + e, x[2])

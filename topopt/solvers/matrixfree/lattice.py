@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from topopt.parameters import Array
+from topopt.threads import BLOCK, SHORT, each
 
 __all__ = ["Lattice", "Vector"]
 
@@ -87,17 +88,38 @@ class Lattice:
         window = tuple(slice(0, n + 1) for n in self.cells)
         return vector.reshape(-1, *self.box)[(slice(None), *window)]
 
-    def load(self, vector: Vector, unknowns: Array) -> None:
-        """Write unknowns, numbered node by node, shape (n_nodes * components,), into a vector."""
-        inner = self.inner(vector)
-        by_node = unknowns.reshape(*(n + 1 for n in self.cells), self.components)
-        for component in range(self.components):
-            inner[component] = by_node[..., component]
+    def load(self, vector: Vector, unknowns: Array, factor: float = 1.0) -> None:
+        """Write a multiple of unknowns, shape (n_nodes * components,), node by node, into a vector."""
+        inner, by_node = self.inner(vector), self._by_node(unknowns)
 
-    def unload(self, vector: Vector) -> Array:
-        """Return the unknowns of a vector, numbered node by node."""
+        def work(at: slice) -> None:
+            for component in range(self.components):
+                np.multiply(by_node[at, ..., component], factor, out=inner[component, at])
+
+        each(work, len(by_node), *self._pieces)
+
+    def unload(self, vector: Vector, factor: float = 1.0) -> Array:
+        """Return a multiple of the unknowns of a vector, numbered node by node."""
         inner = self.inner(vector)
-        return np.ascontiguousarray(np.moveaxis(inner, 0, -1), dtype=np.float64).reshape(-1)
+        unknowns = np.empty(math.prod(n + 1 for n in self.cells) * self.components)
+        by_node = self._by_node(unknowns)
+
+        def work(at: slice) -> None:
+            for component in range(self.components):
+                np.multiply(inner[component, at], factor, out=by_node[at, ..., component])
+
+        each(work, len(by_node), *self._pieces)
+        return unknowns
+
+    def _by_node(self, unknowns: Array) -> Array:
+        """Return a view of unknowns, shape (nodes along axes, components)."""
+        return unknowns.reshape(*(n + 1 for n in self.cells), self.components)
+
+    @property
+    def _pieces(self) -> tuple[int, int]:
+        """Planes of nodes that a thread takes at a time, and how many are not worth two threads."""
+        plane = self.shape[1] * self.shape[2]
+        return max(1, BLOCK // plane), SHORT // plane
 
     def numbers(self, dofs: NDArray[np.intp]) -> NDArray[np.uintp]:
         """Return where unknowns, numbered node by node, stand in a vector."""

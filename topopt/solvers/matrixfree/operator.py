@@ -51,11 +51,14 @@ def lattice_of(system: GridSystem) -> Lattice:
     return Lattice(system.grid.cells, system.n_dofs // system.grid.n_nodes)
 
 
+@functools.lru_cache(maxsize=4)
 def fixed_dofs(system: GridSystem) -> NDArray[np.intp]:
-    """Return the unknowns that are fixed, ascending."""
+    """Return the unknowns that are fixed, ascending and read-only."""
     fixed = np.ones(system.n_dofs, dtype=bool)
     fixed[system.free] = False
-    return np.flatnonzero(fixed)
+    numbers = np.flatnonzero(fixed)
+    numbers.flags.writeable = False
+    return numbers
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import functools
 import itertools
+from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +20,7 @@ from numpy.typing import NDArray
 from topopt.errors import InputError
 from topopt.parameters import Array
 
-__all__ = ["blocks", "by_class", "child_matrices", "in_corner", "refinement", "walsh"]
+__all__ = ["blocks", "by_class", "child_matrices", "in_corner", "matrices_at", "walsh"]
 
 
 @functools.cache
@@ -80,16 +81,23 @@ def transformed(element_matrix: Array, ndim: int) -> Array:
     return np.asarray((basis.T @ element_matrix @ basis)[np.ix_(order, order)])
 
 
-def refinement(ndim: int, level: int, components: int) -> Array:
-    """Return how the corners of each fine cell in a cell refined `level` times follow from its corners.
+def matrices_at(element_matrix: Array, ndim: int, level: int, places: Iterable[tuple[float, ...]]) -> Array:
+    """Return P^T K P of fine cells in a coarse one, P the interpolation from its corners to theirs.
+
+    Parameters
+    ----------
+    level : int
+        How often the coarse cell is halved.
+    places : iterable of tuple
+        By axis, how many fine cells lie in front; numbers in between are the interpolation's own.
 
     Returns
     -------
-    array, shape (2**(level ndim) fine cells, k corners, k corners), k = components 2**ndim
-        Fine cells numbered in C order.
+    array, shape (places, k, k)
     """
-    places = itertools.product(range(2**level), repeat=ndim)
-    return np.array([_weights(place, level, components) for place in places])
+    components = len(element_matrix) // 2**ndim
+    weights = np.array([_weights(place, level, components) for place in places])
+    return np.asarray(np.matmul(weights.transpose(0, 2, 1), element_matrix @ weights))
 
 
 def in_corner(ndim: int, level: int, components: int) -> Array:
@@ -97,7 +105,7 @@ def in_corner(ndim: int, level: int, components: int) -> Array:
     return _weights((0,) * ndim, level, components)
 
 
-def _weights(place: tuple[int, ...], level: int, components: int) -> Array:
+def _weights(place: tuple[float, ...], level: int, components: int) -> Array:
     """Return how the corners of one fine cell follow from those of the coarse one."""
     n = 2**level
     ends = [np.array([[1 - s, s] for s in (along / n, (along + 1) / n)]) for along in place]
@@ -109,8 +117,7 @@ def _child_matrices(key: bytes, ndim: int, level: int) -> Array:
     """Return the triple products for an element matrix given as bytes."""
     size = int(np.sqrt(len(key) // 8))
     matrix = np.frombuffer(key).reshape(size, size)
-    weights = refinement(ndim, level, size // 2**ndim)
-    found: Array = np.matmul(weights.transpose(0, 2, 1), matrix @ weights)
+    found = matrices_at(matrix, ndim, level, itertools.product(range(2**level), repeat=ndim))
     found.flags.writeable = False
     return found
 

@@ -12,7 +12,7 @@ from scipy.linalg import LinAlgError, cho_solve_banded, cholesky_banded
 from topopt.errors import SingularSystemError
 from topopt.parameters import Array
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
-from topopt.solvers.multigrid.levels import cell_matrices
+from topopt.solvers.multigrid.moments import cell_matrices
 
 __all__ = ["Bottom", "band_of", "bottom"]
 
@@ -69,7 +69,7 @@ def band_of(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, 
     """
     order, distance, column = _numbering(lattice)
     size = len(order)
-    matrices = cell_matrices(element_matrix, moduli, level, 0, lattice.cells[0], np.float64)
+    matrices = cell_matrices(element_matrix, moduli, level, 0, lattice.cells[0])
     shape = (int(distance.max()) + 1, size)
     flat = np.bincount(
         (distance * size + column).ravel(), weights=matrices.ravel(), minlength=shape[0] * size

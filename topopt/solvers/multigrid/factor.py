@@ -14,14 +14,13 @@ from topopt.errors import NumericalError, SingularSystemError
 from topopt.parameters import Array
 from topopt.solvers.cholmod import Cholmod, cholmod_available
 from topopt.solvers.matrixfree.operator import GridSystem, fixed_dofs
-from topopt.solvers.matrixfree.sweep import APPLY
+from topopt.solvers.matrixfree.sweep import RESIDUAL
 from topopt.solvers.multigrid.cycle import Steps
 from topopt.solvers.multigrid.gradients import (
     Cycles,
     Exact,
     Goal,
     Outcome,
-    Search,
     Space,
     conjugate_gradients,
 )
@@ -35,6 +34,8 @@ from topopt.threads import alone
 __all__ = ["MultigridFactor"]
 
 PRECISIONS = {"single": np.float32, "double": np.float64}
+SMOOTHING = {2: (2, 2), 3: (1, 4)}
+"""Steps by dimension, where the solver does not say."""
 
 _log = logging.getLogger(__name__)
 
@@ -131,39 +132,45 @@ class MultigridFactor:
     def _one(self, column: Array, guess: Array | None) -> Array:
         """Solve for one right-hand side, climbing the ladder as far as it takes."""
         space = self._space
-        f = space.load(column)
+        f, x = space.states()
+        space.load(f, column, 1.0)
         norm = space.norm(f)
         if norm == 0.0:
             self.outcomes.append(Outcome(0, 0.0))
             return np.zeros(len(column))
         space.scale(f, 1.0 / norm)
-        search = Search.on(space, None if guess is None else space.load(guess * (self._unit / norm)))
         goal = Goal(self.solver.tolerance, self.solver.limit, _least(self.solver))
-        if guess is not None:
-            self._start(search, f)
+        if guess is None:
+            space.clear(x)
+        else:
+            space.load(x, guess, self._unit / norm)
+            self._start(f, x)
         while self._direct is None:
             assert self._cycles is not None
-            outcome = conjugate_gradients(self._exact, self._cycles, space, f, search, goal)
+            outcome = conjugate_gradients(self._exact, self._cycles, space, f, x, goal)
             if not outcome.trouble:
                 break
             self._climb(outcome.trouble)
-            space.scale(search.x, 0.0)
+            space.clear(x)
         else:
             return self._directly(column)
         self.outcomes.append(outcome)
-        solution = space.unload(search.x)
-        solution *= norm / self._unit
-        return solution
+        return space.unload(x, norm / self._unit)
 
-    def _start(self, search: Search, f: Any) -> None:
+    def _start(self, f: Any, x: Any) -> None:
         """Scale a guess to the least error in energy; drop it if it leaves more than nothing would."""
-        space, x, q = self._space, search.x, search.q
-        energy = self._exact.run(APPLY, x, q)
-        factor = space.dot(f, x) / energy if energy > 0.0 else 0.0
+        if self._cycles is None:
+            return
+        space, r = self._space, self._cycles.rhs
+        self._exact.run(RESIDUAL, x, r, f)
+        work = space.dot(f, x)
+        energy = work - space.dot(r, x)
+        factor = work / energy if energy > 0.0 else 0.0
         space.scale(x, factor)
-        # |f - factor q| < |f|
-        if not factor * space.dot(q, q) < 2.0 * space.dot(q, f):
-            space.scale(x, 0.0)
+        # f - factor K x = (1 - factor) f + factor r
+        rest = 1.0 - factor
+        if not rest**2 + factor * (2.0 * rest * space.dot(f, r) + factor * space.dot(r, r)) < 1.0:
+            space.clear(x)
 
     def _climb(self, trouble: str) -> None:
         """Go up one rung, and say so."""
@@ -178,7 +185,7 @@ class MultigridFactor:
             direct = Cholmod() if cholmod_available() else SuperLU()
             self._direct = direct.factor(self.operator)
             return
-        fine, coarse = self.solver.smoothing
+        fine, coarse = self.solver.smoothing or SMOOTHING[self._system.ndim]
         visits = self.solver.visits
         steps, kind = Steps(fine, coarse, visits), PRECISIONS[self.solver.precision]
         if self._rung == 1:

@@ -12,12 +12,14 @@ from scipy.linalg import eigvalsh_tridiagonal
 from topopt.parameters import Array
 from topopt.solvers.matrixfree.sweep import APPLY, RESIDUAL
 
-__all__ = ["Cycles", "Exact", "Goal", "Outcome", "Search", "Space", "conjugate_gradients"]
+__all__ = ["Cycles", "Exact", "Goal", "Outcome", "Space", "conjugate_gradients"]
 
 PATIENCE = 40
 """Iterations within which the residual, or its energy r.z, must halve."""
 ROUNDING = 20 * float(np.finfo(np.float64).eps)
 """What rounding leaves of f - K x, over |x|, where the largest entry of K is one."""
+REPLACED = 1e-5
+"""Below this share of the largest residual since then, the residual is computed from the state again."""
 REFINEMENTS = 4
 """How often the search starts again when the true residual is larger than the one it carries along."""
 
@@ -77,14 +79,17 @@ class Cycles(Protocol):
 class Space(Protocol):
     """Where the long vectors live, on this machine's processor or on a graphics card."""
 
-    def zeros(self) -> Any:
-        """Return a vector of zeros."""
+    def states(self) -> tuple[Any, Any]:
+        """Return two vectors in double precision, whatever they hold; the next solve may get the same."""
 
-    def load(self, unknowns: Array) -> Any:
-        """Return a vector of unknowns that are numbered node by node, zero on fixed ones."""
+    def directions(self, like: Any) -> tuple[Any, Any]:
+        """Return two vectors in the precision of another or a higher one; the same holds for them."""
 
-    def unload(self, vector: Any) -> Array:
-        """Return a vector's unknowns, numbered node by node."""
+    def load(self, vector: Any, unknowns: Array, factor: float) -> None:
+        """Write a multiple of unknowns that are numbered node by node, zero on fixed ones."""
+
+    def unload(self, vector: Any, factor: float) -> Array:
+        """Return a multiple of a vector's unknowns, numbered node by node."""
 
     def norm(self, vector: Any) -> float:
         """Return the Euclidean norm."""
@@ -92,33 +97,20 @@ class Space(Protocol):
     def dot(self, one: Any, other: Any) -> float:
         """Return the scalar product."""
 
+    def clear(self, vector: Any) -> None:
+        """Write zeros."""
+
     def scale(self, vector: Any, factor: float) -> None:
         """Multiply in place."""
 
     def assign(self, target: Any, source: Any) -> None:
         """Copy, from one precision to another where they differ."""
 
-    def advance(self, alpha: float, p: Any, q: Any, x: Any, r: Any, single: Any) -> float:
-        """Do x += alpha p, r -= alpha q, single = r; return r . r."""
+    def advance(self, alpha: float, p: Any, q: Any, x: Any, r: Any) -> float:
+        """Do x += alpha p, r -= alpha q; return r . r."""
 
     def direction(self, beta: float, z: Any, p: Any) -> None:
         """Do p = z + beta p."""
-
-
-@dataclass(frozen=True, eq=False)
-class Search:
-    """Vectors of conjugate gradients, made once and used again."""
-
-    x: Any
-    r: Any
-    p: Any
-    q: Any
-
-    @staticmethod
-    def on(space: Space, guess: Any = None) -> Search:
-        """Return vectors of a space; the search begins at a guess, or at zero."""
-        x = space.zeros() if guess is None else guess
-        return Search(x, *(space.zeros() for _ in range(3)))
 
 
 @dataclass
@@ -148,44 +140,47 @@ class _Lanczos:
         return self.last * (2.0 / smallest - self.steps[-1])
 
 
-def conjugate_gradients(
-    operator: Exact, cycles: Cycles, space: Space, f: Any, search: Search, goal: Goal
-) -> Outcome:
-    """Solve K x = f, |f| = 1, from the guess in ``search.x``, which the solution replaces.
+def conjugate_gradients(operator: Exact, cycles: Cycles, space: Space, f: Any, x: Any, goal: Goal) -> Outcome:
+    """Solve K x = f, |f| = 1, from a guess in `x`, which the solution replaces.
 
-    The residual that is carried along drifts away from the true one, so that convergence is believed only of
-    f - K x; if that is too large, the search starts again from x. At least one cycle is spent, for without it
-    nothing would be known of the error.
+    The residual lives where the cycle finds its right-hand side, in the precision of the cycle, and so do the
+    directions: a sweep through memory costs as much as its arithmetic. Only products with K are computed in
+    double precision, for there a smooth direction all but cancels. What rounding adds to the residual that is
+    carried along is some 1e-7 of the largest it ever was. It is replaced by f - K x before that matters; the
+    search keeps its directions and needs no cycle more, down to a tolerance of 1e-10. Convergence is believed
+    of f - K x alone, and if that is too large, the search starts again from x. At least one cycle is spent,
+    for without it nothing would be known of the error.
 
     The solve also ends where rounding alone leaves more than the tolerance, as with parts that hang on void.
 
-    Source: Hestenes & Stiefel 1952, doi:10.6028/jres.049.044.
+    Sources: Hestenes & Stiefel 1952, doi:10.6028/jres.049.044; van der Vorst & Ye, Residual replacement
+    strategies for Krylov subspace iterative methods, SIAM J. Sci. Comput. 22, 2000.
     """
     done, trouble, tolerance, error = 0, "", goal.tolerance, math.inf
     for attempt in range(REFINEMENTS + 1):
-        operator.run(RESIDUAL, search.x, search.r, f)
-        norm = space.norm(search.r)
-        rounded = norm <= ROUNDING * space.norm(search.x)
-        energy = space.dot(f, search.x)
+        operator.run(RESIDUAL, x, cycles.rhs, f)
+        norm = space.norm(cycles.rhs)
+        rounded = norm <= ROUNDING * space.norm(x)
+        energy = space.dot(f, x)
         share = math.sqrt(error / energy) if energy > 0.0 else math.inf
         if rounded or (done and norm <= tolerance and share <= goal.error):
             return Outcome(done, norm, error=share if done else norm)
         if trouble or attempt == REFINEMENTS:
             break
         ends = Goal(0.9 * tolerance, goal.limit - done, goal.error)
-        count, trouble, error = _descend(operator, cycles, space, f, search, ends, norm)
+        count, trouble, error = _descend(operator, cycles, space, f, x, ends, norm)
         done += count
     return Outcome(done, norm, trouble or f"the true residual stays at {norm:.1e}")
 
 
 def _descend(
-    operator: Exact, cycles: Cycles, space: Space, f: Any, search: Search, goal: Goal, norm: float
+    operator: Exact, cycles: Cycles, space: Space, f: Any, x: Any, goal: Goal, norm: float
 ) -> tuple[int, str, float]:
-    """Iterate from the residual in ``search.r``; return the cycles, what was wrong, the error's energy."""
-    x, r, p, q = search.x, search.r, search.p, search.q
-    space.assign(cycles.rhs, r)
+    """Iterate from the residual in ``cycles.rhs``; return the cycles, what was wrong, the error's energy."""
+    r = cycles.rhs
+    p, q = space.directions(r)
     z, rz = cycles.cycle()
-    best, energy, since = norm, rz, 0
+    best, energy, since, largest = norm, rz, 0, norm
     found = _Lanczos()
     space.assign(p, z)
     for count in range(1, goal.limit + 1):
@@ -194,7 +189,11 @@ def _descend(
         curvature = operator.run(APPLY, p, q)
         if not curvature > 0.0:
             return count, f"the operator is not positive along a direction (p.Kp = {curvature:.1e})", math.inf
-        norm = math.sqrt(space.advance(rz / curvature, p, q, x, r, cycles.rhs))
+        norm = math.sqrt(space.advance(rz / curvature, p, q, x, r))
+        largest = max(largest, norm)
+        if norm < REPLACED * largest:
+            operator.run(RESIDUAL, x, r, f)
+            largest = norm
         found.steps.append(rz / curvature)
         found.last = rz
         if norm <= goal.tolerance and _near(found.error(), goal.error, space, f, x):

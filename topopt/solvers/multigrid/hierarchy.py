@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import threading
 from dataclasses import dataclass
 from typing import Any
 
@@ -119,15 +120,22 @@ def hierarchy(system: GridSystem, moduli: Array, plan: Plan, scale: float, sprin
         HostLevel(operator, floor.bound, coarse.lattice, coarse.fixed)
         for operator, floor, coarse in zip(levels, floors[:-1], floors[1:], strict=True)
     ]
-    rooms = tuple(_room(floor, dtype, level, steps) for level, floor in enumerate(floors))
-    return Hierarchy(tuple(reach), direct, rooms, steps)
+    return Hierarchy(tuple(reach), direct, _rooms(plan, steps, np.dtype(dtype), threading.get_ident()), steps)
 
 
-def _room(floor: Floor, dtype: DTypeLike, level: int, steps: Steps) -> Room:
+@functools.lru_cache(maxsize=1)
+def _rooms(plan: Plan, steps: Steps, dtype: np.dtype[Any], thread: int) -> tuple[Room, ...]:
+    """Return a thread's vectors, which last no longer than a cycle and serve all hierarchies of a plan."""
+    return tuple(
+        _room(floor.lattice, dtype, (steps.coarse if level else steps.fine) > 1)
+        for level, floor in enumerate(plan.floors)
+    )
+
+
+def _room(lattice: Lattice, dtype: DTypeLike, several: bool) -> Room:
     """Return the vectors of a level."""
-    x, y, b = (floor.lattice.vector(dtype) for _ in range(3))
-    several = (steps.coarse if level else steps.fine) > 1
-    return Room(x, y, b, floor.lattice.vector(dtype) if several else np.zeros(0, dtype))
+    x, y, b = (lattice.vector(dtype) for _ in range(3))
+    return Room(x, y, b, lattice.vector(dtype) if several else np.zeros(0, dtype))
 
 
 def _vector(lattice: Lattice, springs: Array, dtype: DTypeLike) -> Vector:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+import math
+import threading
 from dataclasses import dataclass
+from typing import Any
 
 import numba
 import numpy as np
 from numpy.typing import DTypeLike
 
 from topopt.parameters import Array
-from topopt.solvers.matrixfree.lattice import Vector
+from topopt.solvers.matrixfree.lattice import Lattice, Vector
 from topopt.solvers.matrixfree.operator import GridSystem, MatrixFree
 from topopt.solvers.multigrid.cycle import Hierarchy, Steps
 from topopt.solvers.multigrid.hierarchy import hierarchy
 from topopt.solvers.multigrid.plan import Plan
-from topopt.solvers.multigrid.vectors import advance, direction
+from topopt.solvers.multigrid.vectors import advance, direction, dot
 
 __all__ = ["Host", "HostSpace"]
 
@@ -25,28 +29,37 @@ class HostSpace:
 
     operator: MatrixFree
 
-    def zeros(self) -> Vector:
-        """Return a vector of zeros."""
-        return self.operator.lattice.vector(np.float64)
+    def states(self) -> tuple[Vector, Vector]:
+        """Return two vectors in double precision, whatever they hold; the next solve is given the same."""
+        return _pair("states", self.operator.lattice, np.dtype(np.float64), threading.get_ident())
 
-    def load(self, unknowns: Array) -> Vector:
-        """Return a vector of unknowns that are numbered node by node, zero on fixed ones."""
-        vector = self.zeros()
-        self.operator.lattice.load(vector, unknowns)
+    def directions(self, like: Vector) -> tuple[Vector, Vector]:
+        """Return two vectors in the precision of another; the next solve is given the same."""
+        return _pair("directions", self.operator.lattice, like.dtype, threading.get_ident())
+
+    def load(self, vector: Vector, unknowns: Array, factor: float) -> None:
+        """Write a multiple of unknowns that are numbered node by node, zero on fixed ones."""
+        lattice = self.operator.lattice
+        if vector.size > unknowns.size:  # a padded lattice: a solve that failed may have left anything there
+            self.clear(vector)
+        lattice.load(vector, unknowns, factor)
         vector[self.operator.fixed] = 0.0
-        return vector
 
-    def unload(self, vector: Vector) -> Array:
-        """Return a vector's unknowns, numbered node by node."""
-        return self.operator.lattice.unload(vector)
+    def unload(self, vector: Vector, factor: float) -> Array:
+        """Return a multiple of a vector's unknowns, numbered node by node."""
+        return self.operator.lattice.unload(vector, factor)
 
     def norm(self, vector: Vector) -> float:
         """Return the Euclidean norm."""
-        return float(np.linalg.norm(vector))
+        return math.sqrt(self.dot(vector, vector))
 
     def dot(self, one: Vector, other: Vector) -> float:
         """Return the scalar product."""
-        return float(np.dot(one, other))
+        return float(dot(one, other, numba.get_num_threads()))
+
+    def clear(self, vector: Vector) -> None:
+        """Write zeros."""
+        vector.fill(0.0)
 
     def scale(self, vector: Vector, factor: float) -> None:
         """Multiply in place."""
@@ -56,13 +69,19 @@ class HostSpace:
         """Copy, from one precision to another where they differ."""
         target[:] = source
 
-    def advance(self, alpha: float, p: Vector, q: Vector, x: Vector, r: Vector, single: Vector) -> float:
-        """Do x += alpha p, r -= alpha q, single = r; return r . r."""
-        return float(advance(alpha, p, q, x, r, single, numba.get_num_threads()))
+    def advance(self, alpha: float, p: Vector, q: Vector, x: Vector, r: Vector) -> float:
+        """Do x += alpha p, r -= alpha q; return r . r."""
+        return float(advance(alpha, p, q, x, r, numba.get_num_threads()))
 
     def direction(self, beta: float, z: Vector, p: Vector) -> None:
         """Do p = z + beta p."""
         direction(beta, z, p, numba.get_num_threads())
+
+
+@functools.lru_cache(maxsize=2)
+def _pair(role: str, lattice: Lattice, dtype: np.dtype[Any], thread: int) -> tuple[Vector, Vector]:
+    """Return a thread's two vectors in a role: new memory costs as much as two sweeps through it."""
+    return lattice.vector(dtype), lattice.vector(dtype)
 
 
 @dataclass(frozen=True)

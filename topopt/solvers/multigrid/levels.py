@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import numba
 import numpy as np
@@ -12,10 +12,10 @@ from numpy.typing import DTypeLike, NDArray
 
 from topopt.parameters import Array
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
-from topopt.solvers.matrixfree.walsh import child_matrices
+from topopt.solvers.multigrid.moments import cell_matrices
 from topopt.solvers.multigrid.stencil import BLOCK, assemble, stencil_sweep
 
-__all__ = ["Runs", "Stencil", "cell_matrices", "invert", "packing", "stencil"]
+__all__ = ["Runs", "Stencil", "invert", "packing", "stencil"]
 
 CHUNK = 4_000_000
 """Entries of cell matrices that are held at once."""
@@ -87,36 +87,6 @@ def packing(size: int) -> NDArray[np.int64]:
     return place
 
 
-def cell_matrices(
-    element_matrix: Array, moduli: Array, level: int, first: int, last: int, dtype: DTypeLike
-) -> NDArray[Any]:
-    """Return the packed Galerkin matrices of the coarse cells in planes `first` to `last`.
-
-    Parameters
-    ----------
-    element_matrix : array
-        Of a fine cell of modulus 1.
-    moduli : array, shape `cells`
-        Of the fine cells.
-    level : int
-        How often the cells were halved.
-
-    Returns
-    -------
-    array, shape (n_cells, pairs)
-    """
-    n, ndim = 2**level, moduli.ndim
-    shape = tuple(-(-count // n) for count in moduli.shape)
-    padded = np.zeros((last - first, *shape[1:], *(n,) * ndim), dtype)
-    for child in np.ndindex(*(n,) * ndim):
-        part = moduli[first * n : last * n][tuple(slice(c, None, n) for c in child)]
-        padded[(*(slice(0, count) for count in part.shape), *child)] = part
-    children = child_matrices(element_matrix, ndim, level)
-    one, two = np.tril_indices(children.shape[1])
-    found: NDArray[Any] = padded.reshape(-1, n**ndim) @ children[:, one, two].astype(dtype)
-    return found
-
-
 def stencil(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, fixed: NDArray[np.uintp],
             springs: Vector, dtype: DTypeLike) -> Stencil:  # fmt: skip
     """Return the stored Galerkin operator of a level, its diagonal not yet inverted; see `cell_matrices`.
@@ -141,7 +111,7 @@ def stencil(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, 
         first, last = max(start - 1, 0), min(stop, cells[0])
         if first >= last:
             continue
-        matrices = cell_matrices(element_matrix, moduli, level, first, last, np.float64)
+        matrices = cell_matrices(element_matrix, moduli, level, first, last)
         assemble(
             matrices, first, box, lattice.shape, start, stop, components, place, springs, weights, diagonal
         )

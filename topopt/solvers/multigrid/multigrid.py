@@ -45,8 +45,10 @@ class Multigrid:
     loosest, error : float
         Of a tolerance that follows. The error is what is wrong with the cells' energies, all signs dropped,
         over their sum.
-    smoothing : tuple of int
-        Chebyshev steps on the finest grid and on the others, before and after each correction.
+    smoothing : tuple of int, optional
+        Chebyshev steps on the finest grid and on the others, before and after each correction; if left out,
+        (2, 2) in 2-D, which took .87 of the time of (1, 4) there, and (1, 4) in 3-D, which took .85 of that
+        of (2, 3) on black-and-white designs and 1.08 on grey ones.
     visits : int
         How often a cycle corrects the second grid from below; 1 is a V-cycle. Cycles to 1e-5 and milliseconds
         each on two cores, a black-and-white cantilever of 256x128x128: smoothing (1, 2) and 1 visit 28 and
@@ -67,7 +69,7 @@ class Multigrid:
     follow: bool = False
     loosest: Positive = 1e-3
     error: Positive = 0.01
-    smoothing: tuple[int, int] = (1, 4)
+    smoothing: tuple[int, int] | None = None
     visits: Annotated[int, at.Ge(1)] = 1
     coarsest: Annotated[int, at.Ge(100)] = 5000
     precision: str = "single"
@@ -81,8 +83,9 @@ class Multigrid:
             word = getattr(self, name)
             if word not in known:
                 raise InputError(f"Multigrid.{name}: '{word}' is unknown; {suggestion(word, known)}")
-        if len(self.smoothing) != 2 or min(self.smoothing) < 1:
-            raise InputError(f"Multigrid.smoothing: expected two numbers of steps >= 1, got {self.smoothing}")
+        steps = self.smoothing
+        if steps is not None and (len(steps) != 2 or min(steps) < 1):
+            raise InputError(f"Multigrid.smoothing: expected two numbers of steps >= 1, got {steps}")
 
     def at(self, progress: float) -> Multigrid:
         """Return the solver as the last change of the density wants it.

@@ -10,14 +10,14 @@ from numba import prange
 from topopt.solvers.matrixfree.compiled import parallel
 from topopt.solvers.matrixfree.memory import read, read_scratch, read_sum, write, write_scratch, write_sum
 
-__all__ = ["advance", "direction", "jacobi", "node_sums"]
+__all__ = ["advance", "direction", "dot", "jacobi", "node_sums"]
 
 U = np.uintp
 
 
 @parallel
-def advance(alpha: Any, p: Any, q: Any, x: Any, r: Any, single: Any, slabs: Any) -> Any:
-    """Do x += alpha p, r -= alpha q, single = r; return r . r."""
+def advance(alpha: Any, p: Any, q: Any, x: Any, r: Any, slabs: Any) -> Any:
+    """Do x += alpha p, r -= alpha q; return r . r."""
     n = U(x.size)
     parts = np.zeros(slabs * 8)
     for s in prange(slabs):
@@ -26,8 +26,20 @@ def advance(alpha: Any, p: Any, q: Any, x: Any, r: Any, single: Any, slabs: Any)
             write_sum(x, e, read_sum(x, e) + alpha * read(p, e))
             v = read_scratch(r, e) - alpha * read(q, e)
             write_scratch(r, e, v)
-            write(single, e, v)
             total += v * v
+        parts[s * 8] = total
+    return parts.sum()
+
+
+@parallel
+def dot(one: Any, other: Any, slabs: Any) -> Any:
+    """Return the scalar product, added up in double precision."""
+    n = U(one.size)
+    parts = np.zeros(slabs * 8)
+    for s in prange(slabs):
+        total = 0.0
+        for e in range(U(s) * n // U(slabs), (U(s) + U(1)) * n // U(slabs)):
+            total += np.float64(read(one, e)) * np.float64(read(other, e))
         parts[s * 8] = total
     return parts.sum()
 

@@ -1,0 +1,67 @@
+"""What is drawn out of a mould leaves nothing behind."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from topopt.chain import Pullback, Stage
+from topopt.grid import Domain, designed, structured
+from topopt.parameters import Array, Positive
+from topopt.stages.making.layers import flattened, layered, require_direction
+
+__all__ = ["Cast"]
+
+
+@dataclass(frozen=True)
+class Cast(Stage):
+    """What can be drawn out of a mould: along the axis of drawing, density never rises again.
+
+    A cell is as dense as the densest behind it, seen against the direction of drawing: the running maximum,
+    smooth as ``m' = (m + s + sqrt((m - s)**2 + e) - sqrt(e)) / 2``.
+
+    Parameters
+    ----------
+    domain : Domain
+        The cells.
+    drawn : str
+        The direction in which the part leaves the mould: ``"+y"``, ``"-x"``, ...
+    smooth : float
+        e.
+
+    References
+    ----------
+    Gersborg and Andreasen 2011, doi:10.1007/s00158-011-0649-1
+    """
+
+    domain: Domain
+    drawn: str = "+y"
+    smooth: Positive = 1e-4
+
+    def __post_init__(self) -> None:
+        """Take a bare grid as a domain, and refuse other directions."""
+        super().__post_init__()
+        object.__setattr__(self, "domain", designed(self.domain))
+        structured(self.domain, type(self).__name__, "leave it out")
+        require_direction(self.drawn, self.domain.grid, "Cast.drawn")
+
+    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
+        """Return the cast field; the pullback runs with the drawing."""
+        layers = layered(inputs[0], self.domain.grid, self.drawn)
+        cast, roots = np.empty_like(layers), np.empty_like(layers)
+        cast[-1] = layers[-1]
+        for place in range(len(layers) - 2, -1, -1):
+            roots[place] = np.sqrt((cast[place + 1] - layers[place]) ** 2 + self.smooth)
+            cast[place] = 0.5 * (cast[place + 1] + layers[place] + roots[place] - math.sqrt(self.smooth))
+
+        def pullback(v: Array) -> tuple[Array]:
+            passed = layered(v, self.domain.grid, self.drawn).copy()
+            for place in range(len(layers) - 1):
+                share = 0.5 * (1.0 + (cast[place + 1] - layers[place]) / roots[place])
+                passed[place + 1] += share * passed[place]
+                passed[place] *= 1.0 - share
+            return (flattened(passed, self.domain.grid, self.drawn),)
+
+        return flattened(cast, self.domain.grid, self.drawn), pullback
