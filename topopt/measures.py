@@ -82,7 +82,7 @@ def interface(
         return _median_width(np.abs(before[first] - before[second])[across], slope)
     grid = structured(mesh)
     black = grid.shaped(after) > 0.5
-    free = None if active is None else grid.shaped(active)
+    free = None if active is None else active.reshape(grid.cells)
     edge = np.zeros(grid.cells, dtype=bool)
     for axis in range(grid.ndim):
         lower = tuple(slice(None, -1) if a == axis else slice(None) for a in range(grid.ndim))
