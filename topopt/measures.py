@@ -5,9 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numpy.typing import NDArray
 
-from topopt.cells import Cells
+from topopt.cells import Cells, Flags
 from topopt.grid import structured
 from topopt.meshes import Mesh
 from topopt.parameters import Array
@@ -43,9 +42,7 @@ def discreteness(density: Array, volumes: Array | None = None) -> float:
     return 4.0 * (sum(part[0] for part in parts) - sum(part[1] for part in parts)) / density.size
 
 
-def interface(
-    mesh: Cells, before: Array, after: Array, slope: float, active: NDArray[np.bool_] | None = None
-) -> float:
+def interface(mesh: Cells, before: Array, after: Array, slope: float, active: Flags | None = None) -> float:
     """Return how many cells a projection's interface is wide, the median over the design's edges.
 
     The interface of a projection whose slope is s in its middle is 1 / (2 s |grad t|) wide; below about 0.45
