@@ -237,6 +237,19 @@ def test_a_factor_outlives_the_next_one(rng):
     assert not np.allclose(before, after)
 
 
+@pytest.mark.parametrize("cells", [(60, 24), (16, 9, 8)])
+def test_a_compliance_is_wrong_by_the_square_of_the_error_alone(cells, rng):
+    structure = cantilever(cells)
+    operator = StiffnessOperator(structure, 0.01 + rng.random(structure.grid.n_cells) ** 3)
+    exact = Cholmod().factor(operator).solve(structure.forces)
+    found = Multigrid(tolerance=1e-5).factor(operator).solve(structure.forces)
+    error = found - exact
+    energy = (error * operator.apply(error)).sum(axis=0)
+    compliance = (structure.forces * exact).sum(axis=0)
+    missing = compliance - (structure.forces * found).sum(axis=0)
+    np.testing.assert_allclose(missing / compliance, energy / compliance, rtol=0.1, atol=1e-11)
+
+
 @pytest.mark.parametrize("cells", [(30, 12), (13, 7), (5, 7, 3)])
 def test_a_solve_that_went_wrong_leaves_nothing_behind(cells, rng):
     """The vectors are those of the solve before, padding included."""
