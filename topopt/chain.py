@@ -7,7 +7,7 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -19,6 +19,10 @@ __all__ = ["Chain", "Link", "Pullback", "Stage", "Tape"]
 
 Pullback = Callable[[Array], tuple[Array, ...]]
 """Maps the cotangent of a stage's output to the cotangents of its inputs, in order."""
+
+
+Linked = tuple[str, "Stage"] | tuple[str, "Stage", str | tuple[str, ...]]
+"""A link as a tuple: name, stage, and what it reads if that is not the link before."""
 
 
 class Stage(ABC):
@@ -119,6 +123,11 @@ class Chain:
 
     links: tuple[Link, ...]
     source: str = "design"
+
+    if TYPE_CHECKING:  # what may be given is more than what is kept
+
+        def __init__(self, links: Iterable[Link | Linked], source: str = "design") -> None:
+            """Take links, or tuples that say the same."""
 
     def __post_init__(self) -> None:
         """Fill in what each link reads and refuse links that do not fit."""

@@ -22,6 +22,23 @@ from topopt.meshes import Mesh, read_mesh, read_solid, read_voxels
 from topopt.regions import Everywhere
 
 GRID = Grid((12, 4), (3.0, 1.0))
+PARTLY = """\
+$MeshFormat
+2.2 0 8
+$EndMeshFormat
+$Nodes
+3
+1 0 0 0
+2 1 0 0
+3 0 1 0
+$EndNodes
+$Elements
+2
+1 1 2 7 1 1 2
+2 2 0 1 2 3
+$EndElements
+"""
+"""A line in a physical group, and a triangle without tags."""
 
 
 def mistakes(text: str, folder: Path) -> str:
@@ -127,6 +144,11 @@ def test_run_resume_check_and_plot(plate: Path) -> None:
         ("plate.msh", "second.vtu",
          "second.vtu: cells of kind 'triangle6' are of higher order; mesh it with first"),
         ("plate.msh", "lines.vtu", "lines.vtu holds no triangles, quadrilaterals, tetrahedra or hexahedra"),
+        ("plate.msh", "lines.vtu", "Gmsh saves only what is in a physical group, so make one of the surface"),
+        ("plate.msh", "bare.vtu", "no group 'wall' in a mesh of 2 triangles: its file names none; make"),
+        ("plate.msh", "partly.msh", "some cells are in no physical group: save without Mesh.SaveAll"),
+        ("plate.msh}", "plate.msh, refine: 9}", "plate.msh: 2.52e+07 cells are too many; choose a smaller"),
+        ("plate.msh}", "plate.msh, refine: -1}", "mesh.refine: expected an integer >= 0 and <= 9, got -1"),
         ("plate.msh", "shell.vtu",
          "shell.vtu holds a surface in space, z from 0 to 1; mesh the volume inside"),
         ("plate.msh", "folded.vtu",
@@ -166,8 +188,10 @@ def test_bad_meshes_are_refused_with_advice(plate: Path, old: str, new: str, mes
         "lines": [("line", [[0, 1]])],
         "shell": [("triangle", [[0, 1, 2], [0, 2, 9]])],
         "folded": [("triangle", [[0, 1, 2], [0, 3, 2]])],
+        "bare": [("triangle", [[0, 1, 2], [0, 2, 3]])],
     }.items():
         meshio.Mesh(np.concatenate([square, raised]), cells).write(plate / f"{name}.vtu")
+    (plate / "partly.msh").write_text(PARTLY)
     assert old in PLATE
     if message:
         assert message in mistakes(PLATE.replace(old, new, 1), plate)

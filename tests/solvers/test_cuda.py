@@ -53,7 +53,8 @@ class Heat:
     """One unknown a node: diffusion and mass, held at one end."""
 
     def __init__(self, grid):
-        self.grid, self.ndim, self.n_dofs = grid, grid.ndim, grid.n_nodes
+        self.mesh, self.n_cells = grid, grid.n_cells
+        self.ndim, self.n_dofs = grid.ndim, grid.n_nodes
         self.free = np.arange(2, grid.n_nodes)
         self.cell_dofs = grid.cell_nodes
         self.element_matrix = diffusion(grid.spacing) + 0.3 * mass(grid.spacing)

@@ -33,7 +33,8 @@ class Heat:
     """One unknown a node: diffusion and mass."""
 
     def __init__(self, grid):
-        self.grid, self.ndim, self.n_dofs, self.free = grid, grid.ndim, grid.n_nodes, np.arange(grid.n_nodes)
+        self.mesh, self.n_cells = grid, grid.n_cells
+        self.ndim, self.n_dofs, self.free = grid.ndim, grid.n_nodes, np.arange(grid.n_nodes)
         self.cell_dofs = grid.cell_nodes
         self.element_matrix = diffusion(grid.spacing) + 0.3 * mass(grid.spacing)
         self.springs = np.zeros(self.n_dofs)
@@ -174,7 +175,7 @@ def test_the_cycle_is_symmetric_positive_and_contracts(grid, steps, rng):
 @pytest.mark.parametrize("contrast", [1.0, 1e-2, 1e-9])
 def test_the_bound_of_the_spectrum_holds_whatever_the_moduli(cells, contrast, rng):
     system = structure(Grid(cells), Support(Plane(x=0.0)))
-    moduli = np.where(rng.random(system.grid.n_cells) < 0.5, contrast, 1.0)
+    moduli = np.where(rng.random(system.n_cells) < 0.5, contrast, 1.0)
     found = plan(system, 1)
     cycles = built(system, moduli, found)
     for level, floor in zip(cycles.levels, found.floors, strict=False):

@@ -14,7 +14,7 @@ from scipy import sparse
 from topopt.cells import Cells, Indices
 from topopt.parameters import Array
 
-__all__ = ["Pattern", "System", "cell_count", "each_times", "pattern"]
+__all__ = ["Pattern", "System", "each_times", "pattern"]
 
 
 class System(Protocol):
@@ -22,6 +22,14 @@ class System(Protocol):
 
     def __hash__(self) -> int:
         """Hash, so that patterns and analyses can be memoised."""
+
+    @property
+    def mesh(self) -> Cells:
+        """The grid or mesh that it lives on; some of its cells may be left out."""
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells that have a modulus."""
 
     @property
     def ndim(self) -> int:
@@ -46,12 +54,6 @@ class System(Protocol):
     @property
     def springs(self) -> Array:
         """Constant diagonal, shape (n_dofs,)."""
-
-
-def cell_count(system: System) -> int:
-    """Return the number of cells, where there is a grid without the table of their unknowns."""
-    cells = getattr(system, "mesh", None) or getattr(system, "grid", None)
-    return cells.n_cells if isinstance(cells, Cells) else len(system.cell_dofs)
 
 
 def each_times(vectors: NDArray[Any], matrix: Array) -> NDArray[Any]:

@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
-from topopt.cells import Cells
 from topopt.fem import operator
 from topopt.fem.assembly import System
 from topopt.grid import Grid
 from topopt.kernels import LONG
 from topopt.parameters import Array
 
-__all__ = ["Celled", "energies"]
+__all__ = ["energies"]
 
 
-class Celled(System, Protocol):
-    """A system that shows its cells."""
-
-    @property
-    def mesh(self) -> Cells:
-        """The cells."""
-
-
-def energies(system: Celled, left: Array, right: Array) -> Array:
+def energies(system: System, left: Array, right: Array) -> Array:
     """Return left_e^T k0 right_e for every cell, the derivative of left^T K right by its modulus.
 
     Parameters
     ----------
-    system : Celled
+    system : System
         Cells and their element matrix k0.
     left, right : array, shape (n_dofs,)
         Displacements; the same array twice gives twice the strain energy of each cell at modulus 1.
@@ -36,9 +25,9 @@ def energies(system: Celled, left: Array, right: Array) -> Array:
     -------
     array, shape (n_cells,)
     """
-    grid = system.mesh
-    if not isinstance(grid, Grid) or grid.n_cells < LONG:
+    mesh = system.mesh
+    if not isinstance(mesh, Grid) or mesh.n_cells < LONG:
         return operator.energies(system, left, right)
     from topopt.kernels import energies as compiled
 
-    return compiled.energies(grid.cells, system.element_matrix, left, right)
+    return compiled.energies(mesh.cells, system.element_matrix, left, right)

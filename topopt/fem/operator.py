@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from topopt.errors import InputError
-from topopt.fem.assembly import System, cell_count, each_times, pattern
+from topopt.fem.assembly import System, each_times, pattern
 from topopt.parameters import Array
 
 __all__ = ["StiffnessOperator", "energies"]
@@ -32,7 +32,7 @@ class StiffnessOperator:
 
     def __post_init__(self) -> None:
         """Refuse moduli of the wrong shape."""
-        expected = (cell_count(self.system),)
+        expected = (self.system.n_cells,)
         if np.shape(self.moduli) != expected:
             raise InputError(
                 f"moduli: expected one value per cell, shape {expected}, got {np.shape(self.moduli)}"

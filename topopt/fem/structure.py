@@ -101,6 +101,11 @@ class Structure:
         return np.array([case.weight for case in self.cases], dtype=np.float64)
 
     @property
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return self.mesh.n_cells
+
+    @property
     def ndim(self) -> int:
         """2 or 3."""
         return self.mesh.ndim

@@ -117,15 +117,15 @@ def _held_in_void(spec: Spec, structure: Structure, domain: Domain) -> Iterator[
 
 def _astray(domain: Domain, chosen: NDArray[np.bool_], verb: str, noun: str) -> tuple[str, bool]:
     """Say how many of some nodes touch only passive void, and whether all of them do."""
-    grid = domain.mesh
-    touching = np.zeros(grid.n_nodes, dtype=bool)
-    touching[grid.cell_nodes[~domain.void_cells]] = True
+    mesh = domain.mesh
+    touching = np.zeros(mesh.n_nodes, dtype=bool)
+    touching[mesh.cell_nodes[~domain.void_cells]] = True
     lost, count = np.flatnonzero(chosen & ~touching), np.count_nonzero(chosen)
     if not len(lost):
         return "", False
     return (
         f"{len(lost)} of {count} {verb} nodes touch only passive void cells, "
-        f"the first at {place(grid.nodes[lost[0]])}; move the {noun} or the void"
+        f"the first at {place(mesh.nodes[lost[0]])}; move the {noun} or the void"
     ), len(lost) == count
 
 

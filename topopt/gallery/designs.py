@@ -76,7 +76,7 @@ def beam() -> Strength:
             ("displacement", Equilibrium(structure)),
             ("compliance", Compliance(structure)),
             ("volume", Mean(domain), "physical"),
-        ]  # type: ignore[arg-type]
+        ]
     )
     problem = Problem(chain, domain, "compliance", {"volume": 0.3})
     before, after, ends = _design(problem, "compliance", MMA())
@@ -105,7 +105,7 @@ def inverter() -> Strength:
             ("displacement", Equilibrium(structure)),
             ("output", Displacement(structure, out, (1.0, 0.0))),
             ("volume", Mean(domain), "physical"),
-        ]  # type: ignore[arg-type]
+        ]
     )
     problem = Problem(chain, domain, "output", {"volume": 0.3})
     before, after, ends = _design(problem, "output", MMA(move=0.1))

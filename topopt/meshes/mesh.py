@@ -17,6 +17,7 @@ from topopt.errors import InputError, suggestion
 from topopt.meshes.elements import KINDS, Kind, Mapped, mapped, nodal_shares, reference, slopes_at_middle
 from topopt.meshes.pixels import rastered
 from topopt.meshes.places import Among
+from topopt.meshes.soundness import require_cells, require_nodes
 from topopt.parameters import Array
 from topopt.regions import Region
 
@@ -24,9 +25,6 @@ __all__ = ["Group", "Mesh"]
 
 Numbers = NDArray[np.intp]
 T = TypeVar("T", bound=NDArray[Any])
-
-FLAT = 1e-10
-"""A cell whose volume is below this share of its longest edge's power is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -101,8 +99,8 @@ class Mesh(Cells):
             raise InputError(
                 f"mesh: cells with {self.corners.shape[1]} corners in {self.ndim}-D; known are {known}"
             )
-        _require_nodes(self)
-        _require_cells(self)
+        require_nodes(self)
+        require_cells(self)
 
     def __reduce__(self) -> tuple[type[Mesh], tuple[Array, Indices, dict[str, Group]]]:
         """Pickle the arrays; everything else follows from them."""
@@ -311,7 +309,11 @@ class Mesh(Cells):
             If there is none of this name.
         """
         if name not in self.groups:
-            raise InputError(f"no group '{name}' in {self}: {suggestion(name, self.groups)}")
+            known = suggestion(name, self.groups) if self.groups else (
+                "its file names none; make physical groups (Gmsh) or sets (Abaqus), or say where it is, as "
+                "plane: {x: 0}"
+            )  # fmt: skip
+            raise InputError(f"no group '{name}' in {self}: {known}")
         part = self.groups[name]
         places = np.concatenate([self.points[part.nodes], self.centres[part.cells]])
         return Among(places, f"group '{name}'")
@@ -339,32 +341,3 @@ def _frozen(array: T) -> T:
     """Return an array that can no longer be written to."""
     array.flags.writeable = False
     return array
-
-
-def _require_nodes(mesh: Mesh) -> None:
-    """Refuse coordinates that are none, corners that are no nodes, and nodes that are no corners."""
-    if not np.isfinite(mesh.points).all():
-        raise InputError("mesh: coordinates are nan or infinite")
-    lowest, highest = int(mesh.corners.min()), int(mesh.corners.max())
-    if lowest < 0 or highest >= mesh.n_nodes:
-        raise InputError(f"mesh: cells name the nodes {lowest} to {highest}, but there are {mesh.n_nodes}")
-    used = np.zeros(mesh.n_nodes, dtype=bool)
-    used[mesh.corners] = True
-    if not used.all():
-        raise InputError(f"mesh: {np.count_nonzero(~used)} nodes belong to no cell; leave them out")
-
-
-def _require_cells(mesh: Mesh) -> None:
-    """Refuse cells without volume, and those whose corners run against the others'."""
-    weights = mapped(mesh.points[mesh.corners], reference(mesh.kind.element, 2)).weights
-    weights *= np.sign(np.median(np.sign(weights).sum(axis=1)) or 1.0)
-    flat = np.abs(weights.sum(axis=1)) < FLAT * float(mesh.spacing.max()) ** mesh.ndim
-    for wrong, text in (
-        (flat, "are flat: they have no volume"),
-        ((weights <= 0).any(axis=1), "are inverted: their corners run against the others', or they are no "
-         "convex cells, so that the mesh folds over itself"),
-    ):  # fmt: skip
-        if wrong.any():
-            first = ", ".join(f"{c:g}" for c in mesh.centres[np.argmax(wrong)])
-            many = f"{np.count_nonzero(wrong)} of {mesh.n_cells} {mesh.kind.name}"
-            raise InputError(f"mesh: {many} {text}, the first at ({first})")

@@ -84,6 +84,8 @@ def _content(file: Path) -> Any:
         return reader.read(str(file))
     except (Exception, SystemExit) as error:  # readers fail in many ways on what they do not expect
         text = str(error) or type(error).__name__
+        if text.startswith("Incompatible cell data"):  # what meshio says of cells without tags
+            text += "; some cells are in no physical group: save without Mesh.SaveAll, or put all in groups"
         raise InputError(f"{file.name} is no mesh that can be read: {text}") from error
 
 
@@ -92,7 +94,10 @@ def _kind(content: Any, name: str) -> str:
     dimension = {kind: _dimension(kind) for kind in {block.type for block in content.cells}}
     highest = max(dimension.values(), default=0)
     if highest < 2:
-        raise InputError(f"{name} holds no triangles, quadrilaterals, tetrahedra or hexahedra")
+        raise InputError(
+            f"{name} holds no triangles, quadrilaterals, tetrahedra or hexahedra; Gmsh saves only what is in "
+            "a physical group, so make one of the surface or volume, too"
+        )
     kinds = sorted(kind for kind, value in dimension.items() if value == highest)
     for kind in kinds:
         if kind in _OTHERS:
@@ -123,7 +128,7 @@ def _plane(points: NDArray[Any], content: Any, kind: str, name: str) -> NDArray[
     if np.ptp(used[:, 2]) > _SAME_PLANE * np.ptp(used, axis=0).max():
         raise InputError(
             f"{name} holds a surface in space, z from {used[:, 2].min():g} to {used[:, 2].max():g}; mesh the "
-            f"volume inside, or give the surface as a region, stl"
+            f"volume inside, or give the surface as a region, stl; a plane mesh lies at one z"
         )
     return points[:, :2]
 

@@ -142,10 +142,10 @@ def _given(structure: System, solver: Solver) -> Choice:
 
 def _require_grid(structure: System) -> None:
     """Refuse an unstructured mesh for what halves a grid."""
-    cells = getattr(structure, "mesh", None)
-    if isinstance(cells, Mesh):
+    if isinstance(structure.mesh, Mesh):
         raise InputError(
-            f"multigrid needs a grid of equal cells, but works on {cells}; take 'cholmod' or 'superlu'"
+            f"multigrid needs a grid of equal cells, but works on {structure.mesh}; take 'cholmod' or "
+            "'superlu'"
         )
 
 

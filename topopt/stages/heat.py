@@ -16,7 +16,7 @@ from topopt.fem.element import diffusion, diffusions
 from topopt.fem.energies import energies
 from topopt.fem.operator import StiffnessOperator
 from topopt.fem.picking import nodes_of
-from topopt.grid import Domain, Grid, designed, structured
+from topopt.grid import Domain, designed
 from topopt.meshes import Mesh
 from topopt.parameters import Array, NonNegative, Positive
 from topopt.regions import Everywhere, Region
@@ -198,9 +198,9 @@ class _Body:
         return self.domain.mesh
 
     @property
-    def grid(self) -> Grid:
-        """The cells, as solvers that need a grid ask for them."""
-        return structured(self.mesh)
+    def n_cells(self) -> int:
+        """Number of cells."""
+        return self.mesh.n_cells
 
     @property
     def ndim(self) -> int:

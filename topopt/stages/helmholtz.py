@@ -173,6 +173,16 @@ class _Nodal:
     radius: float
 
     @property
+    def mesh(self) -> Cells:
+        """The grid or mesh, void cells included."""
+        return self.domain.mesh
+
+    @property
+    def n_cells(self) -> int:
+        """Number of cells that are not void."""
+        return len(self.cells)
+
+    @property
     def ndim(self) -> int:
         """2 or 3."""
         return self.domain.mesh.ndim
@@ -246,24 +256,24 @@ class _Lattice(_Nodal):
     """The same with an unknown for every node of the grid: what touches void alone has no equation."""
 
     @property
-    def grid(self) -> Grid:
-        """The cells."""
-        return self.domain.grid
+    def n_cells(self) -> int:
+        """Number of cells, void ones included: their modulus is 0."""
+        return self.domain.mesh.n_cells
 
     @property
     def cell_dofs(self) -> Indices:
         """Unknowns of each cell: its nodes."""
-        return self.domain.grid.cell_nodes
+        return self.domain.mesh.cell_nodes
 
     @property
     def n_dofs(self) -> int:
         """Number of unknowns."""
-        return self.domain.grid.n_nodes
+        return self.domain.mesh.n_nodes
 
 
 def _iterated(mesh: _Lattice) -> Callable[[Array], Array]:
     """Return the map from field to field by multigrid: no table of cells is needed, nothing is factored."""
-    grid, present = mesh.grid, ~mesh.domain.void_cells
+    grid, present = structured(mesh.domain), ~mesh.domain.void_cells
     factor = Multigrid(tolerance=EXACT).factor(StiffnessOperator(mesh, present.astype(np.float64)))
     corners = list(np.ndindex(*(2,) * grid.ndim))
     windows = [tuple(slice(c, c + n) for c, n in zip(corner, grid.cells, strict=True)) for corner in corners]

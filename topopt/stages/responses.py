@@ -299,20 +299,20 @@ class SelfWeight(Stage):
         """Return the forces and their pullback."""
         (density,) = inputs
         structure = self.structure
-        grid = structure.mesh
-        if density.shape != (grid.n_cells,):
-            raise _misfit(self, density, (grid.n_cells,))
-        table = grid.cell_nodes
-        shares = grid.shares if isinstance(grid, Mesh) else np.full(table.shape[1], 1.0 / table.shape[1])
-        unit = structure.thickness * (1.0 if isinstance(grid, Mesh) else float(np.prod(grid.spacing)))
-        held = structure.fixed.reshape(grid.n_nodes, grid.ndim)
-        mass = np.bincount(table.ravel(), ((density * unit)[:, None] * shares).ravel(), grid.n_nodes)
+        mesh = structure.mesh
+        if density.shape != (mesh.n_cells,):
+            raise _misfit(self, density, (mesh.n_cells,))
+        table = mesh.cell_nodes
+        shares = mesh.shares if isinstance(mesh, Mesh) else np.full(table.shape[1], 1.0 / table.shape[1])
+        unit = structure.thickness * (1.0 if isinstance(mesh, Mesh) else float(np.prod(mesh.spacing)))
+        held = structure.fixed.reshape(mesh.n_nodes, mesh.ndim)
+        mass = np.bincount(table.ravel(), ((density * unit)[:, None] * shares).ravel(), mesh.n_nodes)
         forces = np.outer(mass, self.per_volume)
         forces[held] = 0.0
         cases = len(structure.cases)
 
         def pullback(v: Array) -> tuple[Array]:
-            along = v.sum(axis=1).reshape(grid.n_nodes, grid.ndim)
+            along = v.sum(axis=1).reshape(mesh.n_nodes, mesh.ndim)
             along = np.where(held, 0.0, along) @ np.array(self.per_volume)
             return ((along[table] * shares).sum(axis=1) * unit,)
 

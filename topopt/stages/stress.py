@@ -57,10 +57,10 @@ class VonMises(Stage):
     @functools.cached_property
     def _seen(self) -> Array:
         """1 for cells that are looked at, 0 for the others."""
-        grid = self.structure.mesh
-        seen = np.ones(grid.n_cells)
+        mesh = self.structure.mesh
+        seen = np.ones(mesh.n_cells)
         if self.apart_from is not None:
-            seen[grid.cells_in(self.apart_from)] = 0.0
+            seen[mesh.cells_in(self.apart_from)] = 0.0
         return seen
 
     @functools.cached_property

@@ -11,6 +11,8 @@ import numpy as np
 from numba import cuda
 from numpy.typing import DTypeLike
 
+from topopt.fem.assembly import System
+from topopt.grid import structured
 from topopt.parameters import Array
 from topopt.solvers.cuda.bottom import card_bottom
 from topopt.solvers.cuda.device import grid_for, require_card
@@ -20,7 +22,7 @@ from topopt.solvers.cuda.recorded import Recorded
 from topopt.solvers.cuda.vectors import CardSpace, cast, nothing, zeros
 from topopt.solvers.matrixfree.coefficients import coefficients
 from topopt.solvers.matrixfree.lattice import Lattice
-from topopt.solvers.matrixfree.operator import GridSystem, fixed_dofs, lattice_of
+from topopt.solvers.matrixfree.operator import fixed_dofs, lattice_of
 from topopt.solvers.matrixfree.walsh import child_matrices
 from topopt.solvers.multigrid.cycle import Hierarchy, Room, Steps
 from topopt.solvers.multigrid.hierarchy import below
@@ -41,7 +43,7 @@ class Card:
         """Refuse to go on without a card."""
         require_card()
 
-    def exact(self, system: GridSystem, moduli: Array, scale: float, spring: float) -> FineOperator:
+    def exact(self, system: System, moduli: Array, scale: float, spring: float) -> FineOperator:
         """Return the operator in double precision; element matrix and springs are scaled.
 
         Raises
@@ -72,7 +74,7 @@ class Card:
         return CardSpace(operator.lattice, operator.free)
 
     def cycles(
-        self, operator: FineOperator, system: GridSystem, moduli: Array, plan: Plan, scale: float,
+        self, operator: FineOperator, system: System, moduli: Array, plan: Plan, scale: float,
         spring: float, steps: Steps, dtype: DTypeLike,
     ) -> Recorded:  # fmt: skip
         """Return the preconditioner.
@@ -86,7 +88,7 @@ class Card:
         matrix = system.element_matrix * scale
         levels, springs = _levels(_cast(operator, kind, dtype), plan, matrix)
         last = plan.floors[-1]
-        shaped = moduli.reshape(system.grid.cells)
+        shaped = moduli.reshape(structured(system.mesh).cells)
         direct = card_bottom(matrix, shaped, len(levels), last.lattice, last.fixed, springs)
         rooms = tuple(
             _room(floor.lattice, dtype, (steps.coarse if level else steps.fine) > 1)

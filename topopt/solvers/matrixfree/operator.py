@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numba
 import numpy as np
@@ -12,30 +12,23 @@ from numpy.typing import DTypeLike, NDArray
 
 from topopt.errors import InputError
 from topopt.fem.assembly import System
-from topopt.grid import Grid
+from topopt.grid import Grid, structured
 from topopt.parameters import Array
 from topopt.solvers.matrixfree.coefficients import coefficients, kind_of
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
 from topopt.solvers.matrixfree.sweep import APPLY, sweep
 
-__all__ = ["GridSystem", "MatrixFree", "fixed_dofs", "lattice_of", "on_grid"]
+__all__ = ["MatrixFree", "fixed_dofs", "lattice_of", "on_grid"]
 
 
-class GridSystem(System, Protocol):
-    """A system whose cells are those of a grid and whose unknowns are numbered node by node."""
-
-    @property
-    def grid(self) -> Grid:
-        """The cells."""
-
-
-def on_grid(system: Any) -> bool:
-    """Return whether a system is a `GridSystem`."""
-    grid = getattr(system, "mesh", None) or getattr(system, "grid", None)
-    return isinstance(grid, Grid) and system.n_dofs in (grid.n_nodes, grid.n_nodes * grid.ndim)
+def on_grid(system: System) -> bool:
+    """Return whether a system has all cells of a grid, with its unknowns numbered node by node."""
+    mesh = system.mesh
+    whole = isinstance(mesh, Grid) and system.n_cells == mesh.n_cells
+    return whole and system.n_dofs in (mesh.n_nodes, mesh.n_nodes * mesh.ndim)
 
 
-def lattice_of(system: GridSystem) -> Lattice:
+def lattice_of(system: System) -> Lattice:
     """Return the finest lattice of a system.
 
     Raises
@@ -48,11 +41,12 @@ def lattice_of(system: GridSystem) -> Lattice:
             f"a matrix-free operator needs a structured grid with its unknowns on all nodes, got "
             f"{type(system).__name__}; take the solver 'cholmod' or 'superlu'"
         )
-    return Lattice(system.grid.cells, system.n_dofs // system.grid.n_nodes)
+    grid = structured(system.mesh)
+    return Lattice(grid.cells, system.n_dofs // grid.n_nodes)
 
 
 @functools.lru_cache(maxsize=4)
-def fixed_dofs(system: GridSystem) -> NDArray[np.intp]:
+def fixed_dofs(system: System) -> NDArray[np.intp]:
     """Return the unknowns that are fixed, ascending and read-only."""
     fixed = np.ones(system.n_dofs, dtype=bool)
     fixed[system.free] = False
@@ -88,7 +82,7 @@ class MatrixFree:
     fixed: NDArray[np.uintp]
 
     @staticmethod
-    def of(system: GridSystem, moduli: Array, dtype: DTypeLike = np.float64, scale: float = 1.0,
+    def of(system: System, moduli: Array, dtype: DTypeLike = np.float64, scale: float = 1.0,
            spring: float = 1.0) -> MatrixFree:  # fmt: skip
         """Return the operator at given moduli, without `inverse`; element matrix and springs are scaled.
 

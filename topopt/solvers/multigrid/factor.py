@@ -11,9 +11,10 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from topopt.errors import NumericalError, SingularSystemError
+from topopt.fem.assembly import System
 from topopt.parameters import Array
 from topopt.solvers.cholmod import Cholmod, cholmod_available
-from topopt.solvers.matrixfree.operator import GridSystem, fixed_dofs
+from topopt.solvers.matrixfree.operator import fixed_dofs
 from topopt.solvers.matrixfree.sweep import RESIDUAL
 from topopt.solvers.multigrid.cycle import Steps
 from topopt.solvers.multigrid.gradients import (
@@ -43,14 +44,14 @@ _log = logging.getLogger(__name__)
 class Backend(Protocol):
     """Builds what a solve needs where it is to be computed."""
 
-    def exact(self, system: GridSystem, moduli: Array, scale: float, spring: float) -> Any:
+    def exact(self, system: System, moduli: Array, scale: float, spring: float) -> Any:
         """Return the operator in double precision, an `Exact`; element matrix and springs are scaled."""
 
     def space(self, operator: Any) -> Space:
         """Return where its vectors live."""
 
     def cycles(
-        self, operator: Any, system: GridSystem, moduli: Array, plan: Plan, scale: float,
+        self, operator: Any, system: System, moduli: Array, plan: Plan, scale: float,
         spring: float, steps: Steps, dtype: DTypeLike,
     ) -> Cycles:  # fmt: skip
         """Return the preconditioner in a precision."""
@@ -72,7 +73,7 @@ class MultigridFactor:
 
     def __post_init__(self) -> None:
         """Build the hierarchy of the ladder's first rung that can be built."""
-        self._system: GridSystem = self.operator.system
+        self._system: System = self.operator.system
         moduli = self.operator.moduli
         self._unit = float(np.abs(np.diag(self._system.element_matrix)).max() * moduli.max())
         if not self._unit > 0.0:

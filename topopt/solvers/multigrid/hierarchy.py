@@ -12,10 +12,12 @@ import numba
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
+from topopt.fem.assembly import System
+from topopt.grid import structured
 from topopt.parameters import Array
 from topopt.solvers.matrixfree.coarse import coarse_coefficients
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
-from topopt.solvers.matrixfree.operator import GridSystem, MatrixFree
+from topopt.solvers.matrixfree.operator import MatrixFree
 from topopt.solvers.matrixfree.sweep import COARSE_BRICK
 from topopt.solvers.matrixfree.walsh import child_matrices, walsh
 from topopt.solvers.multigrid.bottom import bottom
@@ -83,7 +85,7 @@ class HostLevel:
         return self.operator.lattice.sizes
 
 
-def hierarchy(system: GridSystem, moduli: Array, plan: Plan, scale: float, spring: float,
+def hierarchy(system: System, moduli: Array, plan: Plan, scale: float, spring: float,
               steps: Steps, dtype: DTypeLike) -> Hierarchy:  # fmt: skip
     """Build the operators of all levels.
 
@@ -97,7 +99,7 @@ def hierarchy(system: GridSystem, moduli: Array, plan: Plan, scale: float, sprin
         Of the cycle; the coarsest operator is always factored in double precision.
     """
     matrix = system.element_matrix * scale
-    shaped = moduli.reshape(system.grid.cells)
+    shaped = moduli.reshape(structured(system.mesh).cells)
     floors = plan.floors
     levels: list[Any] = []
     springs: Array = np.zeros(0)
@@ -177,7 +179,7 @@ def _diagonal(operator: MatrixFree, shares: Array) -> Vector:
     return out
 
 
-def _finest(system: GridSystem, moduli: Array, scale: float, spring: float, dtype: DTypeLike) -> MatrixFree:
+def _finest(system: System, moduli: Array, scale: float, spring: float, dtype: DTypeLike) -> MatrixFree:
     """Return the operator of the finest lattice; its `inverse` is still the diagonal."""
     operator = MatrixFree.of(system, moduli, dtype, scale, spring)
     corners = np.diag(system.element_matrix).reshape(2**system.ndim, -1) * scale

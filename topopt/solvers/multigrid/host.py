@@ -12,9 +12,10 @@ import numba
 import numpy as np
 from numpy.typing import DTypeLike
 
+from topopt.fem.assembly import System
 from topopt.parameters import Array
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
-from topopt.solvers.matrixfree.operator import GridSystem, MatrixFree
+from topopt.solvers.matrixfree.operator import MatrixFree
 from topopt.solvers.multigrid.cycle import Hierarchy, Steps
 from topopt.solvers.multigrid.hierarchy import hierarchy
 from topopt.solvers.multigrid.plan import Plan
@@ -88,7 +89,7 @@ def _pair(role: str, lattice: Lattice, dtype: np.dtype[Any], thread: int) -> tup
 class Host:
     """Builds what a solve needs in this machine's memory."""
 
-    def exact(self, system: GridSystem, moduli: Array, scale: float, spring: float) -> MatrixFree:
+    def exact(self, system: System, moduli: Array, scale: float, spring: float) -> MatrixFree:
         """Return the operator in double precision; element matrix and springs are scaled."""
         return MatrixFree.of(system, moduli, np.float64, scale, spring)
 
@@ -97,7 +98,7 @@ class Host:
         return HostSpace(operator)
 
     def cycles(
-        self, operator: MatrixFree, system: GridSystem, moduli: Array, plan: Plan, scale: float,
+        self, operator: MatrixFree, system: System, moduli: Array, plan: Plan, scale: float,
         spring: float, steps: Steps, dtype: DTypeLike,
     ) -> Hierarchy:  # fmt: skip
         """Return the preconditioner."""

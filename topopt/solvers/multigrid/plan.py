@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from topopt.fem.assembly import System
 from topopt.parameters import Array
 from topopt.solvers.matrixfree.lattice import Lattice
-from topopt.solvers.matrixfree.operator import GridSystem, fixed_dofs, lattice_of
+from topopt.solvers.matrixfree.operator import fixed_dofs, lattice_of
 from topopt.solvers.matrixfree.walsh import child_matrices, in_corner
 
 __all__ = ["Floor", "Plan", "lowered", "plan"]
@@ -55,7 +56,7 @@ class Plan:
 
 
 @functools.lru_cache(maxsize=4)
-def plan(system: GridSystem, coarsest: int) -> Plan:
+def plan(system: System, coarsest: int) -> Plan:
     """Halve the cells, at least once, until at most `coarsest` unknowns are left.
 
     An axis with an odd number of cells gets a layer of void, so that any grid can be halved; unknowns that
