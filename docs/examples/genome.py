@@ -103,28 +103,23 @@ def studies(seeds: int, words: int, bases: int, windows: int) -> dict[str, Study
 
 @dataclass(frozen=True, eq=False)
 class Learnt:
-    """How far a reader reads: at every distance, as it was taught and in the end."""
+    """How far a reader reads: the loss at every distance as it was taught, right answers at the longest."""
 
     distances: tuple[float, ...]
     losses: Repeated
-    shares: Repeated
+    right: Repeated
 
 
-def measured(
-    whole: Mapping[str, Study], found: Mapping[str, Sequence[Outcome]], folder: Path, windows: int
-) -> dict[str, Learnt]:
-    """Return what every reader had learnt at each distance, when it was taught that and in the end."""
+def measured(found: Mapping[str, Sequence[Outcome]]) -> dict[str, Learnt]:
+    """Return what every reader had learnt."""
     losses, shares, distances = [], [], {}
-    for study, outcomes in found.items():
-        for outcome in outcomes:
-            name = outcome.problem.rpartition(", start")[0]
-            taught = distances[name] = tuple(sorted(set(outcome.history.values("distance"))))
-            with np.load(folder / study / outcome.folder / "design.npz") as arrays:
-                model, x = whole[study].problems[outcome.problem], arrays["x"]
-            losses.append((name, [last_loss(outcome, distance) for distance in taught]))
-            shares.append((name, [share(model, x, distance, windows) for distance in taught]))
-    of_name, at_end = repeated(losses, better="low"), repeated(shares)
-    return {name: Learnt(distances[name], of_name[name], at_end[name]) for name in distances}
+    for outcome in (outcome for outcomes in found.values() for outcome in outcomes):
+        name = outcome.problem.rpartition(", start")[0]
+        taught = distances[name] = tuple(sorted(set(outcome.history.values("distance"))))
+        losses.append((name, [last_loss(outcome, distance) for distance in taught]))
+        shares.append((name, 1.0 / outcome.value))
+    by_distance, at_end = repeated(losses, better="low"), repeated(shares)
+    return {name: Learnt(distances[name], by_distance[name], at_end[name]) for name in distances}
 
 
 def last_loss(outcome: Outcome, distance: float) -> float:
@@ -184,28 +179,27 @@ def picture(costates: Sequence[tuple[str, Array, Array]], learnt: Mapping[str, L
         colour = CYCLE[0] if "RNN" in name else CYCLE[1]
         look = {"marker": "o" if "words" in name else "s", "ls": "-" if "doubled" in name else "none"}
         face = colour if "doubled" in name else "white"
-        # side by side, where both cells are right always
-        place = np.array(one.distances) * (0.97 if "RNN" in name else 1.03)
-        right_axes.plot(place, one.shares.mean, color=colour, mfc=face, ms=5, label=name, **look)
-        right_axes.vlines(place, one.shares.worst, one.shares.best, color=colour, lw=0.8)
-    right_axes.axhline(0.5, color=GREY, lw=0.8, ls=":")
-    right_axes.set(xscale="log", ylim=(0.38, 1.03), xlabel="bases between enhancer and question")
+        place = np.array(one.distances) * (0.97 if "RNN" in name else 1.03)  # side by side
+        right_axes.plot(place, one.losses.mean, color=colour, mfc=face, ms=5, label=name, **look)
+        right_axes.vlines(place, one.losses.best, one.losses.worst, color=colour, lw=0.8)
+    right_axes.axhline(np.log(2.0), color=GREY, lw=0.8, ls=":")
+    right_axes.set(xscale="log", ylim=(-0.05, 1.3), xlabel="bases between enhancer and question")
     ticks = (100, 400, 1600, 4000, 16_000, 50_000)
     right_axes.set_xticks(ticks, [f"{tick:,}" for tick in ticks], fontsize=8)
     right_axes.minorticks_off()
-    right_axes.set_title("Right answers on unseen genome, in the end")
+    right_axes.set_title("Loss as each distance was taught; dotted, guessing")
     figure.legend(*right_axes.get_legend_handles_labels(), loc="outside lower center", ncols=3, fontsize=8)
     return figure
 
 
 def table(learnt: Mapping[str, Learnt]) -> str:
     """Return as Markdown how well every reader reads: the mean, and in brackets the worst start."""
-    rows = [
-        [name, f"{distance:,.0f}", loss, right]
-        for name, one in learnt.items()
-        for distance, loss, right in zip(one.distances, one.losses.cells(), one.shares.cells(), strict=True)
-    ]
-    return markdown_table(["reader", "distance", "loss as it was taught", "right in the end"], rows)
+    rows = []
+    for name, one in learnt.items():
+        pairs = zip(one.distances, one.losses.cells(), strict=True)
+        losses = ", ".join(f"{distance:,.0f}: {loss}" for distance, loss in pairs)
+        rows.append([name, losses, *one.right.columns()])
+    return markdown_table(["reader", "loss, by distance", "right, mean", "worst", "every start"], rows)
 
 
 def main() -> None:
@@ -220,9 +214,7 @@ def main() -> None:
     costates = [*paths(3000 if options.quick else len(genome("lambda"))), *word_paths()]
     for name, back, lost in costates:
         print(f"{name}: {-lost[0]:,.1f} decades lost over {back[0]:,.0f} bases")
-    learnt = measured(
-        whole, {name: study.run(folder / name) for name, study in whole.items()}, folder, windows
-    )
+    learnt = measured({name: study.run(folder / name) for name, study in whole.items()})
     save(picture(costates, learnt), folder / "genome.png")
     print(table(learnt))
     print(f"The picture is {folder / 'genome.png'}")
