@@ -112,7 +112,7 @@ def test_a_cycle_is_that_of_the_host(kind, grid, threads, rng, monkeypatch):
     operator = card.exact(system, moduli, 1.0, 1.0)
     on_card = card.cycles(operator, system, moduli, floors, 1.0, 1.0, steps, np.float64)
     on_host = hierarchy(system, moduli, floors, 1.0, 1.0, steps, np.float64)
-    b = rng.normal(size=len(on_host.rhs)) * (on_host.levels[0].inverse > 0)
+    b = rng.normal(size=len(on_host.rhs)) * (on_host.levels[0].operator.inverse > 0)
     on_host.rhs[:] = b
     on_card.rhs.copy_to_device(b)
     expected, energy = on_host.cycle()

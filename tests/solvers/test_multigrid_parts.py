@@ -155,7 +155,7 @@ def test_the_cycle_is_symmetric_positive_and_contracts(grid, steps, rng):
     moduli = np.where(rng.random(grid.n_cells) < 0.4, 1e-3, 1.0)
     cycles = built(system, moduli, plan(system, 10), steps)
     operator = MatrixFree.of(system, moduli)
-    there = np.flatnonzero(cycles.levels[0].inverse > 0)
+    there = np.flatnonzero(cycles.levels[0].operator.inverse > 0)
     matrix = dense(operator)[np.ix_(there, there)]
     room, columns = cycles.rooms[0], []
     for place in there:

@@ -60,7 +60,7 @@ def _put(t: Any, e: Any, pair: Any, even: Any, odd: Any) -> None:
 
 @kernel
 def cells_h8(u: Any, n: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) -> None:
-    """Bricks: 8 blocks, of which 45 entries are not zero (see `packed` in the operator for their order)."""
+    """Bricks: 8 blocks, which take the 33 numbers of `coefficients`, in its order."""
     number = k.dtype.type
     for e in range(run):
         x = _corners(u, at + e, s1, s0, number)

@@ -16,6 +16,7 @@ __all__ = ["Lattice", "Vector"]
 
 Vector = NDArray[Any]
 SLACK = 64
+"""Zeros beyond the reach of a stencil: a kernel works through whole blocks of as many nodes."""
 
 
 @dataclass(frozen=True)

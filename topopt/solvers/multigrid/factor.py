@@ -181,7 +181,7 @@ class MultigridFactor:
         self._build()
 
     def _build(self) -> None:
-        """Build what the rung asks for; a hierarchy that cannot be built climbs on."""
+        """Build what the rung asks for; where no hierarchy can be built, only a direct solver is left."""
         if self._rung == len(_RUNGS) - 1:
             direct = Cholmod() if cholmod_available() else SuperLU()
             self._direct = direct.factor(self.operator)

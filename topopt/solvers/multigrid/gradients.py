@@ -1,4 +1,4 @@
-"""Conjugate gradients in double precision around a multigrid cycle in single precision."""
+"""Conjugate gradients around a multigrid cycle: solution and products exact, all else as the cycle has it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from topopt.solvers.matrixfree.sweep import APPLY, RESIDUAL
 __all__ = ["Cycles", "Exact", "Goal", "Outcome", "Space", "conjugate_gradients"]
 
 PATIENCE = 40
-"""Iterations within which the residual, or its energy r.z, must halve."""
+"""Iterations within which the residual must halve, or its energy r.z come to a quarter."""
 ROUNDING = 20 * float(np.finfo(np.float64).eps)
 """What rounding leaves of f - K x, over |x|, where the largest entry of K is one."""
 REPLACED = 1e-5
@@ -149,7 +149,7 @@ def conjugate_gradients(operator: Exact, cycles: Cycles, space: Space, f: Any, x
     carried along is some 1e-7 of the largest it ever was. It is replaced by f - K x before that matters; the
     search keeps its directions and needs no cycle more, down to a tolerance of 1e-10. Convergence is believed
     of f - K x alone, and if that is too large, the search starts again from x. At least one cycle is spent,
-    for without it nothing would be known of the error.
+    for without it nothing would be known of the error, unless the guess is right but for rounding.
 
     The solve also ends where rounding alone leaves more than the tolerance, as with parts that hang on void.
 

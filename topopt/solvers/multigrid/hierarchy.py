@@ -51,11 +51,6 @@ class HostLevel:
     coarse: Lattice
     held: NDArray[np.uintp]
 
-    @property
-    def inverse(self) -> Vector:
-        """One over the diagonal."""
-        return self.operator.inverse
-
     def run(self, job: int, u: Vector, y: Vector, b: Vector | None = None, z: Vector | None = None,
             a: float = 0.0, c: float = 0.0) -> float:  # fmt: skip
         """Do a job of `topopt.solvers.matrixfree.sweep`."""
@@ -101,7 +96,7 @@ def hierarchy(system: System, moduli: Array, plan: Plan, scale: float, spring: f
     matrix = system.element_matrix * scale
     shaped = moduli.reshape(structured(system.mesh).cells)
     floors = plan.floors
-    levels: list[Any] = []
+    operators: list[Any] = []
     springs: Array = np.zeros(0)
     for level, floor in enumerate(floors[:-1]):
         operator: Any
@@ -109,20 +104,20 @@ def hierarchy(system: System, moduli: Array, plan: Plan, scale: float, spring: f
             operator = _finest(system, moduli, scale, spring, dtype)
             springs = operator.springs.astype(np.float64)
         elif level == 1 and (system.ndim, floor.lattice.components) == (3, 3):
-            operator = _halved(levels[0], matrix, floor, springs.astype(dtype))
+            operator = _halved(operators[0], matrix, floor, springs)
         else:
             stored = _vector(floor.lattice, springs, dtype)
             operator = stencil(matrix, shaped, level, floor.lattice, floor.fixed, stored, dtype)
         springs = below(floor, floors[level + 1], springs, operator.inverse)
         invert(operator.inverse, floor.fixed)
-        levels.append(operator)
+        operators.append(operator)
     last = floors[-1]
     direct = bottom(matrix, shaped, len(floors) - 1, last.lattice, last.fixed, springs)
-    reach = [
+    levels = tuple(
         HostLevel(operator, floor.bound, coarse.lattice, coarse.fixed)
-        for operator, floor, coarse in zip(levels, floors[:-1], floors[1:], strict=True)
-    ]
-    return Hierarchy(tuple(reach), direct, _rooms(plan, steps, np.dtype(dtype), threading.get_ident()), steps)
+        for operator, floor, coarse in zip(operators, floors[:-1], floors[1:], strict=True)
+    )
+    return Hierarchy(levels, direct, _rooms(plan, steps, np.dtype(dtype), threading.get_ident()), steps)
 
 
 @functools.lru_cache(maxsize=1)
@@ -186,7 +181,7 @@ def _finest(system: System, moduli: Array, scale: float, spring: float, dtype: D
     return dataclasses.replace(operator, inverse=_diagonal(operator, corners.T[:, :, None].copy()))
 
 
-def _halved(finest: MatrixFree, matrix: Array, floor: Floor, springs: Vector) -> MatrixFree:
+def _halved(finest: MatrixFree, matrix: Array, floor: Floor, springs: Array) -> MatrixFree:
     """Return the operator of the second lattice, matrix-free: a cell keeps the moduli of its children."""
     lattice, dtype = floor.lattice, finest.moduli.dtype
     moduli = lattice.vector(dtype, components=8)
@@ -203,7 +198,7 @@ def _halved(finest: MatrixFree, matrix: Array, floor: Floor, springs: Vector) ->
                 parts[first], parts[first | half] = one + two, two - one
     for field, part in zip(fields, parts, strict=True):
         np.multiply(part, 0.125, out=field[window])
-    stored = _vector(lattice, springs.astype(np.float64), dtype)
+    stored = _vector(lattice, springs, dtype)
     operator = MatrixFree(lattice, COARSE_BRICK, moduli, stored, np.zeros(0, dtype),
                           coarse_coefficients(matrix).astype(dtype), floor.fixed)  # fmt: skip
     diagonals = np.einsum("tw,tii->wi", walsh(3), child_matrices(matrix, 3, 1))

@@ -57,7 +57,8 @@ class Multigrid:
     coarsest : int
         Unknowns up to which a grid is solved directly.
     precision : {"single", "double"}
-        Of the cycle; the iteration around it is in double precision.
+        Of the cycle, and of the directions and the residual of the iteration around it; the solution and the
+        products with the operator are in double precision either way.
     limit : int
         Iterations before the ladder is climbed.
     device : {"cpu", "cuda"}
@@ -108,7 +109,7 @@ class Multigrid:
         InputError
             If the system has no grid, or its element matrix is not that of an isotropic material.
         SingularSystemError
-            If the coarsest operator is not positive definite, in spite of the ladder.
+            If no modulus is positive, or the ladder ends at a direct solver that finds the operator singular.
         """
         from topopt.solvers.multigrid.factor import (
             MultigridFactor,  # the compiler takes half a second to load

@@ -37,15 +37,12 @@ class Floor:
         Fixed entries without a partner on the next coarser lattice.
     bound : float
         A bound of the eigenvalues of K after division by its diagonal.
-    sprung : bool
-        Whether springs hold the finest lattice.
     """
 
     lattice: Lattice
     fixed: NDArray[np.uintp]
     off: NDArray[np.uintp]
     bound: float
-    sprung: bool
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,7 +67,6 @@ def plan(system: System, coarsest: int) -> Plan:
     chain.append(Lattice(lattice.cells, lattice.components, coarsened=False))
     flags = chain[0].vector(bool)
     flags[chain[0].numbers(fixed_dofs(system))] = True
-    sprung = bool(system.springs.any())
     floors = []
     for level, lattice in enumerate(chain):
         fixed = np.flatnonzero(flags).astype(np.uintp)
@@ -87,7 +83,7 @@ def plan(system: System, coarsest: int) -> Plan:
             loose[(slice(None), *steps)] = False
             off = np.flatnonzero(loose.ravel()).astype(np.uintp)
             flags = coarse
-        floors.append(Floor(lattice, fixed, off, bound, sprung))
+        floors.append(Floor(lattice, fixed, off, bound))
     return Plan(tuple(_without_idle(floors)))
 
 

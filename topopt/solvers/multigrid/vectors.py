@@ -1,4 +1,4 @@
-"""The long vectors of conjugate gradients: several sums in one pass through memory."""
+"""Passes over long vectors, as few as the iteration and its first step can do with."""
 
 from __future__ import annotations
 
