@@ -275,8 +275,7 @@ class Mesh(Cells):
     def spread(self, inside: Flags, order: int) -> Array | None:
         """Share the length of edges (order 1) or the area of faces (order 2) among their nodes.
 
-        Sides of cells count on the boundary only, and edges in space, or in a plane that nothing loads on its
-        boundary, wherever they lie.
+        Sides on the boundary come first; where none lies inside and the order is 1, edges anywhere count.
 
         Parameters
         ----------

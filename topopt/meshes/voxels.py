@@ -27,9 +27,9 @@ def read_voxels(
 ) -> Region:
     """Read a region from a mesh of equal boxes.
 
-    A cell or node of a grid is in the region if its centre, or it itself, lies in one of the boxes; where
-    the group is a set of nodes, edges or faces, if one of their nodes lies within half a cell. The grid need
-    not be the mesh's own; on a finer one, a set of nodes has gaps.
+    A cell counts by its centre, a node by its place: in one of the boxes. A group of nodes, edges or faces
+    takes what lies within half a cell of one of its nodes. The grid need not be the mesh's own; on a finer
+    one, a set of nodes has gaps.
 
     Parameters
     ----------

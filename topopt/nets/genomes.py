@@ -52,7 +52,7 @@ def genome(name: str) -> Codes:
 
 @dataclass(frozen=True)
 class Enhancers:
-    """Windows of a genome with one of two enhancers planted where they begin; which, is asked where they end.
+    """Windows of a genome; one of two enhancers is planted near the beginning, and which is asked at the end.
 
     An enhancer is a motif of 20 random bases, planted four times among the first thousand (anywhere, in a
     window that is shorter), two bases of each copy changed. The last tenth of the genome is kept for judging.
