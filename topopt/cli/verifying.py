@@ -12,10 +12,14 @@ __all__ = ["verify_folder"]
 
 @guarded
 def verify_folder(path: Path, body: bool, as_json: bool) -> int:
-    """Compute a design or its body again, and say how far it is from what the run said; return 0."""
+    """Compute a design or its body again, and say how far it is from what the run said.
+
+    Returns 3 if the last of the designs breaks a limit, as a run that ends outside its limits, and else 0.
+    """
+    from topopt.cli.running import VIOLATED
     from topopt.study.verification import verified, verified_body
 
     require_folder(path)
     found = verified_body(path) if body else verified(path)
     say(json.dumps(found.facts()) if as_json else str(found))
-    return 0
+    return VIOLATED if any(kept.holds is False for kept in found.limits) else 0

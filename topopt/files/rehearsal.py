@@ -163,11 +163,19 @@ def _misread(stage: str, reads: tuple[str, ...], error: Exception) -> str:
 
 
 def _other_order(stage: Stage, reads: tuple[str, ...], inputs: list[Array]) -> str:
-    """Say in which order a stage can take what its link reads, if there is one, or else what each name is."""
+    """Say in which order a stage can take what its link reads, if there is one alone, or what each name is.
+
+    Where shapes fit in several orders, only the user knows which is meant.
+    """
+    fitting = []
     for order in itertools.permutations(range(len(reads))):
         with contextlib.suppress(TopoptError, ValueError, TypeError, IndexError):
             stage.rehearsed(*(inputs[place] for place in order))
-            return f"; the order is wrong: write reads: [{', '.join(reads[place] for place in order)}]"
+            fitting.append(", ".join(reads[place] for place in order))
+    if len(fitting) == 1:
+        return f"; the order is wrong: write reads: [{fitting[0]}]"
+    if fitting:
+        return f"; the order is wrong: by their shapes it may be [{'] or ['.join(fitting)}]; see the guide"
     if len(reads) == 1:
         return ""
     shapes = (f"'{name}' has {value.shape}" for name, value in zip(reads, inputs, strict=True))

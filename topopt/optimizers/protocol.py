@@ -202,6 +202,8 @@ def check_evaluation(x: Array, evaluation: Evaluation, state: Any) -> None:
     InputError
         Naming what is wrong and where.
     """
+    if not np.isfinite(evaluation.objective):
+        raise InputError(f"objective: expected a finite number, got {evaluation.objective}")
     check_bounds(x, state.lower, state.upper)
     n, m, k = x.size, np.size(evaluation.constraints), np.size(evaluation.rivals)
     for name, values, shape in (
@@ -217,8 +219,6 @@ def check_evaluation(x: Array, evaluation: Evaluation, state: Any) -> None:
                 f"got {np.shape(values)}"
             )
         _refuse_nonfinite(values, name)
-    if not np.isfinite(evaluation.objective):
-        raise InputError(f"objective: expected a finite number, got {evaluation.objective}")
     if state.steps and state.multipliers.size != k + m:
         now = f"{m} and {k} rivals" if k else m
         raise InputError(
