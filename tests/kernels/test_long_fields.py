@@ -18,14 +18,14 @@ from topopt.entry import Turn
 from topopt.evaluation import Bounds, Evaluation
 from topopt.fem import operator
 from topopt.fem.energies import energies
-from topopt.kernels import LONG
+from topopt.kernels import LONG, sizes
 from topopt.kernels.energies import energies as compiled_energies
 from topopt.kernels.exponential import exp, expm1
 from topopt.kernels.stencil import Stencil
 from topopt.optimizers import mma_dual, mma_model, oc_update
 from topopt.optimizers.mma_dual import Subproblem
 from topopt.optimizers.oc_update import Update
-from topopt.stages import filters, states
+from topopt.stages import filters, helmholtz, states
 from topopt.stages.filters import Cone
 from topopt.stages.projections import Tanh
 
@@ -127,14 +127,34 @@ def test_a_cone_sum_is_the_same_whole_and_in_pieces(cells, radius, rng, monkeypa
     np.testing.assert_array_equal(whole, filters._cone_sum(grid, radius, field))
 
 
-def test_what_a_transform_cannot_tell_from_noise_is_silenced(rng, monkeypatch):
+def test_what_a_transform_cannot_tell_from_noise_is_silenced(rng):
     sums = rng.normal(size=N) * 10.0 ** rng.uniform(-20, 0, N)
     long, plain = sums.copy(), sums.copy()
-    filters._silence(long, 1e-9)
-    monkeypatch.setattr(filters, "LONG", np.inf)
+    sizes.silence(long, 1e-9)
     filters._silence(plain, 1e-9)
     np.testing.assert_array_equal(long, plain)
     assert (long == 0.0).any()
+
+
+@pytest.mark.parametrize("cells", [(300, 300), (200, 160), (3, 90, 130)])
+@pytest.mark.parametrize(("smooth", "radius"), [(filters._summed, 40.0), (helmholtz._by_cosines, 3.0)])
+def test_the_whole_length_decides_how_its_pieces_are_silenced(smooth, radius, cells, rng, monkeypatch):
+    compiled, entries = sizes.silence, []
+
+    def spy(vector: np.ndarray, floor: float) -> None:
+        entries.append(vector.size)
+        compiled(vector, floor)
+
+    monkeypatch.setattr(sizes, "silence", spy)
+    grid = to.Grid(cells, tuple(map(float, cells)))
+    field = np.zeros(grid.n_cells)
+    field[: grid.n_cells // 50] = rng.random(grid.n_cells // 50)
+    long = smooth(grid, radius, field)
+    assert sum(entries) == grid.n_cells
+    assert 0 < np.count_nonzero(long) < grid.n_cells  # part of it is noise
+    monkeypatch.setattr(filters, "LONG", np.inf)
+    np.testing.assert_array_equal(smooth(grid, radius, field), long)
+    assert sum(entries) == grid.n_cells
 
 
 def test_a_stencil_on_a_grid_smaller_than_itself(rng):

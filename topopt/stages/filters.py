@@ -290,24 +290,25 @@ def silence(sums: Array, field: Array, weights: float) -> None:
     weights : float
         Euclidean norm of the weights of one sum.
     """
-    floor = _floor(field, weights)
-    each(lambda at: _silence(sums[at], floor), sums.size)
+    work = _silencer(field, weights)
+    each(lambda at: work(sums[at]), sums.size)
 
 
-def _silence(sums: Array, floor: float) -> None:
+def _silencer(field: Array, weights: float) -> Callable[[Array], None]:
+    """Return what `silence` does to a flat piece of the sums; the whole field's length decides how."""
+    floor = _NOISE * float(np.finfo(np.float64).eps) * weights * norm(field)
+    if field.size < LONG:
+        return functools.partial(_silence, floor=floor)
+    from topopt.kernels import sizes
+
+    return functools.partial(sizes.silence, floor=floor)
+
+
+def _silence(piece: Array, floor: float) -> None:
     """Set to 0, in place, what is smaller than the floor."""
-    if sums.size >= LONG:
-        from topopt.kernels import sizes
-
-        return sizes.silence(sums.reshape(-1), floor)
-    small = np.abs(sums) < floor
+    small = np.abs(piece) < floor
     if small.any():
-        np.copyto(sums, 0.0, where=small)
-
-
-def _floor(field: Array, weights: float) -> float:
-    """Return the size below which a sum cannot be told from the rounding of its transform."""
-    return _NOISE * float(np.finfo(np.float64).eps) * weights * norm(field)
+        np.copyto(piece, 0.0, where=small)
 
 
 def _cone_sum(grid: Grid, radius: float, field: Array) -> Array:
@@ -347,11 +348,11 @@ def _summed(grid: Grid, radius: float, field: Array) -> Array:
     lengths, spectrum, weights = _spectrum(grid, radius)
     width = grid.cells[-1]
     rows, sums = field.reshape(-1, width), np.empty(field.size)
-    floor = _floor(field, weights)
+    silenced = _silencer(field, weights)
     if field.size <= SHORT:  # fits into the cache as it is; in pieces it takes up to twice the time
         part = _weighed(fft.rfft(rows, lengths[-1]).reshape(*grid.cells[:-1], -1), lengths, spectrum)
         sums.reshape(grid.cells)[...] = fft.irfft(part, lengths[-1], overwrite_x=True)[..., :width]
-        _silence(sums, floor)
+        silenced(sums)
         return sums
     columns = np.empty((*grid.cells[:-1], spectrum.shape[-1]), dtype=np.complex128)
     transformed = columns.reshape(len(rows), -1)
@@ -363,9 +364,9 @@ def _summed(grid: Grid, radius: float, field: Array) -> Array:
         columns[..., at] = _weighed(columns[..., at], lengths, spectrum[..., at])
 
     def back(at: slice) -> None:
-        part = sums[at.start * width : at.stop * width].reshape(-1, width)
-        part[...] = fft.irfft(transformed[at], lengths[-1], overwrite_x=True)[:, :width]
-        _silence(part, floor)
+        part = sums[at.start * width : at.stop * width]
+        part.reshape(-1, width)[...] = fft.irfft(transformed[at], lengths[-1], overwrite_x=True)[:, :width]
+        silenced(part)
 
     some = max(1, BLOCK // lengths[-1])
     each(forth, len(rows), some, short=0)
