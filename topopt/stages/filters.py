@@ -187,7 +187,13 @@ def averaged(
         output = smooth(design)
         limits = float(design.min()), float(design.max())
         each(lambda at: _mean(output[at], gain[at], limits), output.size)
-        return output, lambda v: (v[0] * back() if _uniform(v) else smooth(_product(gain, v)),)
+
+        def spread(v: Array) -> tuple[Array]:
+            # short fields are summed as quickly
+            uniform = v.size >= LONG and _uniform(v)
+            return (v[0] * back() if uniform else smooth(_product(gain, v)),)
+
+        return output, spread
     active = domain.active
     entering = design[active]
     smallest, largest = float(entering.min()), float(entering.max())
@@ -213,8 +219,8 @@ def averaged(
 
 
 def _uniform(v: Array) -> bool:
-    """Return whether all entries of a long field are one number; short ones are summed as quickly."""
-    return v.size >= LONG and all(each(lambda at: bool((v[at] == v[0]).all()), v.size))
+    """Return whether all entries of a field are one number."""
+    return all(each(lambda at: bool((v[at] == v[0]).all()), v.size))
 
 
 def _mean(sums: Array, gain: Array, limits: tuple[float, float]) -> None:
@@ -319,10 +325,11 @@ def _cone_sum(grid: Grid, radius: float, field: Array) -> Array:
     if field.size < LONG:
         return _summed(grid, radius, field)
     kept = _last(grid, radius)
-    known, sums = kept[0] if kept else (None, None)
-    if known is None or sums is None or not _same(known, field):
-        sums = _summed(grid, radius, field)
-        kept[:] = [(field.copy(), sums)]
+    for known, sums in kept:
+        if _same(known, field):
+            return sums.copy()
+    sums = _summed(grid, radius, field)
+    kept[:] = [(field.copy(), sums)]
     return sums.copy()
 
 
