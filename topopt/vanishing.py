@@ -344,7 +344,8 @@ def _latent_residual(
     if largest == 0.0:
         return 1.0  # not done for all that is known
     units = np.array([_sized(row).largest for row in rows])
-    rows, units = rows[units > 0] if (units == 0).any() else rows, units[units > 0, None]
+    alive = units > 0
+    rows, units = (rows if alive.all() else rows[alive]), units[alive, None]
 
     at = tried = np.zeros(len(units))
     best = math.inf

@@ -22,6 +22,8 @@ def test_a_schedule_of_the_coarsening_brings_the_coarser_grids_along():
     assert isinstance(made.problem, to.Refinable)
     assert {k: p.grid.cells for k, p in made.problem.coarser.items()} == {2: (12, 4), 4: (6, 2)}
     assert {p.grid.size for p in made.problem.coarser.values()} == {made.problem.grid.size}
+    for coarse in made.problem.coarser.values():
+        assert coarse.chain["displacement"].stage.structure.mesh == coarse.grid
     last = to.solve(made.problem, made.optimizer, made.continuation, to.Stop(iterations=8, change=0.0))
     assert [it.parameters["grid.coarsening"] for it in last.history] == [4.0] * 3 + [2.0] * 3 + [1.0] * 2
 

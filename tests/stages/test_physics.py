@@ -261,6 +261,22 @@ def test_a_cast_part_leaves_its_mould() -> None:
         Cast(Domain(grid), "+z")
 
 
+def test_casting_loses_no_more_than_stated_however_many_layers() -> None:
+    """One solid cell behind 199 void ones: every layer rounds the maximum off, and the losses add up."""
+    grid = Grid((2, 200))
+    stage = Cast(Domain(grid))
+    bound = np.sqrt(stage.smooth) / 2
+    blueprint = np.zeros((2, 200))
+    blueprint[0, -1] = 1.0
+    blueprint[1, ::7] = 0.5
+    cast = grid.shaped(stage(blueprint.ravel()))
+    lost = np.maximum.accumulate(blueprint[:, ::-1], 1)[:, ::-1] - cast
+    assert lost.min() >= -1e-12
+    assert lost.max() <= bound
+    assert (cast[:, 1:] - np.minimum.accumulate(cast, 1)[:, :-1]).max() <= bound
+    np.testing.assert_allclose(stage(np.full(400, 0.4)), 0.4, atol=1e-12)  # equally dense, nothing is lost
+
+
 def test_turned_parts_look_the_same_from_four_sides(rng: np.random.Generator) -> None:
     field = rng.random(36)
     turned = Grid((6, 6)).shaped(Rotated(Grid((6, 6)))(field))

@@ -12,6 +12,7 @@ from scipy import ndimage
 
 import topopt as to
 from topopt.errors import InputError, ParameterError, SingularSystemError
+from topopt.study.kept import Kept, Stated, responses
 from topopt.study.yardstick import Score, Threshold, blackened, floored
 
 GRID = to.Grid((12, 6))
@@ -272,11 +273,14 @@ def test_a_displacement_that_is_looked_at_must_hang_on_something():
     assert score.fault == "response 'low': 1 of 1 nodes touch only void, the first at (12, 0)"
 
 
-def test_a_solver_that_gives_up_is_a_fault_and_no_crash(rng):
-    class Weary:
-        def factor(self, operator):
-            raise SingularSystemError("the matrix has a zero pivot")
+class Weary:
+    """A solver that gives up."""
 
+    def factor(self, operator):
+        raise SingularSystemError("the matrix has a zero pivot")
+
+
+def test_a_solver_that_gives_up_is_a_fault_and_no_crash(rng):
     made = problem()
     x = rng.uniform(size=DOMAIN.n_active)
     evaluation = made.evaluate(x)
@@ -329,3 +333,23 @@ def test_void_that_conducts_heat_is_a_material_and_stays():
     assert floored(heat, 1e-9) is heat
     plain = to.Chain(links[:1], "physical")
     assert floored(plain, 1e-9).parameters()["conducting.e_min"] == 1e-9
+
+
+def test_a_limit_that_cannot_be_computed_takes_no_other_along(rng):
+    """The volume of a design on which one solver gives up is known, and each limit says why it is not."""
+    made = problem(
+        [
+            ("tired", to.Equilibrium(BODY, solver=Weary()), "stiffness"),
+            ("second", to.Compliance(BODY), "tired"),
+            ("filtered volume", to.Mean(DOMAIN), "filtered"),
+        ]
+    )
+    solid = blackened(DOMAIN, rng.uniform(size=GRID.n_cells), 40)
+    found = responses(made, solid, ["second", "volume", "compliance", "filtered volume"])
+    assert found["volume"] == Score(pytest.approx(solid.sum() / 64, rel=1e-12))
+    assert found["compliance"] == Score(pytest.approx(directly(solid), rel=1e-9))
+    assert found["second"] == Score(math.inf, "its black-and-white design is broken")
+    assert found["filtered volume"] == Score(math.inf, "does not follow from the density")
+    kept = Kept(Stated("second", 1.0), (0.5, None), found["second"].fault)
+    assert (kept.holds, kept.verdict) == (None, "its black-and-white design is broken")
+    assert kept.facts()["fault"] == kept.verdict

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from pathlib import Path as FilePath
 
 from topopt.chain import Chain, Link
@@ -42,7 +41,14 @@ def assembled(spec: Spec, folder: FilePath) -> Parts:
     if parts.problem is not None and parts.mesh is not None:
 
         def build(there: Spec) -> Problem | None:
-            again = dataclasses.replace(parts, regions={}, stages={}, limits={}, start=None, problem=None)
+            again = Parts(
+                material=parts.material,
+                schedules=parts.schedules,
+                beginning=parts.beginning,
+                continuation=parts.continuation,
+                optimizer=parts.optimizer,
+                stop=parts.stop,
+            )
             _model(there, again, folder)
             return again.problem
 
@@ -73,10 +79,10 @@ def continued(spec: Spec, parts: Parts) -> None:
     if not spec.refuses("continuation"):
         with booked(spec, ("continuation",)):
             parts.continuation = Continuation(parts.schedules, spec.memory, rollback)  # type: ignore[arg-type]
-    begun = parts.continuation or Continuation(
+    rules = parts.continuation or Continuation(
         {name: rule for name, rule in parts.schedules.items() if not isinstance(rule, Follow)}
     )
-    parts.beginning = begun.at(History())
+    parts.beginning = rules.at(History())
 
 
 def _goals(spec: Spec, parts: Parts, folder: FilePath) -> None:

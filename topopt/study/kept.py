@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,7 +15,7 @@ from topopt.continuation import Continuation, Normalised
 from topopt.errors import ChainError, NumericalError
 from topopt.limits import PREFIX
 from topopt.problem import Problem
-from topopt.study.yardstick import Threshold, floored
+from topopt.study.yardstick import Score, Threshold, determined, floored
 
 __all__ = ["SLACK", "Kept", "Stated", "responses", "stated"]
 
@@ -58,11 +59,14 @@ class Kept:
     limit : Stated
         What may be.
     values : tuple of float or None
-        What is; None where the density alone does not determine it, or its black-and-white design is broken.
+        What is; None where that cannot be computed.
+    fault : str
+        Why not, for the last design; empty if it can.
     """
 
     limit: Stated
     values: tuple[float | None, ...]
+    fault: str = ""
 
     @property
     def holds(self) -> bool | None:
@@ -75,12 +79,13 @@ class Kept:
         """The same in words."""
         value = self.values[-1]
         if value is None:
-            return "does not follow from the density"
+            return self.fault
         return "holds" if self.holds else f"broken by {100 * self.limit.excess(value):.3g} %"
 
     def facts(self) -> dict[str, Any]:
         """Return all of it as plain data."""
-        return {**dataclasses.asdict(self.limit), "values": list(self.values), "holds": self.holds}
+        found = {"values": list(self.values), "holds": self.holds, "fault": self.fault}
+        return {**dataclasses.asdict(self.limit), **found}
 
 
 def stated(
@@ -107,8 +112,8 @@ def stated(
     return tuple(found)
 
 
-def responses(problem: Problem, solid: Flags, names: Iterable[str]) -> dict[str, float]:
-    """Return those responses of a black-and-white design that its density determines, from one run.
+def responses(problem: Problem, solid: Flags, names: Iterable[str]) -> dict[str, Score]:
+    """Return responses of a black-and-white design, each by itself: one that fails takes no other along.
 
     Parameters
     ----------
@@ -118,25 +123,23 @@ def responses(problem: Problem, solid: Flags, names: Iterable[str]) -> dict[str,
         The design.
     names : iterable of str
         Responses that are wanted.
+
+    Returns
+    -------
+    dict
+        By name the value, or inf and why there is none.
     """
-    known = [name for name in dict.fromkeys(names) if _follows(problem, name)]
-    if not known:
-        return {}
-    chain = problem.chain.upto(*known).after(problem.density)
+    return {name: _response(problem, solid, name) for name in dict.fromkeys(names)}
+
+
+def _response(problem: Problem, solid: Flags, name: str) -> Score:
+    """Return one response of a black-and-white design."""
+    try:
+        chain = determined(problem, name)
+    except ChainError:
+        return Score(math.inf, "does not follow from the density")
     try:
         tape = floored(chain, Threshold().e_min).run(solid.astype(np.float64))
     except NumericalError:
-        return {}
-    return {name: float(tape[name].item()) for name in known}
-
-
-def _follows(problem: Problem, name: str) -> bool:
-    """Tell whether a response follows from the density alone."""
-    chain = problem.chain.upto(name)
-    if problem.density not in chain.names:
-        return False
-    try:
-        chain.after(problem.density)
-    except ChainError:
-        return False
-    return True
+        return Score(math.inf, "its black-and-white design is broken")
+    return Score(float(tape[name].item()))

@@ -25,7 +25,7 @@ from topopt.problem import Problem
 from topopt.run import model_parameters
 from topopt.stages import OrderedSimp
 from topopt.study.kept import Kept, Stated, responses, stated
-from topopt.study.yardstick import Threshold, blackened
+from topopt.study.yardstick import Score, Threshold, blackened
 
 __all__ = ["BodyVerification", "Verification", "verified", "verified_body"]
 
@@ -151,8 +151,13 @@ class _Finished:
     def kept(self, *designs: tuple[Problem, Flags]) -> tuple[Kept, ...]:
         """Return what every limit comes to for the run's own design and for black-and-white ones."""
         wanted = [limit.response for limit in self.limits]
-        found = [self.evaluation.responses, *(responses(*design, wanted) for design in designs)]
-        return tuple(Kept(limit, tuple(one.get(limit.response) for one in found)) for limit in self.limits)
+        own = {name: Score(self.evaluation.responses[name]) for name in wanted}
+        found = [own, *(responses(*design, wanted) for design in designs)]
+        rows = {limit: [one[limit.response] for one in found] for limit in self.limits}
+        return tuple(
+            Kept(limit, tuple(None if score.fault else score.value for score in row), row[-1].fault)
+            for limit, row in rows.items()
+        )
 
     def judged(self, problem: Problem, solid: Flags, what: str = "black-and-white design") -> float:
         """Return what a design of solid cells is worth, on either grid."""

@@ -24,7 +24,7 @@ from topopt.problem import Problem
 from topopt.stages import Conduction, Displacement, Mean
 from topopt.study.connectivity import connectivity
 
-__all__ = ["Score", "Threshold", "Yardstick", "blackened", "floored"]
+__all__ = ["Score", "Threshold", "Yardstick", "blackened", "determined", "floored"]
 
 ROUNDING = 1e-12
 """Share of all cells' volume that sums of volumes may be off by."""
@@ -139,13 +139,9 @@ class Threshold:
         chains, refusals = {}, []
         for name in wanted:
             try:
-                whole = problem.chain.upto(name)
-                if problem.density not in whole.names:
-                    refusals.append(f"'{name}' does not depend on it")
-                    continue
-                chains[name] = whole.after(problem.density)
+                chains[name] = determined(problem, name)
             except ChainError as error:
-                refusals.append(f"'{name}': {error}")
+                refusals.append(str(error))
         if not chains:
             raise InputError(
                 f"Threshold: nothing to value in what '{problem.density}' alone determines: "
@@ -173,6 +169,30 @@ class Threshold:
         if tape[name].size != 1:
             raise InputError(f"Threshold: '{name}' has shape {tape[name].shape}; only a number has a value")
         return float(tape[name].item())
+
+
+def determined(problem: Problem, name: str) -> Chain:
+    """Return the part of the chain that leads from the density to a response.
+
+    Parameters
+    ----------
+    problem : Problem
+        Whose chain.
+    name : str
+        The response.
+
+    Raises
+    ------
+    ChainError
+        If the density alone does not determine it; the message names the response.
+    """
+    try:
+        whole = problem.chain.upto(name)
+        if problem.density in whole.names:
+            return whole.after(problem.density)
+    except ChainError as error:
+        raise ChainError(f"'{name}': {error}") from error
+    raise ChainError(f"'{name}' does not depend on it")
 
 
 def floored(chain: Chain, e_min: float) -> Chain:

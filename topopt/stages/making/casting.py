@@ -20,7 +20,10 @@ class Cast(Stage):
     """What can be drawn out of a mould: along the axis of drawing, density never rises again.
 
     A cell is as dense as the densest behind it, seen against the direction of drawing: the running maximum,
-    smooth as ``m' = (m + s + sqrt((m - s)**2 + e) - sqrt(e)) / 2``.
+    smooth as ``m' = (m + s + sqrt((m - s)**2 + e) - sqrt(e)) / 2`` with ``e = smooth / layers**2``. A layer
+    never exceeds the true maximum, equals it where all behind are equally dense, and loses at most
+    ``sqrt(e) / 2``; e shrinks with the layers, so that all of them together lose, and density rises, by
+    at most ``sqrt(smooth) / 2``.
 
     Parameters
     ----------
@@ -29,7 +32,7 @@ class Cast(Stage):
     drawn : str
         The direction in which the part leaves the mould: ``"+y"``, ``"-x"``, ...
     smooth : float
-        e.
+        Four times the square of what the densest cell may lose on its way through all layers.
 
     References
     ----------
@@ -51,10 +54,11 @@ class Cast(Stage):
         """Return the cast field; the pullback runs with the drawing."""
         layers = layered(inputs[0], self.domain.grid, self.drawn)
         cast, roots = np.empty_like(layers), np.empty_like(layers)
+        e = self.smooth / len(layers) ** 2  # every layer loses up to sqrt(e) / 2, and they add up
         cast[-1] = layers[-1]
         for place in range(len(layers) - 2, -1, -1):
-            roots[place] = np.sqrt((cast[place + 1] - layers[place]) ** 2 + self.smooth)
-            cast[place] = 0.5 * (cast[place + 1] + layers[place] + roots[place] - math.sqrt(self.smooth))
+            roots[place] = np.sqrt((cast[place + 1] - layers[place]) ** 2 + e)
+            cast[place] = 0.5 * (cast[place + 1] + layers[place] + roots[place] - math.sqrt(e))
 
         def pullback(v: Array) -> tuple[Array]:
             passed = layered(v, self.domain.grid, self.drawn).copy()
