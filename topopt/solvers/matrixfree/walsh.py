@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from topopt.errors import InputError
 from topopt.parameters import Array
 
-__all__ = ["blocks", "by_class", "child_matrices", "in_corner", "matrices_at", "walsh"]
+__all__ = ["blocks", "by_class", "child_matrices", "matrices_at", "walsh"]
 
 
 @functools.cache
@@ -98,11 +98,6 @@ def matrices_at(element_matrix: Array, ndim: int, level: int, places: Iterable[t
     components = len(element_matrix) // 2**ndim
     weights = np.array([_weights(place, level, components) for place in places])
     return np.asarray(np.matmul(weights.transpose(0, 2, 1), element_matrix @ weights))
-
-
-def in_corner(ndim: int, level: int, components: int) -> Array:
-    """Return the same for the first fine cell alone, shape (k, k)."""
-    return _weights((0,) * ndim, level, components)
 
 
 def _weights(place: tuple[float, ...], level: int, components: int) -> Array:

@@ -15,7 +15,7 @@ from topopt.fem.assembly import System
 from topopt.parameters import Array
 from topopt.solvers.matrixfree.lattice import Lattice
 from topopt.solvers.matrixfree.operator import fixed_dofs, lattice_of
-from topopt.solvers.matrixfree.walsh import child_matrices, in_corner
+from topopt.solvers.matrixfree.walsh import child_matrices, matrices_at
 
 __all__ = ["Floor", "Plan", "lowered", "plan"]
 
@@ -129,8 +129,7 @@ def _largest(key: bytes, ndim: int, level: int) -> float:
     matrix = np.frombuffer(key).reshape(size, size)
     children = child_matrices(matrix, ndim, min(level, SAMPLED))
     if level > SAMPLED:
-        corner = in_corner(ndim, level, size // 2**ndim)
-        children = np.concatenate([children, (corner.T @ matrix @ corner)[None]])
+        children = np.concatenate([children, matrices_at(matrix, ndim, level, [(0,) * ndim])])
     scale = 1.0 / np.sqrt(np.einsum("cii->ci", children))
     return float(np.linalg.eigvalsh(children * scale[:, :, None] * scale[:, None, :])[:, -1].max())
 
