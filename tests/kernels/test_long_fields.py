@@ -25,7 +25,7 @@ from topopt.kernels.stencil import Stencil
 from topopt.optimizers import mma_dual, mma_model, oc_update
 from topopt.optimizers.mma_dual import Subproblem
 from topopt.optimizers.oc_update import Update
-from topopt.stages import filters, helmholtz, states
+from topopt.stages import averaged, cone_sums, filters, helmholtz, states
 from topopt.stages.filters import Cone
 from topopt.stages.projections import Tanh
 
@@ -73,7 +73,7 @@ def test_long_fields_take_the_compiled_energies(rng):
 
 def transformed(grid: to.Grid, radius: float, field: np.ndarray) -> np.ndarray:
     """Return the cone's sums by whole transforms."""
-    lengths, spectrum, _ = filters._spectrum(grid, radius)
+    lengths, spectrum, _ = cone_sums._spectrum(grid, radius)
     sums = fft.irfftn(fft.rfftn(grid.shaped(field), lengths) * spectrum, lengths)
     return sums[tuple(slice(0, n) for n in grid.cells)].ravel()
 
@@ -88,7 +88,7 @@ def test_cone_sums(cells, radius, rng):
     field = rng.random(grid.n_cells)
     wanted = transformed(grid, radius, field)
     np.testing.assert_allclose(
-        filters._cone_sum(grid, radius, field), wanted, rtol=0, atol=3e-14 * wanted.max()
+        cone_sums.cone_sum(grid, radius, field), wanted, rtol=0, atol=3e-14 * wanted.max()
     )
 
 
@@ -107,13 +107,13 @@ def test_a_long_cotangent_of_one_number_is_pulled_back_like_any_other(stage, rng
 def test_a_long_sum_that_is_kept_is_of_the_field_as_it_was(rng):
     grid = to.Grid((260, 200))
     field = rng.random(52_000)
-    first = filters._cone_sum(grid, 6.0, field)
-    again = filters._cone_sum(grid, 6.0, field)
+    first = cone_sums.cone_sum(grid, 6.0, field)
+    again = cone_sums.cone_sum(grid, 6.0, field)
     np.testing.assert_array_equal(again, first)
     again[:] = 0.0
-    np.testing.assert_array_equal(filters._cone_sum(grid, 6.0, field), first)
+    np.testing.assert_array_equal(cone_sums.cone_sum(grid, 6.0, field), first)
     field[26_100] += 0.5
-    changed = filters._cone_sum(grid, 6.0, field)
+    changed = cone_sums.cone_sum(grid, 6.0, field)
     assert changed[26_100] - first[26_100] == pytest.approx(3.0, rel=1e-12)  # half of the radius
 
 
@@ -121,23 +121,24 @@ def test_a_long_sum_that_is_kept_is_of_the_field_as_it_was(rng):
 def test_a_cone_sum_is_the_same_whole_and_in_pieces(cells, radius, rng, monkeypatch):
     grid = to.Grid(cells, tuple(map(float, cells)))
     field = rng.random(grid.n_cells)
-    monkeypatch.setattr(filters, "LONG", np.inf)
-    whole = filters._cone_sum(grid, radius, field)
-    monkeypatch.setattr(filters, "SHORT", 0)
-    np.testing.assert_array_equal(whole, filters._cone_sum(grid, radius, field))
+    for room in (averaged, cone_sums):
+        monkeypatch.setattr(room, "LONG", np.inf)
+    whole = cone_sums.cone_sum(grid, radius, field)
+    monkeypatch.setattr(cone_sums, "SHORT", 0)
+    np.testing.assert_array_equal(whole, cone_sums.cone_sum(grid, radius, field))
 
 
 def test_what_a_transform_cannot_tell_from_noise_is_silenced(rng):
     sums = rng.normal(size=N) * 10.0 ** rng.uniform(-20, 0, N)
     long, plain = sums.copy(), sums.copy()
     sizes.silence(long, 1e-9)
-    filters._silence(plain, 1e-9)
+    averaged._silence(plain, 1e-9)
     np.testing.assert_array_equal(long, plain)
     assert (long == 0.0).any()
 
 
 @pytest.mark.parametrize("cells", [(300, 300), (200, 160), (3, 90, 130)])
-@pytest.mark.parametrize(("smooth", "radius"), [(filters._summed, 40.0), (helmholtz._by_cosines, 3.0)])
+@pytest.mark.parametrize(("smooth", "radius"), [(cone_sums._summed, 40.0), (helmholtz._by_cosines, 3.0)])
 def test_the_whole_length_decides_how_its_pieces_are_silenced(smooth, radius, cells, rng, monkeypatch):
     compiled, entries = sizes.silence, []
 
@@ -152,7 +153,8 @@ def test_the_whole_length_decides_how_its_pieces_are_silenced(smooth, radius, ce
     long = smooth(grid, radius, field)
     assert sum(entries) == grid.n_cells
     assert 0 < np.count_nonzero(long) < grid.n_cells  # part of it is noise
-    monkeypatch.setattr(filters, "LONG", np.inf)
+    for room in (averaged, cone_sums):
+        monkeypatch.setattr(room, "LONG", np.inf)
     np.testing.assert_array_equal(smooth(grid, radius, field), long)
     assert sum(entries) == grid.n_cells
 

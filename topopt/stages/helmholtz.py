@@ -21,7 +21,7 @@ from topopt.grid import Domain, Grid, designed, structured
 from topopt.meshes import Mesh
 from topopt.parameters import Array, Positive
 from topopt.solvers import Multigrid, choose
-from topopt.stages.filters import averaged, refuse_radius, silence
+from topopt.stages.averaged import averaged, refuse_radius, silence
 
 __all__ = ["Helmholtz"]
 

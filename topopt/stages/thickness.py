@@ -13,7 +13,7 @@ from topopt.chain import Pullback, Stage
 from topopt.errors import InputError
 from topopt.grid import Domain, Grid, designed, structured
 from topopt.parameters import Array, Positive
-from topopt.stages.filters import refuse_radius
+from topopt.stages.averaged import refuse_radius
 
 __all__ = ["LocalMean"]
 
