@@ -16,6 +16,8 @@ __all__ = ["Bounds", "Evaluation", "Gate", "Model", "Signals"]
 
 AT_BOUND = 1e-3
 """A variable closer to a bound than this share of its range counts as lying on it."""
+AHEAD = (1.25, 1.6, 2.0)
+"""Factors on a gate's sharpness at which the log looks ahead."""
 
 
 def _empty() -> Array:

@@ -10,7 +10,7 @@ from typing import ClassVar
 import numpy as np
 
 from topopt.chain import Chain, Link, Pullback, Stage, Tape
-from topopt.evaluation import Gate, Signals
+from topopt.evaluation import AHEAD, Gate, Signals
 from topopt.parameters import Array, replaced, scalars
 from topopt.threads import norm
 
@@ -18,8 +18,6 @@ __all__ = ["signals", "stacked"]
 
 SHARPNESS = "beta"
 """The field of a sharp stage that makes it sharper."""
-AHEAD = (1.25, 1.6, 2.0)
-"""Factors on the sharpness at which the log looks ahead."""
 
 Cut = Callable[[Array], Array]
 """Restricts a field to the part that is designed."""

@@ -6,10 +6,14 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import Result
 
 from tests.cli.conftest import SMALL
+from topopt.files.export import body
+from topopt.files.export.surface import write_stl
+from topopt.grid import Grid
 from topopt.study.verification import verified
 
 
@@ -37,6 +41,12 @@ def test_a_design_is_worth_about_the_same_on_a_finer_grid(
     exported = topopt("verify", "results/problem", "--body")
     assert exported.exit_code == 0
     assert "Read back from design.stl onto 80 x 40 cells, the body has" in exported.output
+    whole = body(Grid((40, 20)), np.ones(800))
+    assert whole is not None
+    write_stl(Path("results/problem/design.stl"), whole.surface(), "whole")
+    fat = topopt("verify", "results/problem", "--body")
+    assert fat.exit_code == 3  # as of a run that ends outside its limits
+    assert fat.output.splitlines()[-1].endswith("broken by 150 %")
 
 
 def test_what_cannot_be_verified_is_refused(topopt: Callable[..., Result], problem: Path) -> None:

@@ -436,6 +436,10 @@ PHYSICS = [
     (WORK, with_link("type: von_mises, reads: [physical, displacement]"),
      "beam.yaml:15: chain.more: VonMises: expected displacements of shape (130, 1) and densities of shape "
      "(48,), got (48,) and (130, 1); the order is wrong: write reads: [displacement, physical]"),
+    (WORK, with_link("type: buckling_factors, reads: [displacement, stiffness, physical]"),
+     "beam.yaml:15: chain.more: BucklingFactors: expected moduli of shape (48,), got (130, 1); the order is "
+     "wrong: by their shapes it may be [stiffness, physical, displacement] or [physical, stiffness, "
+     "displacement]; see the guide"),
     (WORK, with_link("type: total_work, reads: [stiffness, physical]"),
      "beam.yaml:15: chain.more: TotalWork: expected an input of shape (130, 1), got (48,); 'stiffness' has "
      "(48,), 'physical' has (48,)"),

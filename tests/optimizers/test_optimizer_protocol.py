@@ -106,6 +106,10 @@ def test_unusable_starts_are_refused(
         ({"jacobian": np.array([[1.0, 1.0, np.inf]])}, r"jacobian: 1 of 3 .* entry \(0, 2\) \(inf\)"),
         ({"constraints": np.array([np.nan])}, r"constraints: 1 of 1 .* entry 0 \(nan\)"),
         ({"objective": np.nan}, "objective: expected a finite number, got nan"),
+        (
+            {"objective": np.nan, "gradient": np.full(3, np.nan)},
+            "objective: expected a finite number, got nan",
+        ),
     ],
 )
 def test_unusable_evaluations_are_located(optimizer: Any, changes: dict[str, object], text: str) -> None:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
 from topopt.cells import AXES, Cells, Flags
 from topopt.errors import InputError
 from topopt.fem import BodyLoad, LineLoad, Load, PointLoad, Structure, Support, SurfaceLoad
 from topopt.figures.thinning import thinned
 from topopt.grid import Domain, Grid, structured
-from topopt.meshes import Mesh
+from topopt.meshes import Mesh, pieces
 from topopt.parameters import Array
 
 __all__ = ["Hold", "Push", "Scene", "scene"]
@@ -149,26 +148,12 @@ def _pieces(picked: Flags, mesh: Cells) -> list[Array]:
     from scipy.ndimage import label  # loads half of scipy, which only a sketch needs
 
     if isinstance(mesh, Mesh):
-        labels, count = _linked(mesh, picked)
+        labels, count = pieces(mesh.edges, picked)
     else:
         labels, count = label(picked.reshape(structured(mesh).nodes_shape), np.ones((3,) * mesh.ndim))
     if count > 12:
         return [mesh.nodes[picked]]
     return [mesh.nodes[labels.ravel() == number] for number in range(1, count + 1)]
-
-
-def _linked(mesh: Mesh, picked: Flags) -> tuple[NDArray[np.intp], int]:
-    """Return the piece that each picked node of a mesh belongs to, from 1 on, and how many there are."""
-    from scipy import sparse
-    from scipy.sparse import csgraph
-
-    edges = mesh.edges[picked[mesh.edges].all(axis=1)]
-    links = sparse.coo_array((np.ones(len(edges)), edges.T), shape=(mesh.n_nodes,) * 2)
-    own = csgraph.connected_components(links, directed=False)[1]
-    numbers = np.zeros(mesh.n_nodes, dtype=np.intp)
-    names, numbers[picked] = np.unique(own[picked], return_inverse=True)
-    numbers[picked] += 1
-    return numbers, len(names)
 
 
 def _symbols(kind: str, components: tuple[int, ...], nodes: Array, mesh: Cells) -> list[Hold]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage, sparse
-from scipy.sparse import csgraph
+from scipy import ndimage
 
 from topopt.cells import Cells, Flags
 from topopt.errors import InputError
@@ -16,7 +15,7 @@ from topopt.fem import Structure
 from topopt.fem.picking import place
 from topopt.fem.sanity import free_motions
 from topopt.grid import structured
-from topopt.meshes import Mesh
+from topopt.meshes import Mesh, pieces
 
 __all__ = ["Connectivity", "bodies", "connectivity"]
 
@@ -100,13 +99,7 @@ def bodies(cells: Cells, solid: Flags) -> tuple[Numbers, int]:
     if not isinstance(cells, Mesh):
         shaped, count = ndimage.label(solid.reshape(structured(cells).cells))  # by default: faces only
         return shaped.ravel().astype(np.intp), int(count)
-    joined = cells.neighbours[solid[cells.neighbours].all(axis=1)]
-    links = sparse.coo_array((np.ones(len(joined)), joined.T), shape=(cells.n_cells,) * 2)
-    groups = csgraph.connected_components(links, directed=False)[1]
-    labels = np.zeros(cells.n_cells, dtype=np.intp)
-    found, labels[solid] = np.unique(groups[solid], return_inverse=True)
-    labels[solid] += 1
-    return labels, len(found)
+    return pieces(cells.neighbours, solid)
 
 
 def _loaded(structure: Structure) -> Iterator[tuple[str, Numbers]]:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from topopt.cells import Cells, Flags
 from topopt.design import Design
@@ -24,6 +23,7 @@ from topopt.parameters import Array
 from topopt.problem import Problem
 from topopt.run import model_parameters
 from topopt.stages import OrderedSimp
+from topopt.study.connectivity import bodies
 from topopt.study.kept import Kept, Stated, responses, stated
 from topopt.study.yardstick import Score, Threshold, blackened
 
@@ -237,7 +237,7 @@ def verified_body(path: Path | str) -> BodyVerification:
         run.judged(run.finer, solid, "exported body"),
         float(solid[counted].mean()),
         float(run.density[~run.problem.domain.void_cells].mean()),
-        int(ndimage.label(solid.reshape(run.finer.grid.cells))[1]),
+        bodies(run.finer.mesh, solid)[1],
         run.finer.grid.cells,
         run.kept((run.finer, solid)),
     )

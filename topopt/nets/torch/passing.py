@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 from torch import Tensor
 
-from topopt.evaluation import Gate
+from topopt.evaluation import AHEAD, Gate
 from topopt.nets.torch.gates import SignGate, steepness
 from topopt.parameters import Array
 
@@ -16,8 +16,6 @@ __all__ = ["Calls", "as_logged", "bypassed", "flat", "watched"]
 
 Calls = list[tuple[Tensor, Tensor]]
 """What came in and what went out, call by call."""
-AHEAD = (1.25, 1.6, 2.0)
-"""Factors on a gate's sharpness at which the log looks ahead."""
 
 
 @contextlib.contextmanager
