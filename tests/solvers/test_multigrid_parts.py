@@ -14,6 +14,7 @@ from topopt.regions import Plane, Point
 from topopt.solvers.matrixfree.operator import MatrixFree
 from topopt.solvers.matrixfree.sweep import APPLY
 from topopt.solvers.matrixfree.walsh import child_matrices
+from topopt.solvers.multigrid.bottom import bands_of, bottom
 from topopt.solvers.multigrid.cycle import Steps, chebyshev
 from topopt.solvers.multigrid.hierarchy import hierarchy
 from topopt.solvers.multigrid.moments import cell_matrices
@@ -96,11 +97,57 @@ def test_every_coarse_operator_is_the_galerkin_product(grid, kind, rng):
             there = operator.inverse > 0
             assert 1.0 / operator.inverse[there] == pytest.approx(np.diag(exact)[there], rel=1e-6)
             continue
-        bottom = cycles.bottom
-        factor = sum(np.diag(row[: len(row) - step], -step) for step, row in enumerate(bottom.band))
-        expected = exact[np.ix_(bottom.order, bottom.order)]
+        lower, order = factor_of(cycles.bottom)
+        expected = exact[np.ix_(order, order)]
         there = np.diag(expected) > 1e-7 * size
-        assert np.abs((factor @ factor.T - expected)[np.ix_(there, there)]).max() < 1e-8 * size
+        assert np.abs((lower @ lower.T - expected)[np.ix_(there, there)]).max() < 1e-8 * size
+
+
+def factor_of(bottom):
+    """The triangle that the coarsest operator is a square of, and the entry of a vector by its row."""
+    (front, rear), size = bottom.bands.ends, bottom.bands.size
+    ahead, behind = len(front) - size, len(rear) - size
+    middle = ahead + behind + np.arange(size)
+    numbers = [np.append(np.arange(ahead), middle), np.append(ahead + np.arange(behind), middle[::-1]), middle]
+    lower = np.zeros((len(bottom.bands.order),) * 2)
+    columns = (front[:ahead], rear[:behind], bottom.middle)
+    for band, rows in zip(columns, numbers, strict=True):
+        for column, entries in enumerate(band):
+            count = min(len(entries), len(rows) - column)
+            lower[rows[column : column + count], rows[column]] = entries[:count]
+            lower[rows[column], rows[column]] = 1.0 / entries[0]
+    order = bottom.bands.order
+    return lower, np.concatenate([order[:ahead], order[ahead + size :], order[ahead : ahead + size]])
+
+
+@pytest.mark.parametrize("cells", [(1, 1), (1, 9), (3, 2), (16, 5), (2, 1, 1), (3, 5, 2), (2, 3, 8)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("kind", ["elastic", "scalar"])
+def test_the_coarsest_operator_is_solved_exactly_from_both_ends(cells, kind, dtype, rng):
+    grid = Grid(tuple(2 * n for n in cells))
+    held = Support(Plane(x=0.0)), Support(Point(grid.size), spring=0.1)
+    system = Heat(grid) if kind == "scalar" else structure(grid, *held)
+    moduli = rng.uniform(0.1, 1.0, grid.n_cells)
+    floor = plan(system, 10**6).floors[1]
+    lattice = floor.lattice
+    assert lattice.cells == cells
+    springs = 0.1 * rng.random(lattice.components * lattice.n)
+    bands = bands_of(system.element_matrix, moduli.reshape(grid.cells), 1, lattice, floor.fixed, springs)
+    found = bottom(system.element_matrix, moduli.reshape(grid.cells), 1, lattice, floor.fixed, springs)
+    x, b = lattice.vector(dtype), lattice.vector(dtype)
+    b[:] = rng.standard_normal(len(b))
+    b[floor.fixed] = 0.0
+    found.solve(b, x)
+    (front, rear), size = bands.ends, bands.size
+    matrix = np.zeros((len(b), len(b)))
+    first, last = np.split(bands.order, [len(front)])
+    for band, rows in ((front, first), (rear, np.append(last, first[::-1][:size]))):
+        for column, entries in enumerate(band[: len(rows)]):
+            count = min(len(entries), len(rows) - column)
+            matrix[rows[column : column + count], rows[column]] = entries[:count]
+            matrix[rows[column], rows[column : column + count]] = entries[:count]
+    assert np.abs(matrix @ x - b).max() < 100 * np.finfo(dtype).eps * np.abs(matrix).max() * np.abs(x).max()
+    assert np.abs(x[floor.fixed]).max(initial=0.0) == 0.0
 
 
 @pytest.mark.parametrize("cells", [(9, 21, 5), (30, 13)])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numba import cuda
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cholesky_banded
+from scipy.linalg import LinAlgError
 from scipy.linalg.lapack import dtrtri
 
 from topopt.errors import SingularSystemError
@@ -21,7 +21,8 @@ from topopt.parameters import Array
 from topopt.solvers.cuda.device import SIMULATED, stream
 from topopt.solvers.cuda.vectors import zeros
 from topopt.solvers.matrixfree.lattice import Lattice
-from topopt.solvers.multigrid.bottom import band_of
+from topopt.solvers.multigrid.banded import factor_band
+from topopt.solvers.multigrid.bottom import bands_of
 
 __all__ = ["CardBottom", "card_bottom"]
 
@@ -120,10 +121,10 @@ def card_bottom(element_matrix: Array, moduli: Array, level: int, lattice: Latti
     SingularSystemError
         If it is not positive definite.
     """
-    band, order = band_of(element_matrix, moduli, level, lattice, fixed, springs)
     planes = max(lattice.box)
-    size = len(order) // planes
-    found = _factored(band, planes, size)
+    bands = bands_of(element_matrix, moduli, level, lattice, fixed, springs, meeting=planes - 1)
+    order, size = bands.order, bands.size
+    found = _factored(bands.ends[0], planes, size)
     inverse, transposed, down, up = (cuda.to_device(np.ascontiguousarray(part).ravel()) for part in found)
     room, partial = zeros(len(order), np.float64), zeros(max(size, THREADS), np.float64)
     rows = cuda.to_device(order.astype(np.int64))
@@ -133,13 +134,13 @@ def card_bottom(element_matrix: Array, moduli: Array, level: int, lattice: Latti
 def _factored(band: Array, planes: int, size: int) -> tuple[Array, Array, Array, Array]:
     """Return L^-1, L^-T, W and W^T of every plane, each transposed, so that its columns lie in a row."""
     try:
-        factor = cholesky_banded(band, overwrite_ab=True, lower=True, check_finite=False)
+        factor_band(band)
     except LinAlgError as error:
         raise SingularSystemError(
             f"multigrid: the operator of the coarsest grid is not positive definite ({error})"
         ) from error
     padded = np.zeros((2 * size, planes * size))
-    padded[: len(factor)] = factor[: 2 * size]
+    padded[: band.shape[1]] = band.T[: 2 * size]
     row, column = np.indices((size, size))
     first = np.arange(planes)[:, None, None] * size
     triangles = np.where(row < column, 0.0, padded[np.maximum(row - column, 0), first + column])

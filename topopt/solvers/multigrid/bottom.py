@@ -1,4 +1,4 @@
-"""The coarsest lattice, solved directly in double precision: a banded Cholesky factor."""
+"""The coarsest lattice, solved directly in double precision: a banded factor, burnt at both ends."""
 
 from __future__ import annotations
 
@@ -7,14 +7,41 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import LinAlgError, cho_solve_banded, cholesky_banded
+from scipy.linalg import LinAlgError
 
 from topopt.errors import SingularSystemError
 from topopt.parameters import Array
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
+from topopt.solvers.multigrid.banded import added, coupled, factor_band, mirror, reduce, solve_both
 from topopt.solvers.multigrid.moments import cell_matrices
+from topopt.threads import each
 
-__all__ = ["Bottom", "band_of", "bottom"]
+__all__ = ["Bands", "Bottom", "bands_of", "bottom"]
+
+
+@dataclass(frozen=True, eq=False)
+class Bands:
+    """A symmetric operator whose planes across the longest axis couple with their neighbours only.
+
+    The planes in front of the middle one are taken upwards and those behind it downwards, so that either end
+    can be eliminated without the other; both go on into the middle plane, each in its own direction. Row j of
+    a band holds the entries (j, j), (j + 1, j), ... of a lower triangle; what lies beyond the last is not read.
+
+    Attributes
+    ----------
+    ends : pair of arrays, shape (unknowns of the end and of the middle plane, width)
+        The middle plane's own block is that of the operator in both.
+    order : array
+        Entry of a vector by row: front, middle, rear backwards.
+    """
+
+    ends: tuple[Array, Array]
+    order: NDArray[np.intp]
+
+    @property
+    def size(self) -> int:
+        """Unknowns of a plane."""
+        return len(self.ends[0]) + len(self.ends[1]) - len(self.order)
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,31 +50,47 @@ class Bottom:
 
     Attributes
     ----------
-    lattice : Lattice
-        The nodes.
-    band : array
-        Cholesky factor, lower form of LAPACK.
-    order : array
-        Entry of a vector by row of the factor: the longest axis is the slowest, which keeps the band narrow.
+    bands : Bands
+        Columns of the factor with one over its diagonal; the rows of the middle plane hold nothing.
+    middle : array, shape (s, s)
+        The same of what both ends leave of the middle plane.
     """
 
-    lattice: Lattice
-    band: Array
-    order: NDArray[np.intp]
+    bands: Bands
+    middle: Array
 
     def solve(self, b: Vector, x: Vector) -> None:
         """Write the solution for `b` into `x`."""
-        x[self.order] = cho_solve_banded(
-            (self.band, True), b[self.order].astype(np.float64), check_finite=False
+        front, rear = self.bands.ends
+        width, size = np.uintp(front.shape[1]), np.uintp(len(self.middle))
+        solve_both(
+            front.ravel(), rear.ravel(), self.middle.ravel(), self.bands.order, width, size, b, x
         )
 
 
+@dataclass(frozen=True, eq=False)
+class _Places:
+    """Where the entries of the cells' matrices go in two bands that lie one behind the other."""
+
+    front: int
+    size: int
+    width: int
+    order: NDArray[np.intp]
+    held: NDArray[np.bool_]
+    targets: NDArray[np.intp]
+
+
 @functools.lru_cache(maxsize=8)
-def _numbering(lattice: Lattice) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.intp]]:
-    """Return the order, and row and column in the band of every entry of every cell."""
+def _places(lattice: Lattice, meeting: int, fixed: bytes) -> _Places:
+    """Number the unknowns plane by plane, the longest axis slowest, which keeps the bands narrow.
+
+    Entries of fixed unknowns go to a place behind all others.
+    """
     axes = np.argsort([-n for n in lattice.box], kind="stable")
     nodes = np.arange(lattice.n).reshape(lattice.box).transpose(axes).ravel()
     order = (nodes[:, None] + np.arange(lattice.components) * lattice.n).ravel()
+    planes = max(lattice.box)
+    size = len(order) // planes
     number = np.empty_like(order)
     number[order] = np.arange(len(order))
     by_place = number.reshape(lattice.components, *lattice.box)
@@ -58,48 +101,71 @@ def _numbering(lattice: Lattice) -> tuple[NDArray[np.intp], NDArray[np.intp], ND
     dofs = np.concatenate(corners).T
     one, two = np.tril_indices(dofs.shape[1])
     row, column = np.maximum(dofs[:, one], dofs[:, two]), np.minimum(dofs[:, one], dofs[:, two])
-    return order, (row - column), column
+    width = int((row - column).max()) + 1
+    front = (meeting + 1) * size
+    # behind the middle plane it is the larger number of two that is eliminated first
+    line = np.where(row < front, column, front + len(order) - 1 - row)
+    targets = line * width + row - column
+    held = np.isin(order, np.frombuffer(fixed, dtype=np.uintp).astype(np.intp))
+    targets[held[row] | held[column]] = (len(order) + size) * width
+    turned = np.concatenate([np.arange(front), np.arange(len(order) - 1, front - 1, -1)])
+    return _Places(front, size, width, order[turned], held[turned], targets)
 
 
-def band_of(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, fixed: NDArray[np.uintp],
-            springs: Array) -> tuple[Array, NDArray[np.intp]]:  # fmt: skip
-    """Return the Galerkin operator of the coarsest lattice in the lower form of LAPACK, and `Bottom.order`.
+def bands_of(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, fixed: NDArray[np.uintp],
+             springs: Array, meeting: int | None = None) -> Bands:  # fmt: skip
+    """Return the Galerkin operator of the coarsest lattice.
 
-    Entries that are fixed, or that only void touches, have a one on the diagonal.
+    Unknowns that are fixed, or that only void touches, have a one on the diagonal.
+
+    Parameters
+    ----------
+    meeting : int, optional
+        The number of the middle plane; if left out, it lies half-way.
     """
-    order, distance, column = _numbering(lattice)
-    size = len(order)
+    planes = max(lattice.box)
+    places = _places(lattice, planes // 2 if meeting is None else meeting, fixed.tobytes())
     matrices = cell_matrices(element_matrix, moduli, level, 0, lattice.cells[0])
-    shape = (int(distance.max()) + 1, size)
-    flat = np.bincount(
-        (distance * size + column).ravel(), weights=matrices.ravel(), minlength=shape[0] * size
-    )
-    band: Array = np.asarray(flat, dtype=np.float64).reshape(shape)
+    rows = np.zeros((len(places.order) + places.size + 1, places.width))
+    added(places.targets.ravel(), matrices.ravel(), rows.ravel())
+    own = rows[: len(places.order)]
     if len(springs):
-        band[0] += springs[order]
-    held = np.isin(order, fixed.astype(np.intp)) | (band[0] <= 0.0)
-    rows = np.flatnonzero(held)
-    for step in range(1, shape[0]):
-        band[step, rows[rows + step < size]] = 0.0
-        band[step, rows[rows >= step] - step] = 0.0
-    band[0, rows] = 1.0
-    return band, order
+        own[:, 0] += springs[places.order]
+    own[places.held | (own[:, 0] <= 0.0), 0] = 1.0
+    front, rear = rows[: places.front], rows[places.front : -1]
+    mirror(front[-places.size :], rear[-places.size :])
+    return Bands((front, rear), places.order)
 
 
 def bottom(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, fixed: NDArray[np.uintp],
            springs: Array) -> Bottom:  # fmt: skip
-    """Factor the Galerkin operator of the coarsest lattice.
+    """Factor the Galerkin operator of the coarsest lattice, both ends at once where two threads may.
 
     Raises
     ------
     SingularSystemError
         If it is not positive definite: some body can move, or the moduli differ beyond rounding.
+
+    Source: van der Vorst 1987, doi:10.1016/0167-8191(87)90040-0 (elimination from both ends).
     """
-    band, order = band_of(element_matrix, moduli, level, lattice, fixed, springs)
+    bands = bands_of(element_matrix, moduli, level, lattice, fixed, springs)
+    middle = bands.ends[0][-bands.size :, : bands.size].copy()
     try:
-        factor = cholesky_banded(band, overwrite_ab=True, lower=True, check_finite=False)
+        taken = each(lambda at: _eliminated(bands.ends[at.start], bands.size), 2, size=1, short=0)
+        reduce(middle, *taken)
+        factor_band(middle)
     except LinAlgError as error:
         raise SingularSystemError(
             f"multigrid: the operator of the coarsest grid is not positive definite ({error})"
         ) from error
-    return Bottom(lattice, factor, order)
+    for part in (*bands.ends, middle):
+        np.divide(1.0, part[:, 0], out=part[:, 0])
+    return Bottom(bands, middle)
+
+
+def _eliminated(band: Array, size: int) -> Array:
+    """Factor a band in place; return what the middle plane loses by the elimination of the others."""
+    factor_band(band)
+    rows = np.zeros((size, size))
+    coupled(band, rows)
+    return np.asarray(rows @ rows.T)
