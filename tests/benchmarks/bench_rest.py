@@ -32,8 +32,8 @@ from bench_direct import half_mbb
 from scipy import fft
 
 import topopt as to
+import topopt.entry
 import topopt.problem
-import topopt.run
 import topopt.stages.equilibrium
 from topopt.fem import Structure
 from topopt.parameters import Array
@@ -141,7 +141,7 @@ def booked(ledger: Ledger, optimizer: to.OC | to.MMA) -> Iterator[None]:
             (topopt.problem, "signals", "log: signals"),
             (topopt.problem, "interface", "log: interface"),
             (topopt.problem, "discreteness", "log: discreteness"),
-            (topopt.run, "read", "log: read"),
+            (topopt.entry, "read", "log: read"),
             (type(optimizer), "step", "optimizer"),
             (to.Problem, "evaluate", "evaluate"),
         ):

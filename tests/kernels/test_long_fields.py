@@ -216,6 +216,26 @@ def test_the_update_of_long_designs(rng, monkeypatch):
         np.testing.assert_allclose((change, steep), update.linear(t), rtol=1e-12)
 
 
+@pytest.mark.parametrize("damping", [0.5, 0.3])
+@pytest.mark.parametrize("size", [1.0, 1e200, 1e-200])
+def test_what_an_update_is_made_of_is_that_of_numpy(damping, size, rng, monkeypatch):
+    x, slope, cost = rng.random(N), -size * 10.0 ** rng.uniform(-40.0, 40.0, N), rng.random(N) / size
+    slope[::7], cost[::14], x[::5], slope[3::11], cost[4::13] = 0.0, 0.0, 0.0, 0.1 * size, 0.0
+
+    def made():
+        limits = np.maximum(0.0, x - 0.2), np.minimum(1.0, x + 0.2)
+        return Update.of(x, slope, cost, limits, damping)
+
+    long = made()
+    monkeypatch.setattr(oc_update, "LONG", np.inf)
+    short = made()
+    for name in ("low", "high", "row"):
+        np.testing.assert_array_equal(getattr(long, name), getattr(short, name), err_msg=name)
+    np.testing.assert_allclose(long.factor, short.factor, rtol=1e-12)
+    assert long.ends == pytest.approx(short.ends, rel=1e-12)
+    assert np.isfinite(long.ends).all()
+
+
 def test_the_root_of_a_long_update_is_found_from_a_sample(rng):
     n = 3 * LONG
     x, slope, cost = rng.random(n), -(rng.random(n) ** 3), np.full(n, 1.0 / n)

@@ -108,7 +108,11 @@ def factor_of(bottom):
     (front, rear), size = bottom.bands.ends, bottom.bands.size
     ahead, behind = len(front) - size, len(rear) - size
     middle = ahead + behind + np.arange(size)
-    numbers = [np.append(np.arange(ahead), middle), np.append(ahead + np.arange(behind), middle[::-1]), middle]
+    numbers = [
+        np.append(np.arange(ahead), middle),
+        np.append(ahead + np.arange(behind), middle[::-1]),
+        middle,
+    ]
     lower = np.zeros((len(bottom.bands.order),) * 2)
     columns = (front[:ahead], rear[:behind], bottom.middle)
     for band, rows in zip(columns, numbers, strict=True):

@@ -68,38 +68,22 @@ class Update:
         The limits are taken over, and changed where a variable has no sensitivity.
         """
         (low, high), n = limits, x.size
-        merit, costs = np.empty(n), np.empty(n)
-
-        def weigh(at: slice) -> None:
-            gains = np.where(slope[at] > -TINY, 0.0, -slope[at])
-            costs[at] = np.where(cost[at] < TINY, 0.0, cost[at])
-            with np.errstate(divide="ignore", invalid="ignore"):
-                merit[at] = np.log(gains) - np.log(costs[at])
-            if (dead := (gains == 0.0) & (costs[at] == 0.0)).any():
-                merit[at][dead] = math.nan
-                low[at][dead] = high[at][dead] = x[at][dead]
-
-        each(weigh, n)
-        some = merit[:: -(-n // SAMPLE)] if n else merit
+        step = -(-n // SAMPLE) if n else 1
+        some = _merit(slope[::step], cost[::step])
         finite = some[np.isfinite(some)]
-        if not finite.size:
-            finite = merit[np.isfinite(merit)]
+        if not finite.size and step > 1:
+            every = _merit(slope, cost)
+            finite = every[np.isfinite(every)]
         center = float(np.median(finite)) if finite.size else 0.0
-        factor = merit
+        factor, costs = np.empty(n), np.empty(n)
 
         def grow(at: slice) -> tuple[float, float]:
-            share = merit[at] - center
-            share[np.isnan(share)] = 0.0
-            none = np.isneginf(share)
-            share *= damping
-            with np.errstate(under="ignore"):
-                np.multiply(x[at], np.exp(np.clip(share, -WIDEST, WIDEST, out=share), out=share), out=share)
-            share[none] = 0.0
-            factor[at] = share
-            moving = (share > 0.0) & (high[at] > low[at])
-            share, top, bottom = share[moving], high[at][moving], low[at][moving]
-            least = np.min(share / top, initial=math.inf)
-            return float(least), float(np.max(share / np.maximum(bottom, 1e-9 * top), initial=0.0))
+            fields = (x[at], slope[at], cost[at], low[at], high[at])
+            if n < LONG:
+                return _grown(*fields, center, damping, factor[at], costs[at])
+            from topopt.kernels import oc
+
+            return oc.grown(*fields, center, damping, factor[at], costs[at], TINY, math.exp(WIDEST))
 
         ends = each(grow, n)
         start, stop = min(end[0] for end in ends), max(end[1] for end in ends)
@@ -169,6 +153,39 @@ class Update:
             if abs(t - last) <= CLOSE * max(1.0, abs(t)):
                 break
         return t
+
+
+def _merit(slope: Array, cost: Array) -> Array:
+    """Return the logarithm of what a variable gains over what it costs; nan where it does neither."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gains = np.log(np.where(slope > -TINY, 0.0, -slope))
+        return np.asarray(gains - np.log(np.where(cost < TINY, 0.0, cost)))
+
+
+def _grown(
+    x: Array, slope: Array, cost: Array, low: Array, high: Array, center: float, damping: float,
+    factor: Array, costs: Array,
+) -> tuple[float, float]:  # fmt: skip
+    """Write factors and costs of a piece; return least and largest factor over what ends it moves between.
+
+    A variable that neither gains nor costs is held where it is.
+    """
+    costs[:] = np.where(cost < TINY, 0.0, cost)
+    share = _merit(slope, cost)
+    if (dead := np.isnan(share)).any():
+        low[dead] = high[dead] = x[dead]
+    share -= center
+    share[dead] = 0.0
+    none = np.isneginf(share)
+    share *= damping
+    with np.errstate(under="ignore"):
+        np.multiply(x, np.exp(np.clip(share, -WIDEST, WIDEST, out=share), out=share), out=share)
+    share[none] = 0.0
+    factor[:] = share
+    moving = (share > 0.0) & (high > low)
+    share, top, bottom = share[moving], high[moving], low[moving]
+    least = np.min(share / top, initial=math.inf)
+    return float(least), float(np.max(share / np.maximum(bottom, 1e-9 * top), initial=0.0))
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,6 +13,7 @@ from numpy.typing import DTypeLike
 from topopt.parameters import Array
 from topopt.solvers.cuda.device import BLOCK, SIMULATED, grid_for, stream
 from topopt.solvers.matrixfree.lattice import Lattice
+from topopt.solvers.multigrid.gradients import Sums
 
 __all__ = ["CardSpace", "cast", "dot", "jacobi", "nothing", "zeros"]
 
@@ -54,6 +55,14 @@ def _advance(alpha, p, q, x, r, out):  # type: ignore[no-untyped-def]
         r[e] = v
         part += v * v
     _gathered(part, out)
+
+
+@cuda.jit
+def _rescale(factor, f, x, r):  # type: ignore[no-untyped-def]
+    e = cuda.grid(1)
+    if e < x.size:
+        x[e] *= factor
+        r[e] = (1.0 - factor) * f[e] + factor * r[e]
 
 
 @cuda.jit
@@ -203,6 +212,14 @@ class CardSpace:
     def dot(self, one: Any, other: Any) -> float:
         """Return the scalar product."""
         return dot(one, other)
+
+    def sums(self, f: Any, x: Any, r: Any) -> Sums:
+        """Return all scalar products of the three that `Sums` names."""
+        return Sums(dot(f, x), dot(r, x), dot(f, r), dot(r, r), dot(x, x))
+
+    def rescale(self, factor: float, f: Any, x: Any, r: Any) -> None:
+        """Do x = factor x and r = (1 - factor) f + factor r, the residual of that."""
+        _rescale[grid_for(x.size)](factor, f, x, r)
 
     def clear(self, vector: Any) -> None:
         """Write zeros."""

@@ -34,7 +34,7 @@ def factor_band(band: Array) -> None:
 
     Notes
     -----
-    `scipy.linalg.cholesky_banded` copies the band and holds the interpreter's lock; a call of the same routine
+    `scipy.linalg.cholesky_banded` copies the band and holds the interpreter's lock; the same routine called
     through the pointer that SciPy publishes for Cython does neither.
     """
     n, width = band.shape

@@ -25,7 +25,7 @@ class Bands:
 
     The planes in front of the middle one are taken upwards and those behind it downwards, so that either end
     can be eliminated without the other; both go on into the middle plane, each in its own direction. Row j of
-    a band holds the entries (j, j), (j + 1, j), ... of a lower triangle; what lies beyond the last is not read.
+    a band holds the entries (j, j), (j + 1, j), ... of a lower triangle; what is beyond the last is not read.
 
     Attributes
     ----------
@@ -63,9 +63,7 @@ class Bottom:
         """Write the solution for `b` into `x`."""
         front, rear = self.bands.ends
         width, size = np.uintp(front.shape[1]), np.uintp(len(self.middle))
-        solve_both(
-            front.ravel(), rear.ravel(), self.middle.ravel(), self.bands.order, width, size, b, x
-        )
+        solve_both(front.ravel(), rear.ravel(), self.middle.ravel(), self.bands.order, width, size, b, x)
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,7 +80,7 @@ class _Places:
 
 @functools.lru_cache(maxsize=8)
 def _places(lattice: Lattice, meeting: int, fixed: bytes) -> _Places:
-    """Number the unknowns plane by plane, the longest axis slowest, which keeps the bands narrow.
+    """Return the numbering plane by plane, the longest axis slowest, which keeps the bands narrow.
 
     Entries of fixed unknowns go to a place behind all others.
     """

@@ -15,7 +15,6 @@ from topopt.fem.assembly import System
 from topopt.parameters import Array
 from topopt.solvers.cholmod import Cholmod, cholmod_available
 from topopt.solvers.matrixfree.operator import fixed_dofs
-from topopt.solvers.matrixfree.sweep import RESIDUAL
 from topopt.solvers.multigrid.cycle import Steps
 from topopt.solvers.multigrid.gradients import (
     Cycles,
@@ -23,6 +22,8 @@ from topopt.solvers.multigrid.gradients import (
     Goal,
     Outcome,
     Space,
+    begin,
+    begin_from_zero,
     conjugate_gradients,
 )
 from topopt.solvers.multigrid.host import Host
@@ -35,8 +36,8 @@ from topopt.threads import alone
 __all__ = ["MultigridFactor"]
 
 PRECISIONS = {"single": np.float32, "double": np.float64}
-SMOOTHING = {2: (2, 2), 3: (1, 4)}
-"""Steps by dimension, where the solver does not say."""
+CYCLES = {2: Steps(2, 2, 1), 3: Steps(1, 2, 2)}
+"""By dimension, where the solver does not say."""
 
 _log = logging.getLogger(__name__)
 
@@ -141,62 +142,44 @@ class MultigridFactor:
             return np.zeros(len(column))
         space.scale(f, 1.0 / norm)
         goal = Goal(self.solver.tolerance, self.solver.limit, _least(self.solver))
-        if guess is None:
-            space.clear(x)
-        else:
+        if guess is not None:
             space.load(x, guess, self._unit / norm)
-            self._start(f, x)
         while self._direct is None:
             assert self._cycles is not None
-            outcome = conjugate_gradients(self._exact, self._cycles, space, f, x, goal)
+            parts = self._exact, self._cycles, space, f, x
+            sums = begin_from_zero(*parts[1:]) if guess is None else begin(*parts)
+            outcome = conjugate_gradients(*parts, goal, sums)
             if not outcome.trouble:
                 break
             self._climb(outcome.trouble)
-            space.clear(x)
+            guess = None
         else:
             return self._directly(column)
         self.outcomes.append(outcome)
         return space.unload(x, norm / self._unit)
 
-    def _start(self, f: Any, x: Any) -> None:
-        """Scale a guess to the least error in energy; drop it if it leaves more than nothing would."""
-        if self._cycles is None:
-            return
-        space, r = self._space, self._cycles.rhs
-        self._exact.run(RESIDUAL, x, r, f)
-        work = space.dot(f, x)
-        energy = work - space.dot(r, x)
-        factor = work / energy if energy > 0.0 else 0.0
-        space.scale(x, factor)
-        # f - factor K x = (1 - factor) f + factor r
-        rest = 1.0 - factor
-        if not rest**2 + factor * (2.0 * rest * space.dot(f, r) + factor * space.dot(r, r)) < 1.0:
-            space.clear(x)
-
     def _climb(self, trouble: str) -> None:
         """Go up one rung, and say so."""
         self._rung += 1
-        _log.warning("multigrid: %s; going on with %s", trouble, _RUNGS[self._rung])
+        name = _LADDER[self._rung].name if self._rung < len(_LADDER) else "a direct solver"
+        _log.warning("multigrid: %s; going on with %s", trouble, name)
         self._cycles = None
         self._build()
 
     def _build(self) -> None:
         """Build what the rung asks for; where no hierarchy can be built, only a direct solver is left."""
-        if self._rung == len(_RUNGS) - 1:
+        if self._rung == len(_LADDER):
             direct = Cholmod() if cholmod_available() else SuperLU()
             self._direct = direct.factor(self.operator)
             return
-        fine, coarse = self.solver.smoothing or SMOOTHING[self._system.ndim]
-        visits = self.solver.visits
-        steps, kind = Steps(fine, coarse, visits), PRECISIONS[self.solver.precision]
-        if self._rung == 1:
-            steps, kind = Steps(fine + 2, coarse + 3, visits), np.float64
-        elif self._rung == 2:
-            steps, kind = Steps(fine + 2, coarse + 3, visits + 1), np.float64
+        rung, usual = _LADDER[self._rung], CYCLES[self._system.ndim]
+        fine, coarse = self.solver.smoothing or (usual.fine, usual.coarse)
+        visits = self.solver.visits or usual.visits
+        steps = Steps(fine + rung.fine, coarse + rung.coarse, visits + rung.visits)
         try:
-            self._cycles = self._hierarchy(steps, kind)
+            self._cycles = self._hierarchy(steps, rung.dtype or PRECISIONS[self.solver.precision])
         except SingularSystemError as error:
-            self._rung = len(_RUNGS) - 2
+            self._rung = len(_LADDER) - 1
             self._climb(str(error))
 
     def _hierarchy(self, steps: Steps, kind: DTypeLike) -> Cycles:
@@ -222,12 +205,23 @@ class MultigridFactor:
         return solution
 
 
-_RUNGS = (
-    "the cycle",
-    "more smoothing in double precision",
-    "more smoothing and more visits of the coarse grids in double precision",
-    "a direct solver",
+@dataclass(frozen=True)
+class _Rung:
+    """What a step of the ladder adds to the cycle that was asked for."""
+
+    name: str
+    fine: int = 0
+    coarse: int = 0
+    visits: int = 0
+    dtype: type[np.floating] | None = None
+
+
+_LADDER = (
+    _Rung("the cycle"),
+    _Rung("more smoothing in double precision", 2, 3, 0, np.float64),
+    _Rung("more smoothing and more visits of the coarse grids in double precision", 2, 3, 1, np.float64),
 )
+"""The last step is a direct solver."""
 
 
 def _least(solver: Multigrid) -> float:

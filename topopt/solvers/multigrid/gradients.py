@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from scipy.linalg import eigvalsh_tridiagonal
@@ -12,7 +12,17 @@ from scipy.linalg import eigvalsh_tridiagonal
 from topopt.parameters import Array
 from topopt.solvers.matrixfree.sweep import APPLY, RESIDUAL
 
-__all__ = ["Cycles", "Exact", "Goal", "Outcome", "Space", "conjugate_gradients"]
+__all__ = [
+    "Cycles",
+    "Exact",
+    "Goal",
+    "Outcome",
+    "Space",
+    "Sums",
+    "begin",
+    "begin_from_zero",
+    "conjugate_gradients",
+]
 
 PATIENCE = 40
 """Iterations within which the residual must halve, or its energy r.z come to a quarter."""
@@ -53,6 +63,32 @@ class Goal:
     tolerance: float
     limit: int
     error: float = math.inf
+
+
+class Sums(NamedTuple):
+    """Scalar products of a right-hand side f, a state x and its residual r = f - K x."""
+
+    work: float
+    """f . x"""
+    tilt: float
+    """r . x"""
+    cross: float
+    """f . r"""
+    square: float
+    """r . r"""
+    size: float
+    """x . x"""
+
+    def scaled(self, factor: float) -> Sums:
+        """Return those of `factor` x, given that f . f = 1."""
+        rest = 1.0 - factor
+        return Sums(
+            factor * self.work,
+            factor * (rest * self.work + factor * self.tilt),
+            rest + factor * self.cross,
+            max(rest**2 + factor * (2.0 * rest * self.cross + factor * self.square), 0.0),
+            factor**2 * self.size,
+        )
 
 
 class Exact(Protocol):
@@ -97,6 +133,12 @@ class Space(Protocol):
     def dot(self, one: Any, other: Any) -> float:
         """Return the scalar product."""
 
+    def sums(self, f: Any, x: Any, r: Any) -> Sums:
+        """Return all scalar products of the three that `Sums` names."""
+
+    def rescale(self, factor: float, f: Any, x: Any, r: Any) -> None:
+        """Do x = factor x and r = (1 - factor) f + factor r, the residual of that."""
+
     def clear(self, vector: Any) -> None:
         """Write zeros."""
 
@@ -140,16 +182,42 @@ class _Lanczos:
         return self.last * (2.0 / smallest - self.steps[-1])
 
 
-def conjugate_gradients(operator: Exact, cycles: Cycles, space: Space, f: Any, x: Any, goal: Goal) -> Outcome:
-    """Solve K x = f, |f| = 1, from a guess in `x`, which the solution replaces.
+def begin(operator: Exact, cycles: Cycles, space: Space, f: Any, x: Any) -> Sums:
+    """Scale a guess to the least error in energy, or drop it if it leaves more than nothing would.
+
+    Leaves its residual where the cycle finds its right-hand side.
+    """
+    operator.run(RESIDUAL, x, cycles.rhs, f)
+    found = space.sums(f, x, cycles.rhs)
+    energy = found.work - found.tilt
+    factor = found.work / energy if energy > 0.0 else 0.0
+    scaled = found.scaled(factor)
+    if not scaled.square < 1.0:
+        return begin_from_zero(cycles, space, f, x)
+    space.rescale(factor, f, x, cycles.rhs)
+    return scaled
+
+
+def begin_from_zero(cycles: Cycles, space: Space, f: Any, x: Any) -> Sums:
+    """Start at x = 0, whose residual is f."""
+    space.clear(x)
+    space.assign(cycles.rhs, f)
+    return Sums(0.0, 0.0, 1.0, 1.0, 0.0)
+
+
+def conjugate_gradients(
+    operator: Exact, cycles: Cycles, space: Space, f: Any, x: Any, goal: Goal, sums: Sums
+) -> Outcome:
+    """Solve K x = f, |f| = 1, from where `begin` has left a guess and its residual; x becomes the solution.
 
     The residual lives where the cycle finds its right-hand side, in the precision of the cycle, and so do the
     directions: a sweep through memory costs as much as its arithmetic. Only products with K are computed in
-    double precision, for there a smooth direction all but cancels. What rounding adds to the residual that is
-    carried along is some 1e-7 of the largest it ever was. It is replaced by f - K x before that matters; the
-    search keeps its directions and needs no cycle more, down to a tolerance of 1e-10. Convergence is believed
-    of f - K x alone, and if that is too large, the search starts again from x. At least one cycle is spent,
-    for without it nothing would be known of the error, unless the guess is right but for rounding.
+    double precision, for there a smooth direction all but cancels: in single precision a solve to 1e-5 takes
+    a fifth more cycles at 128x64x64, and one to 1e-7 may never end. What rounding adds to the residual that
+    is carried along is some 1e-7 of the largest it ever was. It is replaced by f - K x before that matters;
+    the search keeps its directions and needs no cycle more, down to a tolerance of 1e-10. Convergence is
+    believed of f - K x alone, and if that is too large, the search starts again from x. At least one cycle is
+    spent, for without it nothing would be known of the error, unless the guess is right but for rounding.
 
     The solve also ends where rounding alone leaves more than the tolerance, as with parts that hang on void.
 
@@ -158,31 +226,30 @@ def conjugate_gradients(operator: Exact, cycles: Cycles, space: Space, f: Any, x
     """
     done, trouble, tolerance, error = 0, "", goal.tolerance, math.inf
     for attempt in range(REFINEMENTS + 1):
-        operator.run(RESIDUAL, x, cycles.rhs, f)
-        norm = space.norm(cycles.rhs)
-        rounded = norm <= ROUNDING * space.norm(x)
-        energy = space.dot(f, x)
-        share = math.sqrt(error / energy) if energy > 0.0 else math.inf
+        norm = math.sqrt(sums.square)
+        rounded = norm <= ROUNDING * math.sqrt(sums.size)
+        share = math.sqrt(error / sums.work) if sums.work > 0.0 else math.inf
         if rounded or (done and norm <= tolerance and share <= goal.error):
-            _balance(cycles, space, x, energy, tolerance)
+            _balance(space, x, sums, tolerance)
             return Outcome(done, norm, error=share if done else norm)
         if trouble or attempt == REFINEMENTS:
             break
         ends = Goal(0.9 * tolerance, goal.limit - done, goal.error)
         count, trouble, error = _descend(operator, cycles, space, f, x, ends, norm)
         done += count
+        operator.run(RESIDUAL, x, cycles.rhs, f)
+        sums = space.sums(f, x, cycles.rhs)
     return Outcome(done, norm, trouble or f"the true residual stays at {norm:.1e}")
 
 
-def _balance(cycles: Cycles, space: Space, x: Any, energy: float, tolerance: float) -> None:
+def _balance(space: Space, x: Any, sums: Sums, tolerance: float) -> None:
     """Scale a solution so that it is at right angles to its residual, which rounding has tilted.
 
     Only then is the compliance f . x wrong by no more than the square of the error; a part of the tolerance
     is not too much for it.
     """
-    tilt = space.dot(cycles.rhs, x)
-    if energy > 0.0 and abs(tilt) <= 0.1 * tolerance * energy:
-        space.scale(x, energy / (energy - tilt))
+    if sums.work > 0.0 and abs(sums.tilt) <= 0.1 * tolerance * sums.work:
+        space.scale(x, sums.work / (sums.work - sums.tilt))
 
 
 def _descend(

@@ -17,9 +17,10 @@ from topopt.parameters import Array
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
 from topopt.solvers.matrixfree.operator import MatrixFree
 from topopt.solvers.multigrid.cycle import Hierarchy, Steps
+from topopt.solvers.multigrid.gradients import Sums
 from topopt.solvers.multigrid.hierarchy import hierarchy
 from topopt.solvers.multigrid.plan import Plan
-from topopt.solvers.multigrid.vectors import advance, direction, dot
+from topopt.solvers.multigrid.vectors import advance, direction, dot, rescale, sums
 
 __all__ = ["Host", "HostSpace"]
 
@@ -57,6 +58,14 @@ class HostSpace:
     def dot(self, one: Vector, other: Vector) -> float:
         """Return the scalar product."""
         return float(dot(one, other, numba.get_num_threads()))
+
+    def sums(self, f: Vector, x: Vector, r: Vector) -> Sums:
+        """Return all scalar products of the three that `Sums` names."""
+        return Sums(*sums(f, x, r, numba.get_num_threads()))
+
+    def rescale(self, factor: float, f: Vector, x: Vector, r: Vector) -> None:
+        """Do x = factor x and r = (1 - factor) f + factor r, the residual of that."""
+        rescale(factor, f, x, r, numba.get_num_threads())
 
     def clear(self, vector: Vector) -> None:
         """Write zeros."""

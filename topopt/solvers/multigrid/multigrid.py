@@ -47,13 +47,12 @@ class Multigrid:
         over their sum.
     smoothing : tuple of int, optional
         Chebyshev steps on the finest grid and on the others, before and after each correction; if left out,
-        (2, 2) in 2-D, which took .87 of the time of (1, 4) there, and (1, 4) in 3-D, which took .85 of that
-        of (2, 3) on black-and-white designs and 1.08 on grey ones.
-    visits : int
-        How often a cycle corrects the second grid from below; 1 is a V-cycle. Cycles to 1e-5 and milliseconds
-        each on two cores, a black-and-white cantilever of 256x128x128: smoothing (1, 2) and 1 visit 28 and
-        244, (1, 3) and 1 visit 25 and 245, (1, 4) and 1 visit 22 and 300, (1, 4) and 2 visits 18 and 350; the
-        whole time is the same within a fifth, grey designs want fewer visits.
+        (2, 2) in 2-D, which took .87 of the time of (1, 4) there, and (1, 2) in 3-D.
+    visits : int, optional
+        How often a cycle corrects the second grid from below; 1 is a V-cycle. If left out, 1 in 2-D and 2 in
+        3-D. Cycles and milliseconds of a solve to 1e-5 on two cores, a cantilever of 128x64x64, grey and
+        black and white: smoothing (1, 4) and 1 visit 17, 330 and 21, 416; (1, 2) and 1 visit 21, 335 and 32,
+        493; (1, 2) and 2 visits 16, 280 and 21, 380; (2, 3) and 2 visits 13, 317 and 16, 425.
     coarsest : int
         Unknowns up to which a grid is solved directly.
     precision : {"single", "double"}
@@ -71,7 +70,7 @@ class Multigrid:
     loosest: Positive = 1e-3
     error: Positive = 0.01
     smoothing: tuple[int, int] | None = None
-    visits: Annotated[int, at.Ge(1)] = 1
+    visits: Annotated[int, at.Ge(1)] | None = None
     coarsest: Annotated[int, at.Ge(100)] = 5000
     precision: str = "single"
     limit: Annotated[int, at.Ge(1)] = 200

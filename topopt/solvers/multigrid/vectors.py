@@ -10,7 +10,7 @@ from numba import prange
 from topopt.solvers.matrixfree.compiled import parallel
 from topopt.solvers.matrixfree.memory import read, read_scratch, read_sum, write, write_scratch, write_sum
 
-__all__ = ["advance", "direction", "dot", "jacobi", "node_sums"]
+__all__ = ["advance", "direction", "dot", "jacobi", "node_sums", "rescale", "sums"]
 
 U = np.uintp
 
@@ -42,6 +42,35 @@ def dot(one: Any, other: Any, slabs: Any) -> Any:
             total += np.float64(read(one, e)) * np.float64(read(other, e))
         parts[s * 8] = total
     return parts.sum()
+
+
+@parallel
+def sums(f: Any, x: Any, r: Any, slabs: Any) -> Any:
+    """Return f . x, r . x, f . r, r . r and x . x, added up in double precision."""
+    n = U(x.size)
+    parts = np.zeros((slabs, 8))
+    for s in prange(slabs):
+        work, tilt, cross, square, size = 0.0, 0.0, 0.0, 0.0, 0.0
+        for e in range(U(s) * n // U(slabs), (U(s) + U(1)) * n // U(slabs)):
+            load, state, rest = read(f, e), read(x, e), np.float64(read(r, e))
+            work += load * state
+            tilt += rest * state
+            cross += load * rest
+            square += rest * rest
+            size += state * state
+        parts[s, 0], parts[s, 1], parts[s, 2], parts[s, 3], parts[s, 4] = work, tilt, cross, square, size
+    total = parts.sum(axis=0)
+    return total[0], total[1], total[2], total[3], total[4]
+
+
+@parallel
+def rescale(factor: Any, f: Any, x: Any, r: Any, slabs: Any) -> None:
+    """Do x = factor x and r = (1 - factor) f + factor r."""
+    n = U(x.size)
+    for s in prange(slabs):
+        for e in range(U(s) * n // U(slabs), (U(s) + U(1)) * n // U(slabs)):
+            write_sum(x, e, factor * read_sum(x, e))
+            write_scratch(r, e, (1.0 - factor) * read(f, e) + factor * read_scratch(r, e))
 
 
 @parallel
