@@ -185,6 +185,20 @@ def test_load_cases_help_each_other(rng):
     assert np.isfinite(factor.solve(structure.forces, 0.0 * near)).all()
 
 
+def test_a_load_that_is_a_sum_of_others_costs_a_cycle(rng):
+    structure = cantilever((18, 12, 8))
+    first, second, _ = structure.forces.T
+    columns = np.stack([first, second, 3.0 * first - second, 0.0 * first, first], axis=1)
+    factor = Multigrid().factor(StiffnessOperator(structure, 0.1 + rng.random(1728)))
+    found = factor.solve(columns)
+    cycles = [outcome.iterations for outcome in factor.outcomes]
+    assert min(cycles[:2]) > 5
+    assert cycles[2] <= 2
+    assert cycles[3] == 0
+    assert cycles[4] <= 1
+    assert found[:, 2] == pytest.approx(3.0 * found[:, 0] - found[:, 1], abs=1e-4 * np.abs(found[:, 2]).max())
+
+
 @pytest.mark.parametrize("cells", [(60, 24), (18, 12, 8)])
 @pytest.mark.parametrize("tolerance", [1e-2, 1e-3, 1e-5])
 @pytest.mark.parametrize("near", [None, 0.3, 0.01])

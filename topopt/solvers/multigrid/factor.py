@@ -26,6 +26,7 @@ from topopt.solvers.multigrid.gradients import (
     begin_from_zero,
     conjugate_gradients,
 )
+from topopt.solvers.multigrid.guesses import Guesses
 from topopt.solvers.multigrid.host import Host
 from topopt.solvers.multigrid.multigrid import Multigrid
 from topopt.solvers.multigrid.plan import Plan, plan
@@ -103,10 +104,13 @@ class MultigridFactor:
         self.outcomes.clear()
         guesses = None if guess is None else guess.reshape(columns.shape)
         with alone():
-            if guesses is not None and guesses.shape[1] > 1:
-                guesses = self._mixed(columns, guesses)
-            for number, column in enumerate(columns.T):
-                out[:, number] = self._one(column, None if guesses is None else guesses[:, number])
+            if columns.shape[1] == 1:
+                out[:, 0] = self._one(columns[:, 0], None if guesses is None else guesses[:, 0])
+            else:
+                known = self._known(guesses)
+                for number, column in enumerate(columns.T):
+                    out[:, number] = self._one(column, known.best(column))
+                    known.add(out[:, number].copy(), column)
         self._climbs, self._counted = self._rung - self._counted, self._rung
         return out.reshape(rhs.shape)
 
@@ -120,16 +124,15 @@ class MultigridFactor:
             max((outcome.error * (2.0 + outcome.error) for outcome in self.outcomes), default=0.0),
         )
 
-    def _mixed(self, columns: Array, guesses: Array) -> Array:
-        """Return the mixtures of all guesses that have the least error in energy, one a right-hand side.
-
-        Loads on one body deform it in similar ways, and what the guess of one case lacks the others may have.
-        """
-        basis = guesses / np.maximum(np.linalg.norm(guesses, axis=0), np.finfo(np.float64).tiny)
-        basis[fixed_dofs(self._system)] = 0.0
-        gram = basis.T @ self._exact.apply(basis)
-        shares = np.linalg.lstsq(0.5 * (gram + gram.T), basis.T @ columns, rcond=1e-10)[0]
-        return np.asarray(basis @ (shares / self._unit))
+    def _known(self, states: Array | None) -> Guesses:
+        """Return the states of the last design, made zero where nothing can move."""
+        known = Guesses()
+        if states is not None:
+            states = states.copy()
+            states[fixed_dofs(self._system)] = 0.0
+            for state in states.T:
+                known.add(state, self._exact.apply(state) * self._unit)
+        return known
 
     def _one(self, column: Array, guess: Array | None) -> Array:
         """Solve for one right-hand side, climbing the ladder as far as it takes."""
