@@ -90,8 +90,15 @@ def test_the_limit_of_the_control_group_counts(monkeypatch, tmp_path, content):
 
 def test_auto_stays_direct_where_that_is_quick():
     pytest.importorskip("sksparse")
-    for cells in ((150, 50), (240, 120), (16, 8, 8)):
+    for cells in ((90, 30), (60, 60), (9, 6, 6)):
         assert choose(cantilever(*cells)).solver == Cholmod()
+
+
+def test_auto_solves_to_rounding_where_that_costs_little():
+    pytest.importorskip("sksparse")
+    for cells in ((150, 50), (240, 120), (16, 8, 8)):
+        assert choose(cantilever(*cells)).solver == Multigrid(1e-8)
+        assert choose(cantilever(*cells), "multigrid").solver == Multigrid()
 
 
 @pytest.mark.parametrize("cells", [(300, 100), (600, 200), (24, 12, 12), (40, 20, 10)])
