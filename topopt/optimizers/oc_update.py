@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from topopt.kernels import LONG
+from topopt.kernels import LONG, twin
 from topopt.parameters import Array
 from topopt.threads import each
 
@@ -114,12 +114,8 @@ class Update:
 
     def at(self, t: float) -> Array:
         """Return the design for the multiplier exp(center + t)."""
-        if self.x.size >= LONG:
-            from topopt.kernels import oc
-
-            return oc.clipped(self.factor, self.low, self.high, self.scale(t), np.empty_like(self.x))
-        with np.errstate(over="ignore", under="ignore"):
-            return np.clip(self.factor * self.scale(t), self.low, self.high)
+        write = _clipped.of(self.x.size)
+        return write(self.factor, self.low, self.high, self.scale(t), np.empty_like(self.x))
 
     def multiplier(self, t: float) -> float:
         """Return exp(center + t), kept finite."""
@@ -127,16 +123,9 @@ class Update:
 
     def linear(self, t: float) -> tuple[float, float]:
         """Return the linearised change of the constraint and its derivative with respect to t."""
-        if self.x.size >= LONG:
-            from topopt.kernels import oc
-
-            change, free = oc.linear(self.x, self.factor, self.low, self.high, self.row, self.scale(t))
-            return change, -self.damping * free
-        with np.errstate(over="ignore", under="ignore"):
-            raw = self.factor * self.scale(t)
-        new = np.clip(raw, self.low, self.high)
-        slope = -self.damping * float(self.row @ np.where(raw == new, raw, 0.0))
-        return float(self.row @ (new - self.x)), slope
+        summed = _linear.of(self.x.size)
+        change, free = summed(self.x, self.factor, self.low, self.high, self.row, self.scale(t))
+        return change, -self.damping * free
 
     @functools.cached_property
     def sample(self) -> Update:
@@ -169,6 +158,24 @@ class Update:
             if abs(t - last) <= CLOSE * max(1.0, abs(t)):
                 break
         return t
+
+
+@twin("oc.clipped")
+def _clipped(factor: Array, low: Array, high: Array, scale: float, out: Array) -> Array:
+    """Write ``clip(scale * factor, low, high)``."""
+    with np.errstate(over="ignore", under="ignore"):
+        return np.clip(np.multiply(factor, scale, out=out), low, high, out=out)
+
+
+@twin("oc.linear")
+def _linear(
+    x: Array, factor: Array, low: Array, high: Array, row: Array, scale: float
+) -> tuple[float, float]:
+    """Return ``row . (new - x)`` and ``row . new`` over the entries that the limits leave alone."""
+    with np.errstate(over="ignore", under="ignore"):
+        raw = factor * scale
+    new = np.clip(raw, low, high)
+    return float(row @ (new - x)), float(row @ np.where(raw == new, raw, 0.0))
 
 
 @dataclass(frozen=True, eq=False)
