@@ -13,7 +13,7 @@ import pytest
 HOUSE = (
     {"errors"},
     {"parameters"},
-    {"threads"},
+    {"threads", "remembered"},
     {"kernels"},
     {"regions", "chain", "evaluation", "history", "solves"},
     {"cells"},

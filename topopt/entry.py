@@ -11,7 +11,7 @@ import numpy as np
 from topopt.errors import InputError
 from topopt.evaluation import Bounds, Evaluation
 from topopt.history import History, Iteration
-from topopt.kernels import LONG
+from topopt.kernels import twin
 from topopt.parameters import Array
 from topopt.threads import each
 from topopt.vanishing import alarms, read
@@ -73,7 +73,9 @@ def entry(turn: Turn, history: History, output: Array | None, restored: int) -> 
         If the model names more or fewer constraints or rivals than it has.
     """
     evaluation = turn.evaluation
-    moves = each(lambda at: _moved(turn, at), turn.x.size)
+    fields = turn.x, turn.following, turn.bounds.lower, turn.bounds.upper, evaluation.gradient
+    measured = _stepped.of(turn.x.size)
+    moves = each(lambda at: measured(*(field[at] for field in fields)), turn.x.size)
     before = history[:restored] if restored else history
     reading = read(turn.x, evaluation, turn.multipliers, turn.bounds)
     objective = None if turn.refused else evaluation.objective
@@ -111,16 +113,12 @@ def _distance(before: Array | None, now: Array | None) -> float:
     return math.sqrt(sum(each(square, now.size)) / now.size)
 
 
-def _moved(turn: Turn, at: slice) -> tuple[float, float]:
+@twin("sizes.stepped")
+def _stepped(x: Array, following: Array, lower: Array, upper: Array, gradient: Array) -> tuple[float, float]:
     """Return the largest move in a piece, as a share of the range, and what the gradient predicts of it."""
-    if turn.x.size >= LONG:
-        from topopt.kernels import sizes
-
-        fields = turn.x, turn.following, turn.bounds.lower, turn.bounds.upper, turn.evaluation.gradient
-        return sizes.stepped(*(field[at] for field in fields))
-    move = turn.following[at] - turn.x[at]
-    share = np.abs(move) / Bounds(turn.bounds.lower[at], turn.bounds.upper[at]).ranges
-    return float(share.max()), float(turn.evaluation.gradient[at] @ move)
+    move = following - x
+    share = np.abs(move) / Bounds(lower, upper).ranges
+    return float(share.max()), float(gradient @ move)
 
 
 def _multiplier_names(evaluation: Evaluation) -> list[str]:

@@ -8,11 +8,11 @@ from typing import Protocol
 
 import numpy as np
 
-from topopt.kernels import LONG
+from topopt.kernels import twin
 from topopt.parameters import Array
 from topopt.threads import each
 
-__all__ = ["Bounds", "Evaluation", "Gate", "Model", "Signals"]
+__all__ = ["Bounds", "Evaluation", "Gate", "Model", "Signals", "unblocked"]
 
 AT_BOUND = 1e-3
 """A variable closer to a bound than this share of its range counts as lying on it."""
@@ -180,23 +180,19 @@ class Bounds:
         bounds count and .02 this way; after 100 steps of MMA with beta doubled to 64 the latent residual is
         .59 and .33, and .34 from a tolerance of 1e-9 on.)
         """
-        free = np.empty(np.shape(direction))
-        each(lambda at: self.unblocked(x, direction[at], at, free[at]), free.size)
+        free, write = np.empty(np.shape(direction)), unblocked.of(x.size)
+        low, high = self.lower, self.upper
+        each(lambda at: write(x[at], low[at], high[at], direction[at], AT_BOUND, free[at]), free.size)
         return free
 
-    def unblocked(self, x: Array, direction: Array, at: slice, out: Array) -> Array:
-        """Write `inward` of a piece: the direction's, which is given, at its place among the variables."""
-        lower, upper, here = self.lower[at], self.upper[at], x[at]
-        if x.size >= LONG:
-            from topopt.kernels import sizes
 
-            sizes.inward(here, lower, upper, direction, AT_BOUND, out)
-            return out
-        near = AT_BOUND * (upper - lower)
-        blocked = (here <= lower + near) & (direction > 0)
-        blocked |= (here >= upper - near) & (direction < 0)
-        out[...] = np.where(blocked, 0.0, direction)
-        return out
+@twin("sizes.unblocked")
+def unblocked(x: Array, lower: Array, upper: Array, direction: Array, near: float, out: Array) -> None:
+    """Write `Bounds.inward` of a piece, where `near` is the share of its range that counts as on a bound."""
+    close = near * (upper - lower)
+    blocked = (x <= lower + close) & (direction > 0)
+    blocked |= (x >= upper - close) & (direction < 0)
+    out[...] = np.where(blocked, 0.0, direction)
 
 
 class Model(Protocol):

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from topopt.evaluation import AT_BOUND, Bounds, Evaluation, Gate, Signals
+from topopt.evaluation import AT_BOUND, Bounds, Evaluation, Gate, Signals, unblocked
 from topopt.history import History
-from topopt.kernels import LONG
+from topopt.kernels import twin
 from topopt.measures import discreteness
 from topopt.parameters import Array
 from topopt.threads import each, summed
@@ -192,17 +192,23 @@ def _shattered(objective: float, history: History) -> bool:
 def _lagrangian(multipliers: Array, objective: Array, rivals: Array, constraints: Array) -> Array:
     """Return the Lagrangian's slope: rivals, weighted by the first multipliers, replace the objective."""
     k, slope = len(rivals), np.empty(objective.size)
+    if not k and len(constraints) == 1:
+        add, factor = _added.of(slope.size), float(multipliers[0])
+        each(lambda at: add(objective[at], factor, constraints[0, at], slope[at]), slope.size)
+        return slope
 
     def work(at: slice) -> None:
-        if slope.size >= LONG and not k and len(constraints) == 1:
-            from topopt.kernels import sizes
-
-            return sizes.summed(objective[at], float(multipliers[0]), constraints[0, at], slope[at])
         own = multipliers[:k] @ rivals[:, at] if k else objective[at]
         np.add(own, multipliers[k:] @ constraints[:, at], out=slope[at])
 
     each(work, slope.size)
     return slope
+
+
+@twin("sizes.added")
+def _added(one: Array, factor: float, other: Array, out: Array) -> None:
+    """Write the sum of a piece and a multiple of another."""
+    np.add(one, factor * other, out=out)
 
 
 def _stage_metrics(
@@ -217,7 +223,7 @@ def _stage_metrics(
         reference_norm = plain[name].log_norm
         rms = 10.0 ** min(reference_norm - 0.5 * math.log10(reference.size), 308.0)
         # <=, so that where even the reference has underflown, nothing counts as alive
-        three, six = _small(cotangent, (1e-3 * rms, 1e-6 * rms))
+        three, six = _small.of(cotangent.size)(cotangent, (1e-3 * rms, 1e-6 * rms))
         stages[name] = {
             "norm": norm,
             "gain": _difference(norm, sizes[below].log_norm) if below else 0.0,
@@ -229,12 +235,9 @@ def _stage_metrics(
     return stages
 
 
+@twin("sizes.small")
 def _small(vector: Array, limits: tuple[float, float]) -> tuple[int, int]:
     """Return how many entries are at most as large as each limit."""
-    if vector.size >= LONG:
-        from topopt.kernels import sizes
-
-        return sizes.small(vector, limits)
     magnitude = np.abs(vector)
     counts = [int(np.count_nonzero(magnitude <= limit)) for limit in limits]
     return counts[0], counts[1]
@@ -242,16 +245,7 @@ def _small(vector: Array, limits: tuple[float, float]) -> tuple[int, int]:
 
 def _gate_metrics(gate: Gate, uphill: Array) -> dict[str, float]:
     """Measure a gate: how open it is, how discrete its output, how much of it is stuck on the wrong side."""
-    n = gate.slope.size
-
-    def blocked(at: slice) -> int:
-        slope, output, up = gate.slope[at], gate.output[at], uphill[at]
-        if n >= LONG:
-            from topopt.kernels import sizes
-
-            return sizes.blocked(slope, output, up, DEAD_SLOPE)
-        return int(np.count_nonzero((slope < DEAD_SLOPE) & np.where(output < 0.5, up < 0, up > 0)))
-
+    n, blocked = gate.slope.size, _blocked.of(gate.slope.size)
     largest = max(each(lambda at: float(gate.slope[at].max()), n))
     mean = sum(each(lambda at: float(gate.slope[at].sum()), n)) / n
     return {
@@ -259,8 +253,15 @@ def _gate_metrics(gate: Gate, uphill: Array) -> dict[str, float]:
         "slope_max": largest,
         "slope_participation": _sized(gate.slope).participation,
         "discreteness": discreteness(gate.output),
-        "blocked": sum(each(blocked, n)) / n,
+        "blocked": sum(each(lambda at: blocked(gate.slope[at], gate.output[at], uphill[at], DEAD_SLOPE), n))
+        / n,
     }
+
+
+@twin("sizes.blocked")
+def _blocked(slope: Array, output: Array, uphill: Array, dead: float) -> int:
+    """Return in how many places of a piece the slope is dead while uphill leads to the other half."""
+    return int(np.count_nonzero((slope < dead) & np.where(output < 0.5, uphill < 0, uphill > 0)))
 
 
 @dataclass(frozen=True)
@@ -286,7 +287,7 @@ class _Size:
 def _sized(vector: Array) -> _Size:
     """Measure a vector in one pass, safe where squares underflow."""
     flat = vector.ravel()
-    parts = _parts(flat)
+    parts = _parts.of(flat.size)(flat)
     largest = max(part[0] for part in parts)
     if largest == 0.0:
         return _Size(flat.size, 0.0, 0.0, 0.0)
@@ -295,13 +296,10 @@ def _sized(vector: Array) -> _Size:
     return _Size(flat.size, largest, total, square)
 
 
-def _parts(flat: Array) -> list[tuple[float, float, float]]:
-    """Return largest, total and square of the pieces of a vector."""
-    if flat.size >= LONG:
-        from topopt.kernels import sizes
-
-        return sizes.sized(flat)
-    magnitude = np.abs(flat)
+@twin("sizes.sized")
+def _parts(vector: Array) -> list[tuple[float, float, float]]:
+    """Return, piece by piece, the largest magnitude and in its unit the sums of magnitudes and of squares."""
+    magnitude = np.abs(vector)
     largest = float(magnitude.max())
     if largest == 0.0:
         return [(0.0, 0.0, 0.0)]
@@ -347,10 +345,11 @@ def _latent_residual(
     alive = units > 0
     rows, units = (rows if alive.all() else rows[alive]), units[alive, None]
 
+    measured, fields = _latent.of(x.size, fits=len(rows) == 1), (x, bounds.lower, bounds.upper, reference)
     at = tried = np.zeros(len(units))
     best = math.inf
     for _ in range(NEWTON):
-        square, matrix, target = _latent(x, reference, rows, bounds, tried, (largest, units))
+        square, matrix, target = measured(fields, rows, (largest, units), tried, AT_BOUND)
         if square < best:
             best, at = square, tried
             tried = np.maximum(np.linalg.lstsq(matrix, -target, rcond=None)[0], 0.0)
@@ -361,20 +360,16 @@ def _latent_residual(
     return _power(math.log10(largest) + 0.5 * math.log10(best) - sizes[1].log_norm) if best else 0.0
 
 
+@twin("sizes.latent")
 def _latent(
-    x: Array, reference: Array, rows: Array, bounds: Bounds, tried: Array, units: tuple[float, Array]
+    fields: tuple[Array, ...], rows: Array, units: tuple[float, Array], tried: Array, near: float
 ) -> tuple[float, Array, Array]:
     """Return the squared residual at multipliers, and the matrix and right side of their normal equations."""
-    if x.size >= LONG and len(rows) == 1:
-        from topopt.kernels import sizes
-
-        fields = x, bounds.lower, bounds.upper, reference, rows[0]
-        scales = units[0], float(units[1][0, 0])
-        square, matrix, target = sizes.latent(fields, scales, float(tried[0]), AT_BOUND)
-        return square, np.array([[matrix]]), np.array([target])
+    x, lower, upper, reference = fields
     r, part = reference / units[0], rows / units[1]
     slope = r + tried @ part
-    free = bounds.inward(x, slope)
+    free, write = np.empty(slope.size), unblocked.of(slope.size)
+    each(lambda at: write(x[at], lower[at], upper[at], slope[at], near, free[at]), slope.size)
     part = np.where((free != 0.0) | (slope == 0.0), part, 0.0)
     return float(free @ free), part @ part.T, part @ r
 

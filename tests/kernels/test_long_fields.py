@@ -13,17 +13,15 @@ from scipy import fft
 
 import topopt as to
 from topopt import check, entry, threads
-from topopt import evaluation as evaluation_module
-from topopt.entry import Turn
 from topopt.evaluation import Bounds, Evaluation
 from topopt.fem import operator
 from topopt.fem.energies import energies
-from topopt.kernels import LONG, sizes
+from topopt.kernels import LONG, sizes, twins
 from topopt.kernels.energies import energies as compiled_energies
 from topopt.kernels.exponential import exp, expm1
 from topopt.kernels.stencil import Stencil
-from topopt.optimizers import mma_dual, mma_model, oc_update
-from topopt.optimizers.mma_dual import Subproblem
+from topopt.optimizers import mma_model
+from topopt.optimizers.mma_subproblem import Subproblem
 from topopt.optimizers.oc_update import Update
 from topopt.stages import averaged, cone_sums, filters, helmholtz, states
 from topopt.stages.filters import Cone
@@ -121,8 +119,7 @@ def test_a_long_sum_that_is_kept_is_of_the_field_as_it_was(rng):
 def test_a_cone_sum_is_the_same_whole_and_in_pieces(cells, radius, rng, monkeypatch):
     grid = to.Grid(cells, tuple(map(float, cells)))
     field = rng.random(grid.n_cells)
-    for room in (averaged, cone_sums):
-        monkeypatch.setattr(room, "LONG", np.inf)
+    monkeypatch.setattr(twins, "LONG", np.inf)
     whole = cone_sums.cone_sum(grid, radius, field)
     monkeypatch.setattr(cone_sums, "SHORT", 0)
     np.testing.assert_array_equal(whole, cone_sums.cone_sum(grid, radius, field))
@@ -132,7 +129,7 @@ def test_what_a_transform_cannot_tell_from_noise_is_silenced(rng):
     sums = rng.normal(size=N) * 10.0 ** rng.uniform(-20, 0, N)
     long, plain = sums.copy(), sums.copy()
     sizes.silence(long, 1e-9)
-    averaged._silence(plain, 1e-9)
+    averaged._silence.plain(plain, 1e-9)
     np.testing.assert_array_equal(long, plain)
     assert (long == 0.0).any()
 
@@ -153,8 +150,7 @@ def test_the_whole_length_decides_how_its_pieces_are_silenced(smooth, radius, ce
     long = smooth(grid, radius, field)
     assert sum(entries) == grid.n_cells
     assert 0 < np.count_nonzero(long) < grid.n_cells  # part of it is noise
-    for room in (averaged, cone_sums):
-        monkeypatch.setattr(room, "LONG", np.inf)
+    monkeypatch.setattr(twins, "LONG", np.inf)
     np.testing.assert_array_equal(smooth(grid, radius, field), long)
     assert sum(entries) == grid.n_cells
 
@@ -210,7 +206,7 @@ def test_the_update_of_long_designs(rng, monkeypatch):
     limits = np.maximum(0.0, x - 0.2), np.minimum(1.0, x + 0.2)
     update = Update.of(x, slope, cost, limits, 0.5)
     long = [(update.at(t), *update.linear(t)) for t in (-3.0, 0.1, 2.0)]
-    monkeypatch.setattr(oc_update, "LONG", np.inf)
+    monkeypatch.setattr(twins, "LONG", np.inf)
     for t, (design, change, steep) in zip((-3.0, 0.1, 2.0), long, strict=True):
         np.testing.assert_array_equal(design, update.at(t))
         np.testing.assert_allclose((change, steep), update.linear(t), rtol=1e-12)
@@ -227,7 +223,7 @@ def test_what_an_update_is_made_of_is_that_of_numpy(damping, size, rng, monkeypa
         return Update.of(x, slope, cost, limits, damping)
 
     long = made()
-    monkeypatch.setattr(oc_update, "LONG", np.inf)
+    monkeypatch.setattr(twins, "LONG", np.inf)
     short = made()
     for name in ("low", "high", "row"):
         np.testing.assert_array_equal(getattr(long, name), getattr(short, name), err_msg=name)
@@ -257,7 +253,7 @@ def test_a_step_of_mma_on_a_long_design_is_that_of_numpy(rng, monkeypatch):
         return problem, mma_model.moved(np.linspace(-1.1, 1.1, N), span, x, bounds)
 
     long, moved = step()
-    monkeypatch.setattr(mma_model, "LONG", np.inf)
+    monkeypatch.setattr(twins, "LONG", np.inf)
     plain, wanted = step()
     for name in ("gradient", "bulk", "jacobian", "magnitude", "span", "floor", "ceiling"):
         np.testing.assert_array_equal(getattr(long, name), getattr(plain, name), err_msg=name)
@@ -273,14 +269,12 @@ def test_a_long_vector_is_a_multiple_of_another_to_rounding(rng):
     assert states.multiple(other, of, largest) is None
 
 
-def test_the_move_of_a_long_design(rng, monkeypatch):
+def test_the_move_of_a_long_design(rng):
     x, following = rng.random((2, N))
     bounds = Bounds(np.zeros(N), rng.choice([0.0, 1.0, 2.0], N))
-    evaluation = Evaluation(1.0, rng.normal(size=N), np.zeros(0), np.zeros((0, N)))
-    turn = Turn(x, bounds, {}, evaluation, following, np.zeros(0))
-    largest, gain = entry._moved(turn, slice(0, N))
-    monkeypatch.setattr(entry, "LONG", np.inf)
-    wanted = entry._moved(turn, slice(0, N))
+    fields = x, following, bounds.lower, bounds.upper, rng.normal(size=N)
+    largest, gain = entry._stepped.loaded()(*fields)
+    wanted = entry._stepped.plain(*fields)
     assert largest == wanted[0]
     assert gain == pytest.approx(wanted[1], rel=1e-12)
 
@@ -290,7 +284,7 @@ def test_what_a_box_blocks_of_a_long_descent(rng, monkeypatch):
     direction = rng.choice([-1.0, 0.0, 1.0], N)
     bounds = Bounds(np.zeros(N), np.ones(N))
     long = bounds.inward(x, direction)
-    monkeypatch.setattr(evaluation_module, "LONG", np.inf)
+    monkeypatch.setattr(twins, "LONG", np.inf)
     np.testing.assert_array_equal(long, bounds.inward(x, direction))
 
 
@@ -300,9 +294,8 @@ def test_the_dual_of_a_long_subproblem(rng, monkeypatch):
         gradient, np.abs(gradient) + 1e-3, np.array([0.3]), row[None], np.abs(row)[None] + 1e-3,
         rng.uniform(0.1, 1.0, N), rng.uniform(-0.9, 0.0, N), rng.uniform(0.0, 0.9, N), 1e3, 1.0,
     )  # fmt: skip
-    assert problem.compiled
     found = [(*problem.response(np.array([m])), problem.minimiser(np.array([m]))) for m in (1e-6, 0.7, 50.0)]
-    monkeypatch.setattr(mma_dual, "LONG", np.inf)
+    monkeypatch.setattr(twins, "LONG", np.inf)
     for m, (value, stiffness, xi) in zip((1e-6, 0.7, 50.0), found, strict=True):
         wanted = problem.response(np.array([m]))
         np.testing.assert_allclose(value, wanted[0], rtol=1e-11)
@@ -361,9 +354,7 @@ def test_the_number_of_threads_changes_no_digit(optimizer, monkeypatch):
 def test_long_runs_agree_with_plain_numpy(optimizer, monkeypatch):
     problem = beam((260, 200))
     found = iterated(problem, optimizer, 3)
-    for module in [module for name, module in sys.modules.items() if name.startswith("topopt.")]:
-        if hasattr(module, "LONG"):
-            monkeypatch.setattr(module, "LONG", np.inf)
+    monkeypatch.setattr(twins, "LONG", np.inf)
     filters._weights.cache_clear()
     plain = iterated(problem, optimizer, 3)
     filters._weights.cache_clear()

@@ -10,9 +10,10 @@ from scipy.optimize import minimize
 
 from topopt.errors import NumericalError
 from topopt.optimizers import mma_model
-from topopt.optimizers.mma_dual import Dual, Solution, Subproblem
+from topopt.optimizers.mma_dual import Dual, Solution
 from topopt.optimizers.mma_interior import solve_interior
 from topopt.optimizers.mma_model import solved
+from topopt.optimizers.mma_subproblem import Subproblem
 from topopt.parameters import Array
 
 

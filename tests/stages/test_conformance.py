@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import functools
 import importlib
 import math
 import pkgutil
@@ -12,9 +14,10 @@ import numpy as np
 import pytest
 
 import topopt
+from tests.meshed import boxes
 from topopt import check
 from topopt.chain import Chain, Stage
-from topopt.errors import MissingDependencyError
+from topopt.errors import InputError, MissingDependencyError
 from topopt.fem import LoadCase, PointLoad, Structure, Support
 from topopt.grid import Domain, Grid
 from topopt.nets import Affine, Bend, CrossEntropy, Samples, SignGate, StraightThrough
@@ -64,6 +67,7 @@ from topopt.stages import (
     VonMises,
     WorstDirection,
 )
+from topopt.stages.on_cells import OnCells
 
 GRID = Grid((6, 5), (6.0, 5.0))
 PASSIVE = Domain(GRID, solid=Box((0, 0), (1, 5)), void=Ball((4, 3), 1.0))
@@ -189,3 +193,22 @@ def test_a_stage_shows_itself_and_changes_its_parameters_by_name(name: str):
     for parameter, value in chain.parameters().items():
         assert chain.at({parameter: value * 1.01}).parameters()[parameter] == value * 1.01 or value == 0
     assert type(stage).__name__ in repr(stage)
+
+
+ON_CELLS = [name for name, ((stage, _), *_) in STAGES.items() if hasattr(stage, "domain")]
+
+
+@pytest.mark.parametrize("name", ON_CELLS)
+def test_a_stage_with_a_domain_takes_bare_cells_and_says_which_will_do(name: str):
+    stage = STAGES[name][0][0]
+    assert isinstance(stage, OnCells)
+    grid = stage.domain.grid
+    bare = dataclasses.replace(stage, domain=grid)
+    assert bare.domain == Domain(grid)
+    on_mesh = functools.partial(dataclasses.replace, stage, domain=boxes(grid))
+    if stage.instead is None:
+        assert on_mesh().domain == Domain(boxes(grid))
+    else:
+        sentence = f"^{name} needs a grid of equal cells, but works on a mesh of .*; {stage.instead}$"
+        with pytest.raises(InputError, match=sentence):
+            on_mesh()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from topopt.fem import operator
 from topopt.fem.assembly import System
 from topopt.grid import Grid
-from topopt.kernels import LONG
+from topopt.kernels import is_long
 from topopt.parameters import Array
 
 __all__ = ["energies"]
@@ -26,7 +26,7 @@ def energies(system: System, left: Array, right: Array) -> Array:
     array, shape (n_cells,)
     """
     mesh = system.mesh
-    if not isinstance(mesh, Grid) or mesh.n_cells < LONG:
+    if not (isinstance(mesh, Grid) and is_long(mesh.n_cells)):
         return operator.energies(system, left, right)
     from topopt.kernels import energies as compiled
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +15,7 @@ from topopt.fem.picking import place
 from topopt.fem.structure import Structure
 from topopt.grid import Grid
 from topopt.parameters import Array
+from topopt.remembered import remembered
 
 __all__ = ["free_motions", "mechanisms", "require_held"]
 
@@ -67,16 +67,16 @@ def mechanisms(structure: Structure, moduli: Array) -> tuple[str, ...]:
         Relative to the full material.
     """
     solid = np.asarray(moduli) > 0
-    return _mechanisms(structure, None if solid.all() else np.packbits(solid).tobytes())
+    return _mechanisms(structure, None if solid.all() else np.packbits(solid))
 
 
-@functools.lru_cache(maxsize=8)
-def _mechanisms(structure: Structure, packed: bytes | None) -> tuple[str, ...]:
+@remembered(maxsize=8)
+def _mechanisms(structure: Structure, packed: NDArray[np.uint8] | None) -> tuple[str, ...]:
     """Look at every body, and at the nodes that belong to none."""
     mesh = structure.mesh
     solid = np.ones(mesh.n_cells, dtype=bool)
     if packed is not None:
-        solid = np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=mesh.n_cells).astype(bool)
+        solid = np.unpackbits(packed, count=mesh.n_cells).astype(bool)
     held = (structure.fixed | (structure.springs > 0)).reshape(mesh.n_nodes, -1)
     sentences = list(_bare_nodes(structure, solid, held))
     for nodes, n_cells in _bodies(structure, solid):

@@ -1,10 +1,9 @@
-"""Compiled passes over long fields; importing one of these modules imports numba, so it is done when needed.
+"""Compiled passes over long fields; importing one of them imports numba, so it is done when needed.
 
-Compiling takes seconds, once a machine; reading what was compiled takes a third of one. Fields shorter than
-`LONG` are not worth it: for them the callers have the same formulas in numpy, which are the reference too.
+Compiling takes seconds, once a machine; reading what was compiled takes a third of one. Short fields are not
+worth it: each formula stands in numpy where it is used, with the name of its compiled twin above it (`twin`).
 """
 
-__all__ = ["LONG"]
+from topopt.kernels.twins import LONG, Twin, is_long, twin
 
-LONG = 30_000
-"""Entries from which a field is worth compiled passes: in 2-D about what `auto` gives to multigrid."""
+__all__ = ["LONG", "Twin", "is_long", "twin"]

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from topopt.kernels.compiled import kernel
 from topopt.parameters import Array
+from topopt.remembered import remembered
 from topopt.threads import each
 
 __all__ = ["energies"]
@@ -43,7 +44,7 @@ def energies(cells: tuple[int, ...], matrix: Array, left: Array, right: Array) -
     -------
     array, shape (n_cells,)
     """
-    rows, columns, values = _entries(np.ascontiguousarray(matrix).tobytes(), len(cells))
+    rows, columns, values = _entries(matrix, len(cells))
     same = left.ctypes.data == right.ctypes.data and left.strides == right.strides
     left = np.ascontiguousarray(left)
     right = left if same else np.ascontiguousarray(right)
@@ -58,16 +59,14 @@ def energies(cells: tuple[int, ...], matrix: Array, left: Array, right: Array) -
     return energy
 
 
-@functools.lru_cache(maxsize=8)
-def _entries(key: bytes, ndim: int) -> Entries:
+@remembered(maxsize=8)
+def _entries(matrix: Array, ndim: int) -> Entries:
     """Return the entries of a matrix in the Walsh-Hadamard basis that are not rounding, row by row.
 
     Corners = basis @ coordinates / 2**ndim, where coordinates are the sums and differences.
     """
-    size = round((len(key) // 8) ** 0.5)
-    matrix = np.frombuffer(key).reshape(size, size)
     walsh = functools.reduce(np.kron, [np.array([[1.0, -1.0], [1.0, 1.0]])] * ndim)
-    basis = np.kron(walsh, np.eye(size >> ndim)) / 2**ndim
+    basis = np.kron(walsh, np.eye(len(matrix) >> ndim)) / 2**ndim
     full = basis.T @ matrix @ basis
     rows, columns = np.nonzero(np.abs(full) > ROUNDING * np.abs(full).max())
     return rows, columns, full[rows, columns]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any
 
+import numpy as np
+
 from topopt.kernels.compiled import kernel, plain
 from topopt.parameters import Array
 from topopt.threads import each
@@ -70,54 +72,61 @@ def moved(xi: Array, span: Array, x: Array, lower: Array, upper: Array) -> Array
     return xi
 
 
-def response(multiplier: float, bulk: float, arrays: tuple[Array, ...]) -> tuple[float, float]:
+def response(multipliers: Array, half: float, arrays: tuple[Array, ...]) -> tuple[Array, Array]:
     """Return what the row changes by at the minimiser, and minus the derivative of that.
 
     Parameters
     ----------
-    multiplier : float
+    multipliers : array, shape (1,)
         Of the row.
-    bulk : float
+    half : float
         Half of what both fractions of a variable share of its derivative.
-    arrays : tuple of array, each of shape (n,)
+    arrays : tuple of array, each of shape (n,) or (1, n)
         Of the subproblem: gradient, bulk, the row's derivatives and magnitudes, span, floor and ceiling.
     """
-    n = arrays[0].size
-    sums = each(lambda at: _response(multiplier, bulk, *(array[at] for array in arrays)), n)
-    return sum(value for value, _ in sums), sum(stiffness for _, stiffness in sums)
+    multiplier, fields = float(multipliers[0]), _flat(arrays)
+    sums = each(lambda at: _response(multiplier, half, *(field[at] for field in fields)), fields[0].size)
+    change, stiffness = sum(change for change, _ in sums), sum(stiffness for _, stiffness in sums)
+    return np.array([change]), np.array([[stiffness]])
 
 
-def minimiser(multiplier: float, bulk: float, arrays: tuple[Array, ...], out: Array) -> Array:
-    """Write the best move for a multiplier; the arrays are those of `response`."""
-    each(lambda at: _minimiser(out[at], multiplier, bulk, *(array[at] for array in arrays)), out.size)
+def minimiser(multipliers: Array, half: float, arrays: tuple[Array, ...], out: Array) -> Array:
+    """Write the best move for a multiplier; multiplier and arrays are those of `response`."""
+    multiplier, fields = float(multipliers[0]), _flat(arrays)
+    each(lambda at: _minimiser(out[at], multiplier, half, *(field[at] for field in fields)), out.size)
     return out
+
+
+def _flat(arrays: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Return arrays with the one row of a matrix in its place."""
+    return tuple(array if array.ndim == 1 else array[0] for array in arrays)
 
 
 @kernel
 def _response(
     multiplier: float,
-    bulk: float,
+    half: float,
     gradient: Array,
-    base: Array,
+    bulk: Array,
     row: Array,
     magnitude: Array,
     span: Array,
     floor: Array,
     ceiling: Array,
 ) -> tuple[float, float]:
-    """Do a piece; `Subproblem.response` says where the formulas come from."""
+    """Do a piece; the formulas are those of `topopt.optimizers.mma_subproblem`."""
     value, stiffness = 0.0, 0.0
     for j in range(gradient.size):
         tilt = 0.5 * (multiplier * row[j] + gradient[j])
-        weight = bulk * (multiplier * magnitude[j] + base[j])
+        weight = half * (multiplier * magnitude[j] + bulk[j])
         xi = -tilt / (math.sqrt((weight - tilt) * (weight + tilt)) + weight)
         low, high = floor[j], ceiling[j]
         bounded = min(max(xi, low), high)
         square = bounded * bounded
         gap = 1.0 - square
         odd = span[j] * bounded / gap
-        value += odd * (row[j] + 2.0 * bulk * magnitude[j] * bounded)
-        slope = row[j] * (1.0 + square) + 4.0 * bulk * magnitude[j] * bounded
+        value += odd * (row[j] + 2.0 * half * magnitude[j] * bounded)
+        slope = row[j] * (1.0 + square) + 4.0 * half * magnitude[j] * bounded
         factor = span[j] * (1.0 + square) / (4.0 * weight * gap * gap * gap)
         stiffness += slope * slope * factor if bounded == xi else 0.0
     return value, stiffness
@@ -127,9 +136,9 @@ def _response(
 def _minimiser(
     out: Array,
     multiplier: float,
-    bulk: float,
+    half: float,
     gradient: Array,
-    base: Array,
+    bulk: Array,
     row: Array,
     magnitude: Array,
     span: Array,
@@ -139,7 +148,7 @@ def _minimiser(
     """Do a piece."""
     for j in range(gradient.size):
         tilt = 0.5 * (multiplier * row[j] + gradient[j])
-        weight = bulk * (multiplier * magnitude[j] + base[j])
+        weight = half * (multiplier * magnitude[j] + bulk[j])
         xi = -tilt / (math.sqrt((weight - tilt) * (weight + tilt)) + weight)
         out[j] = min(max(xi, floor[j]), ceiling[j])
 

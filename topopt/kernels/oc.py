@@ -53,10 +53,10 @@ def grown(
     high: Array,
     center: float,
     damping: float,
+    tiny: float,
+    widest: float,
     factor: Array,
     costs: Array,
-    tiny: float,
-    most: float,
 ) -> tuple[float, float]:
     """Write factors and costs of a piece, see `topopt.optimizers.oc_update`.
 
@@ -68,13 +68,13 @@ def grown(
         Limits, changed where a variable neither gains nor costs.
     center, damping : float
         Of the update.
+    tiny, widest : float
+        Below what a derivative is zero, and the largest logarithm of a factor of change.
     factor, costs : array, shape (n,)
         Are written.
-    tiny, most : float
-        Below what a derivative is zero, and the largest factor of change.
     """
     half = math.exp(0.5 * center)  # taken off both sides, for the whole might overflow
-    root = damping == 0.5
+    root, most = damping == 0.5, math.exp(widest)
     for j in range(x.size):
         gain = -slope[j] if slope[j] <= -tiny else 0.0
         price = cost[j] if cost[j] >= tiny else 0.0

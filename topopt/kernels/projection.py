@@ -5,25 +5,13 @@ from __future__ import annotations
 from topopt.kernels.compiled import exact
 from topopt.kernels.exponential import exp, expm1
 from topopt.parameters import Array
-from topopt.threads import each
 
 __all__ = ["project", "pulled"]
 
 
-def project(t: Array, beta: float, eta: float, output: Array, q: Array) -> None:
-    """Write H and ``q = exp(-2 beta |t - eta|)``; `topopt.stages.Tanh` says what they are."""
-    each(lambda at: _project(t[at], beta, eta, output[at], q[at]), t.size)
-
-
-def pulled(q: Array, steepest: float, v: Array, out: Array) -> Array:
-    """Write the cotangent times the slope ``steepest q / (1 + q)**2``."""
-    each(lambda at: _pulled(q[at], steepest, v[at], out[at]), out.size)
-    return out
-
-
 @exact
-def _project(t: Array, beta: float, eta: float, output: Array, q: Array) -> None:
-    """Do a piece."""
+def project(t: Array, beta: float, eta: float, output: Array, q: Array) -> None:
+    """Write H and ``q = exp(-2 beta |t - eta|)`` of a piece; `topopt.stages.Tanh` says what they are."""
     steep = -2.0 * beta
     end, top, bottom = expm1(steep), 1.0 + exp(steep * (1.0 - eta)), -exp(steep * eta)
     for j in range(t.size):
@@ -34,8 +22,8 @@ def _project(t: Array, beta: float, eta: float, output: Array, q: Array) -> None
 
 
 @exact
-def _pulled(q: Array, steepest: float, v: Array, out: Array) -> None:
-    """Do a piece."""
+def pulled(q: Array, steepest: float, v: Array, out: Array) -> None:
+    """Write the cotangent of a piece times the slope ``steepest q / (1 + q)**2``."""
     for j in range(q.size):
         share = 1.0 + q[j]
         out[j] = q[j] * steepest / (share * share) * v[j]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from topopt.kernels.compiled import kernel, plain
 from topopt.parameters import Array
 from topopt.threads import each
 
-__all__ = ["blocked", "inward", "latent", "multiple", "silence", "sized", "small", "stepped", "summed"]
+__all__ = ["added", "blocked", "latent", "multiple", "silence", "sized", "small", "stepped", "unblocked"]
 
 
 def sized(vector: Array) -> list[tuple[float, float, float]]:
@@ -21,29 +23,33 @@ def small(vector: Array, limits: tuple[float, float]) -> tuple[int, int]:
 
 
 def latent(
-    fields: tuple[Array, Array, Array, Array, Array], units: tuple[float, float], tried: float, near: float
-) -> tuple[float, float, float]:
+    fields: tuple[Array, ...], rows: Array, units: tuple[float, Array], tried: Array, near: float
+) -> tuple[float, Array, Array]:
     """Return the squared length of a descent's unblocked part, and the normal equation of its multiplier.
 
     Parameters
     ----------
     fields : tuple of array, each of shape (n,)
-        The design, its bounds, the objective's derivatives and those of the one constraint.
-    units : tuple of float
+        The design, its bounds and the objective's derivatives.
+    rows : array, shape (1, n)
+        Derivatives of the one constraint.
+    units : tuple of float and array of shape (1, 1)
         What the derivatives of the objective and of the constraint are divided by.
-    tried : float
+    tried : array, shape (1,)
         The multiplier.
     near : float
         Share of its range at which a variable lies on a bound, see `Bounds.inward`.
     """
-    x, lower, upper, objective, constraint = fields
+    x, lower, upper, objective = fields
+    row, unit, row_unit, multiplier = rows[0], units[0], float(units[1][0, 0]), float(tried[0])
 
     def work(at: slice) -> tuple[float, float, float]:
-        pieces = (x[at], lower[at], upper[at], objective[at], constraint[at])
-        return _latent(*pieces, *units, tried, near)
+        pieces = (x[at], lower[at], upper[at], objective[at], row[at])
+        return _latent(*pieces, unit, row_unit, multiplier, near)
 
     sums = each(work, x.size)
-    return sum(s[0] for s in sums), sum(s[1] for s in sums), sum(s[2] for s in sums)
+    square, stiffness, force = (sum(s[k] for s in sums) for k in range(3))
+    return square, np.array([[stiffness]]), np.array([force])
 
 
 @kernel
@@ -138,7 +144,7 @@ def silence(vector: Array, floor: float) -> None:
 
 
 @plain
-def inward(x: Array, lower: Array, upper: Array, direction: Array, near: float, out: Array) -> None:
+def unblocked(x: Array, lower: Array, upper: Array, direction: Array, near: float, out: Array) -> None:
     """Write what `Bounds.inward` says of a piece; all arrays have shape (n,).
 
     Parameters
@@ -160,7 +166,7 @@ def inward(x: Array, lower: Array, upper: Array, direction: Array, near: float, 
 
 
 @plain
-def summed(one: Array, factor: float, other: Array, out: Array) -> None:
+def added(one: Array, factor: float, other: Array, out: Array) -> None:
     """Write the sum of a piece and a multiple of another; all arrays have shape (n,)."""
     for j in range(one.size):
         out[j] = one[j] + factor * other[j]

@@ -9,8 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from topopt.evaluation import Bounds, Evaluation
-from topopt.optimizers.mma_dual import Subproblem
 from topopt.optimizers.mma_model import MovingAsymptotes, heights, multiplier_units, scaling, solved
+from topopt.optimizers.mma_subproblem import Subproblem
 from topopt.optimizers.protocol import check_evaluation
 from topopt.parameters import Array
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from topopt.optimizers.mma_dual import BULK, Dual, Solution, Subproblem, reach
+from topopt.optimizers.mma_dual import Dual, Solution, reach
+from topopt.optimizers.mma_subproblem import BULK, Subproblem
 from topopt.parameters import Array
 
 __all__ = ["solve_interior"]
@@ -117,7 +118,7 @@ def _newton(problem: Subproblem, dual: Dual, at: _Point, mu: float) -> _Newton:
     """Eliminate everything but the multipliers from the Newton system, solve it, and substitute back."""
     left, right, xi = at.left, at.right, problem.floor + at.left
     n = xi.size
-    tilt, weight = problem.pull(at.multipliers, slice(None))
+    tilt, weight = problem.pull(at.multipliers)
     square = xi * xi
     gap = 1.0 - square
     wide = problem.span / (gap * gap)

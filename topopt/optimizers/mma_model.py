@@ -11,9 +11,10 @@ import numpy as np
 
 from topopt.errors import NumericalError, ParameterError
 from topopt.evaluation import Bounds, Evaluation
-from topopt.kernels import LONG
-from topopt.optimizers.mma_dual import BULK, Dual, Solution, Subproblem
+from topopt.kernels import twin
+from topopt.optimizers.mma_dual import Dual, Solution
 from topopt.optimizers.mma_interior import solve_interior
+from topopt.optimizers.mma_subproblem import BULK, Subproblem
 from topopt.optimizers.protocol import Share, check_bounds
 from topopt.parameters import Array, Positive, UnitOpen, checked
 from topopt.threads import each
@@ -84,21 +85,8 @@ class MovingAsymptotes(ABC):
         ranges : array, shape (n,)
             Of the variables.
         """
-        adapted = np.empty_like(x)
-        if x.size >= LONG:
-            from topopt.kernels import mma
-
-            factors = self.asyincr, self.asydecr, self.nearest, self.farthest
-            return mma.adapted((span, x, last, earlier, ranges), factors, adapted)
-
-        def work(at: slice) -> None:
-            turn = (x[at] - last[at]) * (last[at] - earlier[at])
-            factor = np.where(turn > 0.0, self.asyincr, np.where(turn < 0.0, self.asydecr, 1.0))
-            factor *= span[at]
-            np.clip(factor, self.nearest * ranges[at], self.farthest * ranges[at], out=adapted[at])
-
-        each(work, x.size)
-        return adapted
+        factors = self.asyincr, self.asydecr, self.nearest, self.farthest
+        return _adapted.of(x.size)((span, x, last, earlier, ranges), factors, np.empty_like(x))
 
     def approximation(
         self, x: Array, evaluation: Evaluation, bounds: Bounds, span: Array, scale: float, curvature: Array
@@ -120,39 +108,23 @@ class MovingAsymptotes(ABC):
         curvature : array, shape (max(k, 1) + m,)
             Of the objective or each of k rivals, and of each constraint, before it is shared by the ranges.
         """
-        k, factor = evaluation.rivals.size, scale or 1.0
+        k, n, factor = evaluation.rivals.size, x.size, scale or 1.0
         values, jacobian = np.asarray(evaluation.constraints, dtype=np.float64), evaluation.jacobian
+        lowered = evaluation.gradient
         if k:
-            gradient = bulk = np.zeros(x.size)
             # The level is free, so that only the distance from the worst matters.
             values = np.concatenate([(evaluation.rivals - evaluation.rivals.max()) * factor, values])
             jacobian = np.concatenate([evaluation.rival_jacobian * factor, jacobian])
-        else:
-            gradient, bulk = np.empty(x.size), np.empty(x.size)
-        magnitude, floor, ceiling = np.empty(jacobian.shape), np.empty(x.size), np.empty(x.size)
-
-        def work(at: slice) -> None:
-            ranges = Bounds(bounds.lower[at], bounds.upper[at]).ranges
-            reach = np.minimum((1.0 - self.albefa) * span[at], self.move * ranges)
-            over = 1.0 / (BULK * ranges)
-            if not k:
-                np.multiply(evaluation.gradient[at], factor, out=gradient[at])
-                np.add(np.abs(gradient[at]), curvature[0] * over, out=bulk[at])
-            rows = magnitude[:, at]
-            np.abs(jacobian[:, at], out=rows)
-            rows += curvature[curvature.size - values.size :, None] * over
-            np.divide(np.maximum(-reach, bounds.lower[at] - x[at]), span[at], out=floor[at])
-            np.divide(np.minimum(reach, bounds.upper[at] - x[at]), span[at], out=ceiling[at])
-
-        if k or x.size < LONG:
-            each(work, x.size)
-        else:
-            from topopt.kernels import mma
-
-            fields = evaluation.gradient, x, bounds.lower, bounds.upper, span
-            shares = factor, 1.0 - self.albefa, self.move, BULK
-            written = gradient, bulk, floor, ceiling
-            mma.approximated(fields, (jacobian, magnitude), shares, curvature, written)
+            lowered, curvature = np.zeros(n), np.concatenate([[0.0], curvature])
+        magnitude = np.empty(jacobian.shape)
+        gradient, bulk, floor, ceiling = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+        _approximated.of(n)(
+            (lowered, x, bounds.lower, bounds.upper, span),
+            (jacobian, magnitude),
+            (factor, 1.0 - self.albefa, self.move, BULK),
+            curvature,
+            (gradient, bulk, floor, ceiling),
+        )
         return Subproblem(
             gradient=gradient,
             bulk=bulk,
@@ -166,6 +138,50 @@ class MovingAsymptotes(ABC):
             softness=self.softness,
             rivals=k,
         )
+
+
+@twin("mma.adapted")
+def _adapted(fields: tuple[Array, ...], factors: tuple[float, float, float, float], out: Array) -> Array:
+    """Write the distance of the asymptotes, see `topopt.kernels.mma`."""
+    span, x, last, earlier, ranges = fields
+    growth, shrinkage, nearest, farthest = factors
+
+    def work(at: slice) -> None:
+        turn = (x[at] - last[at]) * (last[at] - earlier[at])
+        factor = np.where(turn > 0.0, growth, np.where(turn < 0.0, shrinkage, 1.0))
+        factor *= span[at]
+        np.clip(factor, nearest * ranges[at], farthest * ranges[at], out=out[at])
+
+    each(work, x.size)
+    return out
+
+
+@twin("mma.approximated")
+def _approximated(
+    fields: tuple[Array, ...],
+    rows: tuple[Array, Array],
+    shares: tuple[float, float, float, float],
+    curvature: Array,
+    out: tuple[Array, ...],
+) -> None:
+    """Write the approximation of an objective and its rows, see `topopt.kernels.mma`."""
+    given, x, lower, upper, span = fields
+    jacobian, magnitude = rows
+    factor, far, move, half = shares
+    gradient, bulk, floor, ceiling = out
+
+    def work(at: slice) -> None:
+        ranges = Bounds(lower[at], upper[at]).ranges
+        reach = np.minimum(far * span[at], move * ranges)
+        over = 1.0 / (half * ranges)
+        np.multiply(given[at], factor, out=gradient[at])
+        np.add(np.abs(gradient[at]), curvature[0] * over, out=bulk[at])
+        sizes = np.abs(jacobian[:, at], out=magnitude[:, at])
+        sizes += curvature[1:, None] * over
+        np.divide(np.maximum(-reach, lower[at] - x[at]), span[at], out=floor[at])
+        np.divide(np.minimum(reach, upper[at] - x[at]), span[at], out=ceiling[at])
+
+    each(work, x.size)
 
 
 def scaling(evaluation: Evaluation, ranges: Array) -> float:
@@ -255,10 +271,12 @@ def moved(xi: Array, span: Array, x: Array, bounds: Bounds) -> Array:
     bounds : Bounds
         Of the design.
     """
-    if x.size >= LONG:
-        from topopt.kernels import mma
+    return _moved.of(x.size)(xi, span, x, bounds.lower, bounds.upper)
 
-        return mma.moved(xi, span, x, bounds.lower, bounds.upper)
+
+@twin("mma.moved")
+def _moved(xi: Array, span: Array, x: Array, lower: Array, upper: Array) -> Array:
+    """Turn a move in shares of the span into the new design, in place."""
     xi *= span
     xi += x
-    return np.clip(xi, bounds.lower, bounds.upper, out=xi)
+    return np.clip(xi, lower, upper, out=xi)

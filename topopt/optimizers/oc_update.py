@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from topopt.kernels import LONG
+from topopt.kernels import LONG, twin
 from topopt.parameters import Array
 from topopt.threads import each
 
@@ -79,12 +79,9 @@ class Update:
 
         def grow(at: slice) -> tuple[float, float]:
             fields = (x[at], slope[at], cost[at], low[at], high[at])
-            if n < LONG:
-                return _grown(*fields, center, damping, factor[at], costs[at])
-            from topopt.kernels import oc
+            return grown(*fields, center, damping, TINY, WIDEST, factor[at], costs[at])
 
-            return oc.grown(*fields, center, damping, factor[at], costs[at], TINY, math.exp(WIDEST))
-
+        grown = _grown.of(n)
         ends = each(grow, n)
         start, stop = min(end[0] for end in ends), max(end[1] for end in ends)
         if math.isinf(start):
@@ -98,12 +95,8 @@ class Update:
 
     def at(self, t: float) -> Array:
         """Return the design for the multiplier exp(center + t)."""
-        if self.x.size >= LONG:
-            from topopt.kernels import oc
-
-            return oc.clipped(self.factor, self.low, self.high, self.scale(t), np.empty_like(self.x))
-        with np.errstate(over="ignore", under="ignore"):
-            return np.clip(self.factor * self.scale(t), self.low, self.high)
+        write = _clipped.of(self.x.size)
+        return write(self.factor, self.low, self.high, self.scale(t), np.empty_like(self.x))
 
     def multiplier(self, t: float) -> float:
         """Return exp(center + t), kept finite."""
@@ -111,16 +104,9 @@ class Update:
 
     def linear(self, t: float) -> tuple[float, float]:
         """Return the linearised change of the constraint and its derivative with respect to t."""
-        if self.x.size >= LONG:
-            from topopt.kernels import oc
-
-            change, free = oc.linear(self.x, self.factor, self.low, self.high, self.row, self.scale(t))
-            return change, -self.damping * free
-        with np.errstate(over="ignore", under="ignore"):
-            raw = self.factor * self.scale(t)
-        new = np.clip(raw, self.low, self.high)
-        slope = -self.damping * float(self.row @ np.where(raw == new, raw, 0.0))
-        return float(self.row @ (new - self.x)), slope
+        summed = _linear.of(self.x.size)
+        change, free = summed(self.x, self.factor, self.low, self.high, self.row, self.scale(t))
+        return change, -self.damping * free
 
     @functools.cached_property
     def sample(self) -> Update:
@@ -162,15 +148,16 @@ def _merit(slope: Array, cost: Array) -> Array:
         return np.asarray(gains - np.log(np.where(cost < TINY, 0.0, cost)))
 
 
+@twin("oc.grown")
 def _grown(
-    x: Array, slope: Array, cost: Array, low: Array, high: Array, center: float, damping: float,
-    factor: Array, costs: Array,
+    x: Array, slope: Array, cost: Array, low: Array, high: Array, center: float, damping: float, tiny: float,
+    widest: float, factor: Array, costs: Array,
 ) -> tuple[float, float]:  # fmt: skip
     """Write factors and costs of a piece; return least and largest factor over what ends it moves between.
 
     A variable that neither gains nor costs is held where it is.
     """
-    costs[:] = np.where(cost < TINY, 0.0, cost)
+    costs[:] = np.where(cost < tiny, 0.0, cost)
     share = _merit(slope, cost)
     if (dead := np.isnan(share)).any():
         low[dead] = high[dead] = x[dead]
@@ -179,13 +166,31 @@ def _grown(
     none = np.isneginf(share)
     share *= damping
     with np.errstate(under="ignore"):
-        np.multiply(x, np.exp(np.clip(share, -WIDEST, WIDEST, out=share), out=share), out=share)
+        np.multiply(x, np.exp(np.clip(share, -widest, widest, out=share), out=share), out=share)
     share[none] = 0.0
     factor[:] = share
     moving = (share > 0.0) & (high > low)
     share, top, bottom = share[moving], high[moving], low[moving]
     least = np.min(share / top, initial=math.inf)
     return float(least), float(np.max(share / np.maximum(bottom, 1e-9 * top), initial=0.0))
+
+
+@twin("oc.clipped")
+def _clipped(factor: Array, low: Array, high: Array, scale: float, out: Array) -> Array:
+    """Write ``clip(scale * factor, low, high)``."""
+    with np.errstate(over="ignore", under="ignore"):
+        return np.clip(np.multiply(factor, scale, out=out), low, high, out=out)
+
+
+@twin("oc.linear")
+def _linear(
+    x: Array, factor: Array, low: Array, high: Array, row: Array, scale: float
+) -> tuple[float, float]:
+    """Return ``row . (new - x)`` and ``row . new`` over the entries that the limits leave alone."""
+    with np.errstate(over="ignore", under="ignore"):
+        raw = factor * scale
+    new = np.clip(raw, low, high)
+    return float(row @ (new - x)), float(row @ np.where(raw == new, raw, 0.0))
 
 
 @dataclass(frozen=True, eq=False)

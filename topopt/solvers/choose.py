@@ -24,7 +24,7 @@ SOLVERS: Mapping[str, Callable[..., Solver]] = MappingProxyType(
 """The solvers that can be asked for by name."""
 
 SMALL = {2: 8_000, 3: 2_000}
-"""Free unknowns, by dimension, below which `auto` does not think of multigrid, which takes half a second to load."""
+"""Free unknowns, by dimension, below which `auto` does not load multigrid, which takes half a second."""
 CHEAP = {2: 60_000, 3: 10_000}
 """Below this `auto` solves to `SHARP`, which takes a fifth longer than the usual tolerance."""
 SHARP = 1e-8

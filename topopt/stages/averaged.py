@@ -11,7 +11,7 @@ from topopt.cells import Cells, Flags
 from topopt.chain import Pullback
 from topopt.errors import InputError
 from topopt.grid import Domain, Grid
-from topopt.kernels import LONG
+from topopt.kernels import is_long, twin
 from topopt.parameters import Array
 from topopt.threads import each, norm
 
@@ -66,7 +66,7 @@ def averaged(
 
         def spread(v: Array) -> tuple[Array]:
             # short fields are summed as quickly
-            uniform = v.size >= LONG and _uniform(v)
+            uniform = is_long(v.size) and _uniform(v)
             return (v[0] * back() if uniform else smooth(_product(gain, v)),)
 
         return output, spread
@@ -179,15 +179,12 @@ def silence(sums: Array, field: Array, weights: float) -> None:
 def silencer(field: Array, weights: float) -> Callable[[Array], None]:
     """Return what `silence` does to a flat piece of the sums; the whole field's length decides how."""
     floor = _NOISE * float(np.finfo(np.float64).eps) * weights * norm(field)
-    if field.size < LONG:
-        return functools.partial(_silence, floor=floor)
-    from topopt.kernels import sizes
-
-    return functools.partial(sizes.silence, floor=floor)
+    return functools.partial(_silence.of(field.size), floor=floor)
 
 
-def _silence(piece: Array, floor: float) -> None:
+@twin("sizes.silence")
+def _silence(vector: Array, floor: float) -> None:
     """Set to 0, in place, what is smaller than the floor."""
-    small = np.abs(piece) < floor
+    small = np.abs(vector) < floor
     if small.any():
-        np.copyto(piece, 0.0, where=small)
+        np.copyto(vector, 0.0, where=small)

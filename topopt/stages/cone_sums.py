@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from topopt.grid import Grid
-from topopt.kernels import LONG
+from topopt.kernels import is_long
 from topopt.parameters import Array
 from topopt.stages.averaged import silencer
 from topopt.threads import BLOCK, SHORT, each
@@ -36,7 +36,7 @@ def cone_sum(grid: Grid, radius: float, field: Array) -> Array:
 
     Of a long field the last sum is kept: OC rechecks the volume of the design that is evaluated next.
     """
-    if field.size < LONG:
+    if not is_long(field.size):
         return _summed(grid, radius, field)
     kept = _last(grid, radius)
     for known, sums in kept:
@@ -64,7 +64,7 @@ def _summed(grid: Grid, radius: float, field: Array) -> Array:
     Rows are transformed along the last axis without the padding of the others, which only ever exists for the
     few columns that are transformed, weighted and transformed back while they are in the cache.
     """
-    if field.size >= LONG and (stencil := _stencil(grid, radius)) is not None:
+    if is_long(field.size) and (stencil := _stencil(grid, radius)) is not None:
         return stencil.summed(field)
     lengths, spectrum, weights = _spectrum(grid, radius)
     width = grid.cells[-1]

@@ -8,17 +8,18 @@ from typing import ClassVar
 
 import numpy as np
 
-from topopt.chain import Pullback, Stage
-from topopt.grid import Domain, designed, structured
+from topopt.chain import Pullback
+from topopt.grid import Domain
 from topopt.parameters import Array, Positive
 from topopt.stages.averaged import averaged, refuse_radius
 from topopt.stages.cone_sums import cone_sum
+from topopt.stages.on_cells import OnCells
 
 __all__ = ["Cone", "SensitivityFilter"]
 
 
 @dataclass(frozen=True)
-class Cone(Stage):
+class Cone(OnCells):
     """Density filter with cone weights ``max(0, radius - distance)``.
 
     Each designed cell becomes the weighted mean of the cells around it. Void cells are outside the domain,
@@ -54,6 +55,7 @@ class Cone(Stage):
     """
 
     linear: ClassVar[bool] = True
+    instead: ClassVar[str] = "take Helmholtz, which does with any cells"
 
     domain: Domain
     radius: Positive
@@ -61,8 +63,7 @@ class Cone(Stage):
     def __post_init__(self) -> None:
         """Refuse a radius that does nothing or everything."""
         super().__post_init__()
-        object.__setattr__(self, "domain", designed(self.domain))
-        grid = structured(self.domain, "Cone", "take Helmholtz, which does with any cells")
+        grid = self.domain.grid
         refuse_radius("Cone", grid, self.radius, float(grid.spacing.min()))
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
@@ -74,7 +75,7 @@ class Cone(Stage):
 
 
 @dataclass(frozen=True)
-class SensitivityFilter(Stage):
+class SensitivityFilter(OnCells):
     """The classic heuristic: the design passes unchanged, its sensitivity comes back as a weighted mean.
 
     ``v_i -> sum_j H_ij x_j v_j / (max(1e-3, x_i) sum_j H_ij)`` with the cone weights H of `Cone`. This is
@@ -98,6 +99,7 @@ class SensitivityFilter(Stage):
     """
 
     heuristic: ClassVar[bool] = True
+    instead: ClassVar[str] = "take Helmholtz, which filters densities"
 
     domain: Domain
     radius: Positive
@@ -105,8 +107,7 @@ class SensitivityFilter(Stage):
     def __post_init__(self) -> None:
         """Refuse a radius that does nothing or everything."""
         super().__post_init__()
-        object.__setattr__(self, "domain", designed(self.domain))
-        grid = structured(self.domain, "SensitivityFilter", "take Helmholtz, which filters densities")
+        grid = self.domain.grid
         refuse_radius("SensitivityFilter", grid, self.radius, float(grid.spacing.min()))
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:

@@ -10,24 +10,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topopt.cells import Cells, Indices
-from topopt.chain import Pullback, Stage
+from topopt.chain import Pullback
 from topopt.errors import InputError, SingularSystemError
 from topopt.fem.element import diffusion, diffusions
 from topopt.fem.energies import energies
 from topopt.fem.operator import StiffnessOperator
 from topopt.fem.picking import nodes_of
-from topopt.grid import Domain, designed
+from topopt.grid import Domain
 from topopt.meshes import Mesh
 from topopt.parameters import Array, NonNegative, Positive
 from topopt.regions import Everywhere, Region
 from topopt.solvers import Solver
+from topopt.stages.on_cells import OnCells
 from topopt.stages.states import chosen, multiple, require_shapes, solved
 
 __all__ = ["Conduction", "MeanTemperature"]
 
 
 @dataclass(frozen=True)
-class Conduction(Stage):
+class Conduction(OnCells):
     """Steady heat conduction K(k) T = q on the cells' nodes, temperatures counted from that of the sink.
 
     Input: conductivities relative to the full material, shape (n_cells,), positive. Output: temperatures,
@@ -77,9 +78,8 @@ class Conduction(Stage):
     solver: str | Solver = "auto"
 
     def __post_init__(self) -> None:
-        """Take a bare grid as a domain, and refuse regions that pick nothing."""
+        """Refuse regions that pick nothing."""
         super().__post_init__()
-        object.__setattr__(self, "domain", designed(self.domain))
         if self.sink is None and (self.cooled is None or self.film == 0.0):
             raise InputError("Conduction: nothing takes the heat away; give a sink, or cooled and film")
         if (self.cooled is None) != (self.film == 0.0):
@@ -138,7 +138,7 @@ class Conduction(Stage):
 
 
 @dataclass(frozen=True)
-class MeanTemperature(Stage):
+class MeanTemperature(OnCells):
     """Mean temperature of a region: over its cells' volume, or over its nodes if it holds no cell.
 
     Input: temperatures, shape (n_nodes, 1). Output: shape (). Over the source it is the thermal compliance
@@ -158,9 +158,8 @@ class MeanTemperature(Stage):
     on: Region | None = None
 
     def __post_init__(self) -> None:
-        """Take a bare grid as a domain, and refuse a region that picks nothing."""
+        """Refuse a region that picks nothing."""
         super().__post_init__()
-        object.__setattr__(self, "domain", designed(self.domain))
         if not self._weights.any():
             raise InputError("MeanTemperature.on: the region lies in passive void")
 

@@ -13,15 +13,16 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from topopt.cells import Cells, Indices
-from topopt.chain import Pullback, Stage
+from topopt.chain import Pullback
 from topopt.errors import TooLargeError
 from topopt.fem.element import diffusion, diffusions, mass, masses
 from topopt.fem.operator import StiffnessOperator
-from topopt.grid import Domain, Grid, designed, structured
+from topopt.grid import Domain, Grid, structured
 from topopt.meshes import Mesh
 from topopt.parameters import Array, Positive
 from topopt.solvers import Multigrid, choose
 from topopt.stages.averaged import averaged, refuse_radius, silence
+from topopt.stages.on_cells import OnCells
 
 __all__ = ["Helmholtz"]
 
@@ -43,7 +44,7 @@ EXACT = 1e-10
 
 
 @dataclass(frozen=True)
-class Helmholtz(Stage):
+class Helmholtz(OnCells):
     """Density filter that solves ``-length**2 laplace(t) + t = x`` with ``length = radius / (2 sqrt(3))``.
 
     The equation is discretised by bilinear (trilinear) elements with a natural boundary: the load of a cell
@@ -92,7 +93,6 @@ class Helmholtz(Stage):
     def __post_init__(self) -> None:
         """Refuse a radius that the cells do not resolve."""
         super().__post_init__()
-        object.__setattr__(self, "domain", designed(self.domain))
         mesh = self.domain.mesh
         edges = SIMPLICES if isinstance(mesh, Mesh) and mesh.kind.constant else BOXES
         least = edges * float(mesh.spacing.max())

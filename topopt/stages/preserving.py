@@ -14,6 +14,7 @@ import numpy as np
 from topopt.cells import Flags
 from topopt.chain import Pullback, Stage
 from topopt.parameters import Array, NonNegative
+from topopt.remembered import remembered
 from topopt.stages.cut import cut, limit, tied_mean
 from topopt.stages.projections import STRAIGHT, Tanh
 
@@ -43,7 +44,7 @@ class _Preserving(Stage):
         t : array
             Entries from 0 to 1. Where every threshold keeps the mean, to rounding, it is one of them.
         """
-        return _solved(self, t.tobytes())
+        return _threshold(self, t)
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the projected field; slope and weights are computed when a cotangent first asks for them."""
@@ -242,10 +243,9 @@ class PreservingExponential(_Preserving):
         return np.asarray(np.where(low, -eta, 1.0 - eta) * z * (decay - floor))
 
 
-@functools.lru_cache(maxsize=8)
-def _solved(stage: _Preserving, content: bytes) -> float:
-    """Return the threshold of a field given as bytes; one iteration asks for it many times."""
-    t = np.frombuffer(content)
+@remembered(maxsize=8)
+def _threshold(stage: _Preserving, t: Array) -> float:
+    """Return the threshold of a field; one iteration asks for it many times."""
     total = float(t.sum())
     start = cut(t)
     if math.isinf(stage.beta) or stage.beta < STRAIGHT:

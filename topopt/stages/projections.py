@@ -9,7 +9,7 @@ from typing import ClassVar
 import numpy as np
 
 from topopt.chain import Pullback, Stage
-from topopt.kernels import LONG
+from topopt.kernels import twin
 from topopt.parameters import Array, NonNegative, Unit
 from topopt.threads import each
 
@@ -63,19 +63,8 @@ class Tanh(Stage):
         steepest = 4.0 * self.beta / sum(self._ends())
 
         def pullback(v: Array) -> tuple[Array]:
-            passed = np.empty_like(q)
-            if q.size >= LONG:
-                from topopt.kernels import projection
-
-                return (projection.pulled(q, steepest, v, passed),)
-
-            def work(at: slice) -> None:
-                slope = np.multiply(q[at], steepest, out=passed[at])
-                share = 1.0 + q[at]
-                slope /= np.square(share, out=share)
-                slope *= v[at]
-
-            each(work, len(q))
+            passed, pull = np.empty_like(q), _pulled.of(q.size)
+            each(lambda at: pull(q[at], steepest, v[at], passed[at]), len(q))
             return (passed,)
 
         return output, pullback
@@ -86,37 +75,9 @@ class Tanh(Stage):
         The sums of tanh are ``sinh(beta t) cosh(beta (1 - eta)) / (sinh(beta) cosh(beta (t - eta)))``, here
         with falling exponentials: nothing cancels, so that densities near 0 keep all their digits.
         """
-        output, q = np.empty_like(t), np.empty_like(t)
-        if t.size >= LONG:
-            from topopt.kernels import projection
-
-            projection.project(t, self.beta, self.eta, output, q)
-            return output, q
-        # by the same routines as the fields, so that 1 becomes 1 to the last digit
-        end, top, bottom = np.array([1.0, 1.0 - self.eta, self.eta])[:, None] * (-2.0 * self.beta)
-        ends = np.expm1(end), 1.0 + np.exp(top), -np.exp(bottom)
-        each(lambda at: self._project(t[at], ends, output[at], q[at]), len(t))
+        output, q, write = np.empty_like(t), np.empty_like(t), _project.of(t.size)
+        each(lambda at: write(t[at], self.beta, self.eta, output[at], q[at]), len(t))
         return output, q
-
-    def _project(self, t: Array, ends: tuple[Array, Array, Array], output: Array, q: Array) -> None:
-        """Write H and q of a piece."""
-        steep = -2.0 * self.beta
-        np.subtract(t, self.eta, out=q)
-        low = q < 0
-        np.abs(q, out=q)
-        q *= steep
-        np.exp(q, out=q)
-        np.abs(t, out=output)
-        output *= steep
-        np.expm1(output, out=output)
-        output /= ends[0]
-        share = 1.0 + q
-        output *= np.divide(ends[1], share, out=share)
-        factor = np.where(low, q, 1.0)
-        if t.min(initial=0.0) < 0:
-            # below 0 sinh changes its sign, and what grew with -t has been cancelled against q
-            np.copyto(factor, ends[2], where=t < 0)
-        output *= factor
 
     def _step(self, t: Array) -> Array:
         """Return the limit of H for ``beta = inf``."""
@@ -255,6 +216,39 @@ class Eroding(Stage):
         if math.isinf(self.beta):
             return np.zeros_like(t)
         return np.asarray((1.0 - t) * (np.exp(-self.beta) - np.exp(-self.beta * (1.0 - t))))
+
+
+@twin("projection.project")
+def _project(t: Array, beta: float, eta: float, output: Array, q: Array) -> None:
+    """Write H and ``q = exp(-2 beta |t - eta|)`` of a piece; `Tanh` says what they are."""
+    steep = -2.0 * beta
+    # by the same routines as the fields, so that 1 becomes 1 to the last digit
+    end, top, bottom = np.array([1.0, 1.0 - eta, eta])[:, None] * steep
+    np.subtract(t, eta, out=q)
+    low = q < 0
+    np.abs(q, out=q)
+    q *= steep
+    np.exp(q, out=q)
+    np.abs(t, out=output)
+    output *= steep
+    np.expm1(output, out=output)
+    output /= np.expm1(end)
+    share = 1.0 + q
+    output *= np.divide(1.0 + np.exp(top), share, out=share)
+    factor = np.where(low, q, 1.0)
+    if t.min(initial=0.0) < 0:
+        # below 0 sinh changes its sign, and what grew with -t has been cancelled against q
+        np.copyto(factor, -np.exp(bottom), where=t < 0)
+    output *= factor
+
+
+@twin("projection.pulled")
+def _pulled(q: Array, steepest: float, v: Array, out: Array) -> None:
+    """Write the cotangent of a piece times the slope ``steepest q / (1 + q)**2``."""
+    slope = np.multiply(q, steepest, out=out)
+    share = 1.0 + q
+    slope /= np.square(share, out=share)
+    slope *= v
 
 
 def _sech2(z: Array) -> Array:

@@ -13,10 +13,11 @@ from topopt.chain import Pullback, Stage
 from topopt.errors import InputError, suggestion
 from topopt.fem.picking import nodes_of
 from topopt.fem.structure import Structure
-from topopt.grid import Domain, designed
+from topopt.grid import Domain
 from topopt.meshes import Mesh
 from topopt.parameters import Array
 from topopt.regions import Region
+from topopt.stages.on_cells import OnCells
 from topopt.threads import each, summed
 
 __all__ = ["Compliance", "Displacement", "Mean", "SelfWeight", "TotalWork", "WorstDirection"]
@@ -207,7 +208,7 @@ class Displacement(Stage):
 
 
 @dataclass(frozen=True)
-class Mean(Stage):
+class Mean(OnCells):
     """Mean of a field over the cells that are not passive void; passive solid counts.
 
     On a mesh each cell counts by its volume.
@@ -223,11 +224,6 @@ class Mean(Stage):
     linear: ClassVar[bool] = True
 
     domain: Domain
-
-    def __post_init__(self) -> None:
-        """Take a bare grid as a domain without passive parts."""
-        super().__post_init__()
-        object.__setattr__(self, "domain", designed(self.domain))
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the mean and its pullback."""

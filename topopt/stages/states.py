@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from topopt.errors import InputError
-from topopt.kernels import LONG
+from topopt.kernels import twin
 from topopt.parameters import Array
 from topopt.solvers import Multigrid, Solver, choose
 from topopt.solvers.protocol import Factor, IterativeFactor, System
@@ -73,13 +73,12 @@ def solved(factor: Factor, rhs: Array) -> Array:
 
 def multiple(vector: Array, of: Array, largest: int) -> float | None:
     """Return a with vector = a * of, to rounding, or None if there is no such number."""
-    factor = float(vector[largest] / of[largest])
+    factor, same = float(vector[largest] / of[largest]), _multiple.of(len(vector))
+    agreed = each(lambda at: same(vector[at], of[at], factor, ROUNDING), len(vector))
+    return factor if all(agreed) else None
 
-    def same(at: slice) -> bool:
-        if len(vector) >= LONG:
-            from topopt.kernels import sizes
 
-            return sizes.multiple(vector[at], of[at], factor, ROUNDING)
-        return bool((np.abs(vector[at] - factor * of[at]) <= ROUNDING * np.abs(vector[at])).all())
-
-    return factor if all(each(same, len(vector))) else None
+@twin("sizes.multiple")
+def _multiple(vector: Array, of: Array, factor: float, slack: float) -> bool:
+    """Tell whether a piece is a multiple of another."""
+    return bool((np.abs(vector - factor * of) <= slack * np.abs(vector)).all())

@@ -11,10 +11,11 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from topopt.chain import Pullback, Stage
-from topopt.grid import Domain, Grid, designed, structured
+from topopt.chain import Pullback
+from topopt.grid import Domain, Grid
 from topopt.parameters import Array, NonNegative, Unit
 from topopt.stages.differences import Difference, gradient, hessian
+from topopt.stages.on_cells import OnCells
 from topopt.stages.projections import STRAIGHT, Tanh
 
 __all__ = ["Ssp", "Ssp2"]
@@ -26,7 +27,7 @@ _FLAT = 1e-9
 
 
 @dataclass(frozen=True)
-class Ssp(Stage):
+class Ssp(OnCells):
     """Subpixel-smoothed projection: the tanh projection, averaged over a cell where an interface crosses it.
 
     With G the norm of the gradient (central differences, one-sided at the boundary), R = 0.55 h and
@@ -66,16 +67,11 @@ class Ssp(Stage):
     """
 
     sharp: ClassVar[bool] = True
+    instead: ClassVar[str] = "take Tanh"
 
     domain: Domain
     beta: NonNegative
     eta: Unit = 0.5
-
-    def __post_init__(self) -> None:
-        """Take a bare grid as a domain without passive parts."""
-        super().__post_init__()
-        object.__setattr__(self, "domain", designed(self.domain))
-        structured(self.domain, type(self).__name__, "take Tanh")
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the projected field, shape (n_cells,)."""

@@ -9,17 +9,18 @@ from typing import ClassVar
 import numpy as np
 from scipy import signal
 
-from topopt.chain import Pullback, Stage
+from topopt.chain import Pullback
 from topopt.errors import InputError
-from topopt.grid import Domain, Grid, designed, structured
+from topopt.grid import Domain, Grid
 from topopt.parameters import Array, Positive
 from topopt.stages.averaged import refuse_radius
+from topopt.stages.on_cells import OnCells
 
 __all__ = ["LocalMean"]
 
 
 @dataclass(frozen=True)
-class LocalMean(Stage):
+class LocalMean(OnCells):
     """The mean of a field over a disc, in 3-D a ball, around every cell; beyond the grid there is nothing.
 
     Input and output: shape (n_cells,). Limited to a little below 1 in every cell, it forbids that a disc of
@@ -47,15 +48,15 @@ class LocalMean(Stage):
     """
 
     linear: ClassVar[bool] = True
+    instead: ClassVar[str] = "take a grid"
 
     domain: Domain
     radius: Positive
 
     def __post_init__(self) -> None:
-        """Take a bare grid as a domain, and refuse a disc of one cell."""
+        """Refuse a disc of one cell, and one that is larger than the grid."""
         super().__post_init__()
-        object.__setattr__(self, "domain", designed(self.domain))
-        grid = structured(self.domain, "LocalMean", "take a grid")
+        grid = self.domain.grid
         edge = float(grid.spacing.min())
         if self.radius <= 0.5 * edge:
             raise InputError(

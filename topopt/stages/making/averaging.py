@@ -6,16 +6,17 @@ from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
-from topopt.chain import Pullback, Stage
+from topopt.chain import Pullback
 from topopt.errors import InputError
-from topopt.grid import Domain, designed, structured
+from topopt.grid import Domain
 from topopt.parameters import Array
+from topopt.stages.on_cells import OnCells
 
 __all__ = ["Averaged", "axes_of", "axis_of"]
 
 
 @dataclass(frozen=True)
-class Averaged(Stage):
+class Averaged(OnCells):
     """The nearest field that obeys a symmetry: an orthogonal projection.
 
     Parameters
@@ -25,14 +26,9 @@ class Averaged(Stage):
     """
 
     linear: ClassVar[bool] = True
+    instead: ClassVar[str] = "leave it out"
 
     domain: Domain
-
-    def __post_init__(self) -> None:
-        """Take a bare grid as a domain, and refuse a mesh."""
-        super().__post_init__()
-        object.__setattr__(self, "domain", designed(self.domain))
-        structured(self.domain, type(self).__name__, "leave it out")
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the mean; it is its own adjoint."""

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from topopt.chain import Pullback, Stage
-from topopt.grid import Domain, designed, structured
+from topopt.chain import Pullback
+from topopt.grid import Domain
 from topopt.parameters import Array, Positive
 from topopt.stages.making.layers import flattened, layered, require_direction
+from topopt.stages.on_cells import OnCells
 
 __all__ = ["Cast"]
 
 
 @dataclass(frozen=True)
-class Cast(Stage):
+class Cast(OnCells):
     """What can be drawn out of a mould: along the axis of drawing, density never rises again.
 
     A cell is as dense as the densest behind it, seen against the direction of drawing: the running maximum,
@@ -39,15 +41,15 @@ class Cast(Stage):
     Gersborg and Andreasen 2011, doi:10.1007/s00158-011-0649-1
     """
 
+    instead: ClassVar[str] = "leave it out"
+
     domain: Domain
     drawn: str = "+y"
     smooth: Positive = 1e-4
 
     def __post_init__(self) -> None:
-        """Take a bare grid as a domain, and refuse other directions."""
+        """Refuse other directions."""
         super().__post_init__()
-        object.__setattr__(self, "domain", designed(self.domain))
-        structured(self.domain, type(self).__name__, "leave it out")
         require_direction(self.drawn, self.domain.grid, "Cast.drawn")
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:

@@ -5,19 +5,21 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from topopt.chain import Pullback, Stage
-from topopt.grid import Domain, designed, structured
+from topopt.chain import Pullback
+from topopt.grid import Domain
 from topopt.parameters import Array, Positive, UnitOpen
 from topopt.stages.making.layers import flattened, layered, require_direction
+from topopt.stages.on_cells import OnCells
 
 __all__ = ["Printed"]
 
 
 @dataclass(frozen=True)
-class Printed(Stage):
+class Printed(OnCells):
     """What a printer makes of a blueprint, layer on layer: nothing stands on void.
 
     A cell is at most as dense as the densest of those that carry it, which lie below it: three in 2-D, five
@@ -43,6 +45,8 @@ class Printed(Stage):
     Langelaar 2017, doi:10.1007/s00158-016-1522-2 (2-D); 2016, doi:10.1016/j.addma.2016.06.010 (3-D)
     """
 
+    instead: ClassVar[str] = "leave it out"
+
     domain: Domain
     up: str = "+y"
     power: Positive = 40.0
@@ -50,10 +54,8 @@ class Printed(Stage):
     smooth: Positive = 1e-4
 
     def __post_init__(self) -> None:
-        """Take a bare grid as a domain, and refuse other directions."""
+        """Refuse other directions."""
         super().__post_init__()
-        object.__setattr__(self, "domain", designed(self.domain))
-        structured(self.domain, type(self).__name__, "leave it out")
         require_direction(self.up, self.domain.grid, "Printed.up")
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
