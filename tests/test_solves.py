@@ -109,7 +109,8 @@ def test_a_tolerance_that_follows_saves_cycles_and_leads_to_the_same_design():
     assert following.column("solver:iterations").sum() < 0.8 * fixed.column("solver:iterations").sum()
     assert following.column("objective")[-1] == pytest.approx(fixed.column("objective")[-1], rel=1e-3)
     assert following.column("solver:error").max() <= 0.01
-    assert following.column("solver:tolerance")[0] > 3 * following.column("solver:tolerance")[-1]
+    tolerance = following.column("solver:tolerance")
+    assert tolerance[:8].max() > 5 * np.median(tolerance[-8:])
 
 
 def test_an_adjoint_state_starts_from_the_last_one():

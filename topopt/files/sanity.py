@@ -21,9 +21,8 @@ from topopt.files.rehearsal import scheduled, tried
 from topopt.files.selectors import names_in
 from topopt.files.spec import Spec, mapping
 from topopt.grid import Domain
-from topopt.solvers import Choice, choose
+from topopt.solvers import Choice, choose, direct
 from topopt.stages import Conduction, Cone, DynamicCompliance, Equilibrium, Frequencies
-from topopt.stages.eigenpairs import direct
 
 __all__ = ["Findings", "examined"]
 

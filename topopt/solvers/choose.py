@@ -16,7 +16,7 @@ from topopt.solvers.multigrid import Multigrid, usable
 from topopt.solvers.protocol import Solver, System
 from topopt.solvers.superlu import SuperLU
 
-__all__ = ["SOLVERS", "Choice", "available_bytes", "choose"]
+__all__ = ["SOLVERS", "Choice", "available_bytes", "choose", "direct"]
 
 SOLVERS: Mapping[str, Callable[..., Solver]] = MappingProxyType(
     {"cholmod": Cholmod, "multigrid": Multigrid, "superlu": SuperLU}
@@ -92,6 +92,13 @@ def choose(structure: System, request: str | Solver = "auto") -> Choice:
     sharp = request == "auto" and name == "multigrid" and len(structure.free) < CHEAP[structure.ndim]
     solver = Multigrid(SHARP) if sharp else SOLVERS[name]()
     return Choice(solver, f"{name}: {reason}", size, seconds)
+
+
+def direct(request: str | Solver) -> str | Solver:
+    """Return what is asked for; automatic is the best direct solver, however large the grid."""
+    if request != "auto":
+        return request
+    return "cholmod" if cholmod_available() else "superlu"
 
 
 def _weighed(structure: System) -> tuple[str, str]:

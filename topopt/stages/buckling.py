@@ -18,8 +18,8 @@ from topopt.fem.operator import StiffnessOperator
 from topopt.fem.structure import Structure
 from topopt.meshes import Mesh
 from topopt.parameters import Array
-from topopt.solvers import Solver
-from topopt.stages.eigenpairs import assembled, direct, largest, quadratic, require_room
+from topopt.solvers import Solver, direct
+from topopt.stages.eigenpairs import assembled, largest, quadratic, require_room
 from topopt.stages.states import chosen, require_shapes
 
 __all__ = ["BucklingFactors"]

@@ -52,15 +52,6 @@ def quadratic(own: Array, matrix: Array) -> Array:
     return np.asarray(np.einsum("ei,ei->e", each_times(own, matrix), own))
 
 
-def direct(solver: str | Solver) -> str | Solver:
-    """Return what is asked for; automatic is the best direct solver, however large the grid."""
-    if solver != "auto":
-        return solver
-    from topopt.solvers.cholmod import cholmod_available
-
-    return "cholmod" if cholmod_available() else "superlu"
-
-
 def assembled(structure: Structure, cells: Array) -> sparse.csc_matrix:
     """Assemble matrices of cells, k * k entries each, on the free unknowns, both triangles of them."""
     entries, slots, indices, indptr = _places(structure)

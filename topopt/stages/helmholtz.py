@@ -20,7 +20,7 @@ from topopt.fem.operator import StiffnessOperator
 from topopt.grid import Domain, Grid, structured
 from topopt.meshes import Mesh
 from topopt.parameters import Array, Positive
-from topopt.solvers import Multigrid, choose
+from topopt.solvers import Multigrid, choose, direct
 from topopt.stages.averaged import averaged, refuse_radius, silence
 from topopt.stages.on_cells import OnCells
 
@@ -229,7 +229,7 @@ def _meshed(domain: Domain, radius: float) -> Callable[[Array], Array]:
     if isinstance(domain.mesh, Grid) and domain.mesh.n_nodes > MOST_FACTORED[mesh.ndim]:
         return _iterated(_Lattice(domain, radius))
     try:
-        solver = choose(mesh).solver
+        solver = choose(mesh, direct("auto")).solver
     except TooLargeError as error:
         raise TooLargeError(
             f"Helmholtz on a grid with void cells: {error}; Cone, or Helmholtz without void, factors nothing"
