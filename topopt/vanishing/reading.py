@@ -12,7 +12,7 @@ from topopt.evaluation import Bounds, Evaluation, Gate, Signals
 from topopt.kernels import twin
 from topopt.measures import discreteness
 from topopt.parameters import Array
-from topopt.threads import each, summed
+from topopt.threads import dot, each
 from topopt.vanishing.latent import latent_residual
 from topopt.vanishing.size import Size, ratio, sized, small
 
@@ -87,7 +87,7 @@ def read(x: Array, evaluation: Evaluation, multipliers: Array, bounds: Bounds) -
     for name, gate in signals.gates.items():
         slope = _lagrangian(multipliers, gate.objective, gate.rivals, gate.constraints)
         stages[name] = stages.get(name, {}) | _gate_metrics(gate, slope)
-        total |= {f"homotopy:{parameter}": summed(slope, tilt) for parameter, tilt in gate.tilts.items()}
+        total |= {f"homotopy:{parameter}": dot(slope, tilt) for parameter, tilt in gate.tilts.items()}
         total |= {
             f"ahead:{parameter}:{factor:g}": share
             for parameter, shares in gate.ahead.items()
