@@ -29,11 +29,11 @@ __all__ = [
     "LIBRARIES",
     "alone",
     "blas_count",
+    "dot",
     "each",
     "limit",
     "norm",
     "pieces",
-    "summed",
     "thread_count",
 ]
 
@@ -153,7 +153,7 @@ def each(work: Callable[[slice], T], n: int, size: int = BLOCK, short: int = SHO
     return given  # type: ignore[return-value]
 
 
-def summed(one: Array, other: Array) -> float:
+def dot(one: Array, other: Array) -> float:
     """Return the scalar product of two flat arrays, the same for any number of threads."""
     return sum(each(lambda at: float(one[at] @ other[at]), one.size))
 

@@ -104,8 +104,8 @@ class Update:
 
     def linear(self, t: float) -> tuple[float, float]:
         """Return the linearised change of the constraint and its derivative with respect to t."""
-        summed = _linear.of(self.x.size)
-        change, free = summed(self.x, self.factor, self.low, self.high, self.row, self.scale(t))
+        sums = _linear.of(self.x.size)
+        change, free = sums(self.x, self.factor, self.low, self.high, self.row, self.scale(t))
         return change, -self.damping * free
 
     @functools.cached_property

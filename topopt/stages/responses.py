@@ -18,7 +18,7 @@ from topopt.meshes import Mesh
 from topopt.parameters import Array
 from topopt.regions import Region
 from topopt.stages.on_cells import OnCells
-from topopt.threads import each, summed
+from topopt.threads import dot, each
 
 __all__ = ["Compliance", "Displacement", "Mean", "SelfWeight", "TotalWork", "WorstDirection"]
 
@@ -337,7 +337,7 @@ def _weighted(stage: Stage, given: Array, weights: Array) -> tuple[Array, Pullba
         each(lambda at: np.multiply(factors[at], factor, out=out[at]), out.size)
         return (product,)
 
-    return np.asarray(summed(factors, flat)), pullback
+    return np.asarray(dot(factors, flat)), pullback
 
 
 def _misfit(stage: Stage, given: Array, wanted: tuple[int, ...]) -> InputError:

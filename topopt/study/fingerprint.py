@@ -16,7 +16,7 @@ from topopt.errors import InputError
 
 __all__ = ["fingerprint"]
 
-GROWN = ("topopt.regions", "topopt.stages.making")
+GROWN = ("topopt.chain", "topopt.regions", "topopt.stages.making")
 """Modules that have become packages: their classes count as before, so that studies begun earlier go on."""
 
 

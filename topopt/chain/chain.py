@@ -1,96 +1,25 @@
-"""A chain of named, frozen, differentiable stages; running it leaves a tape that knows every sensitivity."""
+"""A chain is named stages in order, each reading the one before unless it is told otherwise."""
 
 from __future__ import annotations
 
 import dataclasses
 import math
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from topopt.chain.stage import Pullback, Stage
+from topopt.chain.tape import Tape
 from topopt.errors import ChainError, NumericalError, ParameterError, suggestion
-from topopt.parameters import Array, checked, replaced, scalars
+from topopt.parameters import Array, replaced, scalars
 from topopt.threads import each
 
-__all__ = ["Chain", "Link", "Pullback", "Stage", "Tape"]
+__all__ = ["Chain", "Link"]
 
-Pullback = Callable[[Array], tuple[Array, ...]]
-"""Maps the cotangent of a stage's output to the cotangents of its inputs, in order."""
-
-
-Linked = tuple[str, "Stage"] | tuple[str, "Stage", str | tuple[str, ...]]
+Linked = tuple[str, Stage] | tuple[str, Stage, str | tuple[str, ...]]
 """A link as a tuple: name, stage, and what it reads if that is not the link before."""
-
-
-class Stage(ABC):
-    """A frozen differentiable map: inputs to output, and back.
-
-    Write one as a frozen dataclass with a single method, `vjp`. Its float fields can be scheduled by
-    name, its bounds stand in the annotations (`topopt.parameters`).
-    """
-
-    sharp: ClassVar[bool] = False
-    """True for a projection: its slope may die, entry by entry; the reference cotangent bypasses it."""
-    costly: ClassVar[bool] = False
-    """True if running the stage solves a state equation."""
-    linear: ClassVar[bool] = False
-    """True if the output is linear in the inputs, so that the dot test applies."""
-    heuristic: ClassVar[bool] = False
-    """True if the pullback is, on purpose, not the derivative of the map."""
-
-    def __post_init__(self) -> None:
-        """Check that numbers lie in their bounds."""
-        checked(self)
-
-    @abstractmethod
-    def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
-        """Return the output and its pullback.
-
-        The inputs are read-only; the output must be a fresh array (or an input passed on), and so must
-        everything the pullback returns.
-        """
-
-    def rehearsed(self, *inputs: Array) -> Array | None:
-        """Return an output of the right shape at next to no cost, to see whether a chain fits together.
-
-        What solves a state equation says here what it takes, and solves nothing; None if it cannot say.
-        """
-        return None if self.costly else np.asarray(self(*inputs))
-
-    def derivative(self, parameter: str, *inputs: Array) -> Array | None:
-        """Return the derivative of the output with respect to a float field, or None where it is not known.
-
-        Needed only for the slope of a homotopy in the vanishing log; it must not solve a state equation.
-        """
-        return None
-
-    def slope(self, *inputs: Array) -> Array:
-        """Return the slope of a sharp stage entry by entry; where it is elementwise, its pullback of ones.
-
-        A sharp stage whose output also depends on neighbours or on a mean has to say more: the derivative of
-        each entry of the output with respect to the same entry of the input, all that they share being held.
-        """
-        output, pullback = self.vjp(*inputs)
-        return pullback(np.ones(np.shape(output)))[0]
-
-    def openness(self, output: Array) -> Array:
-        """Return how open a sharp stage is entry by entry, 0 (closed) to 1 (open), from its output."""
-        return output
-
-    def edge_slope(self, *inputs: Array) -> float | None:
-        """Return the slope of a sharp stage where its output crosses one half, None if unknown.
-
-        Needed only for the width of the interface in the vanishing log. The inputs are given, for stages
-        whose slope there depends on them.
-        """
-        return None
-
-    def __call__(self, *inputs: Array) -> Array:
-        """Return the output alone."""
-        return self.vjp(*inputs)[0]
 
 
 @dataclass(frozen=True)
@@ -287,110 +216,11 @@ class Chain:
         return Tape(self, values, pullbacks)
 
 
-@dataclass(frozen=True, eq=False)
-class Tape:
-    """What one run of a chain left: values by name, and sensitivities by name on request."""
-
-    chain: Chain
-    values: Mapping[str, Array]
-    pullbacks: Mapping[str, Pullback]
-
-    def __getitem__(self, name: str) -> Array:
-        """Return the read-only value of that name."""
-        if name not in self.values:
-            raise ChainError(f"no '{name}' on the tape: {suggestion(name, self.values)}")
-        return self.values[name]
-
-    def sensitivities(self, of: str, factor: float = 1.0) -> dict[str, Array]:
-        """Return the derivative of a multiple of the scalar `of` with respect to every value it depends on.
-
-        Returns
-        -------
-        dict
-            Arrays by name, in chain order, shaped like the values.
-        """
-        value = self[of]
-        if value.size != 1:
-            raise ChainError(f"'{of}' has shape {value.shape}; only a scalar has sensitivities")
-        return self.pull({of: np.full(value.shape, factor)})
-
-    def pull(self, cotangents: Mapping[str, Array]) -> dict[str, Array]:
-        """Pull cotangents back to the source.
-
-        Parameters
-        ----------
-        cotangents : mapping
-            The seeds: cotangents by name.
-
-        Returns
-        -------
-        dict
-            The summed cotangent at every name reached, in chain order.
-        """
-        total: dict[str, Array] = {}
-        for name, seed in cotangents.items():
-            self[name]
-            total[name] = np.asarray(seed, dtype=np.float64)
-        for link in reversed(self.chain.links):
-            if link.name in total:
-                for name, part in self._parts(link, total[link.name]):
-                    total[name] = _added(total.get(name), part)
-        return {name: total[name] for name in self.chain.names if name in total}
-
-    def bypassing(self, names: Iterable[str], sensitivities: Mapping[str, Array]) -> dict[str, Array]:
-        """Return the sensitivities that would arrive if some links were the identity.
-
-        Only what lies before the bypassed links is pulled back again: no state is solved for a second time.
-
-        Parameters
-        ----------
-        names : iterable of str
-            The links to bypass; the first input of each gets its cotangent unchanged.
-        sensitivities : mapping
-            What `sensitivities` returned.
-        """
-        skipped = frozenset(names)
-        before = frozenset().union(*(self.chain.ancestors(self.chain[name].reads[0]) for name in skipped))
-        total = {name: value for name, value in sensitivities.items() if name not in before}
-        for link in reversed(self.chain.links):
-            if link.name not in total or before.isdisjoint(link.reads):
-                continue
-            if link.name in skipped:
-                total[link.reads[0]] = _added(total.get(link.reads[0]), total[link.name])
-                continue
-            for name, part in self._parts(link, total[link.name]):
-                if name in before:
-                    total[name] = _added(total.get(name), part)
-        return {name: total[name] for name in self.chain.names if name in total}
-
-    def _parts(self, link: Link, cotangent: Array) -> list[tuple[str, Array]]:
-        """Return the cotangents that a link's pullback gives to the names it reads."""
-        parts = self.pullbacks[link.name](cotangent)
-        shapes = [np.shape(part) for part in parts] if isinstance(parts, tuple) else type(parts).__name__
-        wanted = [self.values[name].shape for name in link.reads]
-        if shapes != wanted:
-            raise ChainError(
-                f"link '{link.name}': the pullback of {type(link.stage).__name__} must return a tuple of one "
-                f"cotangent per input, of shapes {wanted}; it returned {shapes}"
-            )
-        return list(zip(link.reads, parts, strict=True))
-
-
 def _linked(entry: Any) -> Link:
     """Return a tuple as a link."""
     if not isinstance(entry, tuple | list) or len(entry) not in (2, 3):
         raise ChainError(f"chain: expected links as (name, stage) or (name, stage, reads), got {entry!r}")
     return Link(*entry)
-
-
-def _added(known: Array | None, part: Array) -> Array:
-    """Add a cotangent to what has already arrived, without changing either."""
-    if known is None:
-        return part
-    total = np.empty(part.shape)
-    one, other, out = known.reshape(-1), part.reshape(-1), total.reshape(-1)
-    each(lambda at: np.add(one[at], other[at], out=out[at]), out.size)
-    return total
 
 
 def _refuse_nonfinite(value: Array, name: str, stage: Any) -> None:
