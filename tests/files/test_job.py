@@ -203,6 +203,14 @@ def test_a_broken_picture_is_a_mistake(tmp_path: Path, name: str, sentence: str)
         parse(TEXT.replace("regions:", f"regions:\n  it: {{{kind}: {{file: {name}}}}}"), folder=tmp_path)
 
 
+def test_an_archive_is_no_array(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", inside=np.ones((12, 4), dtype=bool))
+    with pytest.raises(
+        ProblemFileError, match=r"it: a\.npz is no NPY file: it holds arrays by name; save one"
+    ):
+        parse(TEXT.replace("regions:", "regions:\n  it: {array: {file: a.npz}}"), folder=tmp_path)
+
+
 def test_noise_is_reproducible_and_stays_within_its_size() -> None:
     first, again, other = (
         parse(TEXT, overrides=[f"start={{noise: 0.1, seed: {seed}}}"]) for seed in (3, 3, 4)

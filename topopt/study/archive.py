@@ -8,14 +8,14 @@ import io
 import json
 import math
 import typing
-import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from topopt.errors import RunFolderError
+from topopt.errors import InputError, RunFolderError
+from topopt.files.arrays import read_arrays
 from topopt.files.folder import RunFolder
 from topopt.files.reading import read_history
 from topopt.files.table import whole_lines
@@ -164,11 +164,11 @@ def _density(folder: Path) -> Array | None:
     """Return the final design, shaped like the grid, or as pixels of a mesh; None if the model shows none."""
     path = folder / "design.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            name = "picture" if "picture" in file.files else "density"
-            return np.asarray(file[name], dtype=np.float64) if name in file.files else None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        arrays = read_arrays(path)
+    except (OSError, InputError) as error:
         raise _damaged(path, error) from error
+    found = arrays.get("picture", arrays.get("density"))
+    return None if found is None else np.asarray(found, dtype=np.float64)
 
 
 def _json(path: Path) -> dict[str, Any] | None:

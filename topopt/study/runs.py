@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from topopt.design import Design
 from topopt.errors import InputError, RunFolderError
-from topopt.files import Job, parse, read_about, read_history, read_problem
+from topopt.files import Job, parse, read_about, read_design, read_history, read_problem
 from topopt.files.located import located
 from topopt.files.status import read_status
 from topopt.run import model_parameters
@@ -128,8 +126,7 @@ def _start(said: Any) -> str:
 def _judged(path: Path, job: Job, outcome: Outcome) -> Outcome:
     """Return an outcome with its final design judged here, and with the judgements on record that agree."""
     last = outcome.history[-1]
-    with np.load(path / "design.npz", allow_pickle=False) as arrays:
-        x = arrays["x"]
+    x = read_design(path, "x")["x"]
     parameters = model_parameters(last.parameters)
     evaluation = job.problem.evaluate(x, parameters)
     score = fitting(job.problem, Threshold()).judge(job.problem, x, evaluation, parameters)

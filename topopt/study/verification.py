@@ -15,7 +15,7 @@ from topopt.cells import Cells, Flags
 from topopt.design import Design
 from topopt.errors import InputError, RunFolderError
 from topopt.evaluation import Evaluation
-from topopt.files import parse, read_about, read_history, read_problem, voxels
+from topopt.files import parse, read_about, read_design, read_history, read_problem, voxels
 from topopt.files.located import located
 from topopt.grid import Grid, structured
 from topopt.meshes import Mesh, refined
@@ -248,8 +248,7 @@ def _finished(path: Path) -> _Finished:
     text = read_problem(path, read_about(path))
     if text is None:
         raise RunFolderError(f"{path} was made in Python and holds no problem file: verify it there")
-    if not (path / "design.npz").is_file():
-        raise RunFolderError(f"{path} holds no design.npz: only a run that has ended can be verified")
+    x = read_design(path, "x")["x"]
     job = parse(text, source=str(path / "problem.yaml"), folder=path)
     problem = job.design
     if problem is None:
@@ -265,8 +264,6 @@ def _finished(path: Path) -> _Finished:
     finer = parse(text, source=str(path / "problem.yaml"), overrides=overrides, folder=path).design
     assert finer is not None
     parameters = model_parameters(read_history(path)[-1].parameters)
-    with np.load(path / "design.npz", allow_pickle=False) as arrays:
-        x = arrays["x"]
     evaluation = problem.evaluate(x, parameters)
     names = tuple(Threshold().chains(problem))
     limits = stated(problem, job.continuation, parameters)
