@@ -19,7 +19,7 @@ from topopt.limits import parameter_names
 from topopt.problem import RESERVED, Problem
 from topopt.refinement import COARSENING
 
-__all__ = ["dangling"]
+__all__ = ["asking", "dangling"]
 
 SOURCE, DENSITY = Chain.source, Problem.density
 
@@ -193,18 +193,24 @@ def _needs(spec: Spec) -> Iterator[Mistake]:
     """Look for supports and loads that a stage needs; without a chain, one is expected to."""
     data = spec.located.data
     held, loaded = "needs a structure that is held", "needs loads, or cases of loads"
-    asking = _asking(spec)
-    if asking is None and data.get("chain"):
+    first = asking(spec)
+    if first is None and data.get("chain"):
         return
-    who = f"link '{asking[0]}' ({asking[1]})" if asking else "a structure"
+    who = f"link '{first[0]}' ({first[1]})" if first else "a structure"
     if data.get("supports", []) == []:
-        yield Mistake(("supports",), f"missing: {who} {held if asking else 'must be held'}")
+        yield Mistake(("supports",), f"missing: {who} {held if first else 'must be held'}")
     if data.get("loads", []) == [] and data.get("cases", []) == []:
         yield Mistake(("loads",), f"missing: {who} {loaded}")
 
 
-def _asking(spec: Spec) -> tuple[str, str] | None:
-    """Return name and type of the first link that needs a structure, of refused ones too."""
+def asking(spec: Spec) -> tuple[str, str] | None:
+    """Return name and type of the first link that needs a structure, of refused ones too.
+
+    Parameters
+    ----------
+    spec : Spec
+        What the file says.
+    """
     types = {item.path: item.cls for item in spec.chain}
     for index, entry in enumerate(_chain(spec)):
         said = mapping(entry)
