@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 
 from topopt.errors import ChainError, NumericalError, ParameterError, suggestion
+from topopt.order import reordered
 from topopt.parameters import Array, checked, replaced, scalars
 from topopt.threads import each
 
@@ -40,6 +41,10 @@ class Stage(ABC):
     """True if the output is linear in the inputs, so that the dot test applies."""
     heuristic: ClassVar[bool] = False
     """True if the pullback is, on purpose, not the derivative of the map."""
+    takes: ClassVar[tuple[str, ...]] = ()
+    """What the inputs are, in order, if there are several; a wrong order is refused by it."""
+    gives: ClassVar[str] = ""
+    """What the output is, in the same words; empty if any word may fit."""
 
     def __post_init__(self) -> None:
         """Check that numbers lie in their bounds."""
@@ -133,6 +138,7 @@ class Chain:
         """Fill in what each link reads and refuse links that do not fit."""
         links: list[Link] = []
         known = [self.source]
+        given: dict[str, str] = {}
         for entry in self.links:
             link = entry if isinstance(entry, Link) else _linked(entry)
             if not isinstance(link.name, str):
@@ -152,6 +158,11 @@ class Chain:
                         f"link '{link.name}' reads '{name}', which no earlier link gives: "
                         f"{suggestion(name, known)}"
                     )
+            order = reordered(link.stage.takes, reads, [given.get(name, "") for name in reads])
+            if order is not None:
+                takes = f"{type(link.stage).__name__} takes {', then '.join(link.stage.takes)}"
+                raise ChainError(f"link '{link.name}': {takes}: the order is wrong; read {', '.join(order)}")
+            given[link.name] = link.stage.gives
             links.append(Link(link.name, link.stage, reads or (known[-1],)))
             known.append(link.name)
         if not links:

@@ -16,6 +16,7 @@ from topopt.files.registry import known
 from topopt.files.selectors import EVERYWHERE, mistakes_in, names_in
 from topopt.files.spec import Item, Spec, mapping
 from topopt.limits import parameter_names
+from topopt.order import reordered
 from topopt.problem import RESERVED, Problem
 from topopt.refinement import COARSENING
 
@@ -98,6 +99,7 @@ def _all_items(spec: Spec) -> Iterator[Item]:
 def _links(spec: Spec) -> Iterator[Mistake]:
     """Look at the names of links and at what they read."""
     earlier = [SOURCE]
+    given: dict[str, str] = {}
     items = {item.path: item for item in spec.chain}
     for index, entry in enumerate(_chain(spec)):
         item = items.get(("chain", index))
@@ -109,6 +111,8 @@ def _links(spec: Spec) -> Iterator[Mistake]:
                     yield Mistake(
                         where, f"no earlier link gives '{read}'{later}: {suggestion(read, earlier)}"
                     )
+            yield from _order(item, given)
+            given[item.name] = getattr(item.cls, "gives", "")
         name = entry.get("name") if isinstance(entry, dict) else None
         if not isinstance(name, str):
             continue
@@ -121,6 +125,15 @@ def _links(spec: Spec) -> Iterator[Mistake]:
             text = f"'{name}' cannot name a link: a name is not empty, has no dot and is not {others}"
             yield Mistake(path, text)
         earlier.append(name)
+
+
+def _order(item: Item, given: Mapping[str, str]) -> Iterator[Mistake]:
+    """Look whether a link reads what another place is for."""
+    takes = getattr(item.cls, "takes", ())
+    order = reordered(takes, item.reads, [given.get(name, "") for name in item.reads])
+    if order is not None:
+        text = f"{item.type} takes {', then '.join(takes)}: the order is wrong; write reads: "
+        yield Mistake(item.path, f"{text}[{', '.join(order)}]")
 
 
 def _responses(spec: Spec) -> Iterator[Mistake]:
@@ -172,6 +185,14 @@ def _parameters(spec: Spec) -> Iterator[Mistake]:
         if item.cls is Follow and item.values["leader"] not in leaders:
             hint = suggestion(item.values["leader"], leaders)
             yield Mistake((*item.path, "leader"), f"no schedule drives '{item.values['leader']}': {hint}")
+    given = {item.name: getattr(item.cls, "gives", "") for item in spec.chain}
+    for item in spec.continuation.values():
+        fields = getattr(item.cls, "reads", ())
+        names = [str(item.values[field]) for field in fields]
+        order = reordered(fields, names, [given.get(name, "") for name in names])
+        if order is not None:
+            meant = ", ".join(f"{field}: {name}" for field, name in zip(fields, order, strict=True))
+            yield Mistake(item.path, f"each stands where the other should; write {meant}")
     names = link_names(spec)
     for path, name in spec.looked_up():
         if names and name not in names:

@@ -66,6 +66,7 @@ class Conduction(Stage):
     """
 
     costly: ClassVar[bool] = True
+    gives: ClassVar[str] = "temperatures"
 
     domain: Domain
     sink: Region | None = None

@@ -51,6 +51,7 @@ class Centrifugal(Stage):
     """
 
     linear: ClassVar[bool] = True
+    gives: ClassVar[str] = "forces"
 
     structure: Structure
     about: tuple[float, ...]
