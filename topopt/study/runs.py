@@ -18,6 +18,7 @@ from topopt.run import model_parameters
 from topopt.study.accuracy import fitting
 from topopt.study.archive import read_judgements, read_outcome
 from topopt.study.comparison import Comparison
+from topopt.study.kept import beside
 from topopt.study.outcome import Judgement, Outcome
 from topopt.study.yardstick import Threshold
 
@@ -129,7 +130,8 @@ def _judged(path: Path, job: Job, outcome: Outcome) -> Outcome:
     x = read_design(path, "x")["x"]
     parameters = model_parameters(last.parameters)
     evaluation = job.problem.evaluate(x, parameters)
-    score = fitting(job.problem, Threshold()).judge(job.problem, x, evaluation, parameters)
+    yardstick = fitting(job.problem, Threshold())
+    score = yardstick.judge(job.problem, x, evaluation, parameters)
     grey = last.measures.get("discreteness", math.nan)
     final = Judgement(last.number, last.solves, score.value, last.objective, grey, score.fault)
     recorded = read_judgements(path, upto=last.number)
@@ -139,7 +141,13 @@ def _judged(path: Path, job: Job, outcome: Outcome) -> Outcome:
     picture = evaluation.picture
     density = picture.pictured() if isinstance(picture, Design) else None
     judgements = (*recorded[:-1], final) if same else (final,)
-    return dataclasses.replace(outcome, judgements=judgements, density=density, folder=str(path.resolve()))
+    return dataclasses.replace(
+        outcome,
+        judgements=judgements,
+        density=density,
+        folder=str(path.resolve()),
+        limits=beside(job.problem, yardstick, job.continuation, evaluation, parameters),
+    )
 
 
 def _agree(one: float, other: float) -> bool:

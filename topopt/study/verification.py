@@ -24,8 +24,8 @@ from topopt.problem import Problem
 from topopt.run import model_parameters
 from topopt.stages import OrderedSimp
 from topopt.study.connectivity import bodies
-from topopt.study.kept import Kept, Stated, responses, stated
-from topopt.study.yardstick import Score, Threshold, blackened
+from topopt.study.kept import Kept, Stated, kept, stated
+from topopt.study.yardstick import Threshold, blackened
 
 __all__ = ["BodyVerification", "Verification", "verified", "verified_body"]
 
@@ -59,7 +59,7 @@ class Verification:
 
     def facts(self) -> dict[str, Any]:
         """Return all of it as plain data, for JSON."""
-        return dataclasses.asdict(self) | {"limits": [kept.facts() for kept in self.limits]}
+        return dataclasses.asdict(self) | {"limits": [limit.facts() for limit in self.limits]}
 
     def __str__(self) -> str:
         """Say it in three sentences, and in a table what the limits come to."""
@@ -106,7 +106,7 @@ class BodyVerification:
 
     def facts(self) -> dict[str, Any]:
         """Return all of it as plain data, for JSON."""
-        return dataclasses.asdict(self) | {"limits": [kept.facts() for kept in self.limits]}
+        return dataclasses.asdict(self) | {"limits": [limit.facts() for limit in self.limits]}
 
     def __str__(self) -> str:
         """Say it in two sentences, or in three if the body has fallen apart, and in a table of the limits."""
@@ -150,14 +150,7 @@ class _Finished:
 
     def kept(self, *designs: tuple[Problem, Flags]) -> tuple[Kept, ...]:
         """Return what every limit comes to for the run's own design and for black-and-white ones."""
-        wanted = [limit.response for limit in self.limits]
-        own = {name: Score(self.evaluation.responses[name]) for name in wanted}
-        found = [own, *(responses(*design, wanted) for design in designs)]
-        rows = {limit: [one[limit.response] for one in found] for limit in self.limits}
-        return tuple(
-            Kept(limit, tuple(None if score.fault else score.value for score in row), row[-1].fault)
-            for limit, row in rows.items()
-        )
+        return kept(self.limits, self.evaluation, *designs)
 
     def judged(self, problem: Problem, solid: Flags, what: str = "black-and-white design") -> float:
         """Return what a design of solid cells is worth, on either grid."""
@@ -321,8 +314,8 @@ def _table(designs: tuple[str, ...], limits: tuple[Kept, ...]) -> list[str]:
     if not limits:
         return []
     rows = [["limit", *designs, ""]]
-    for kept in limits:
-        values = ["unknown" if value is None else f"{value:.6g}" for value in kept.values]
-        rows.append([str(kept.limit), *values, kept.verdict])
+    for row in limits:
+        values = ["unknown" if value is None else f"{value:.6g}" for value in row.values]
+        rows.append([str(row.limit), *values, row.verdict])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["", *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)]
