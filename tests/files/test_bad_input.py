@@ -442,13 +442,13 @@ PHYSICS = [
     (WORK, with_link("type: frequencies, reads: [physical, stiffness]"),
      "beam.yaml:15: chain.more: frequencies takes moduli, then masses: the order is wrong; write reads: "
      "[stiffness, physical]"),
-    (WORK, with_link("type: masses, reads: [physical]") + "\n  - {name: turns, type: dynamic_compliance, "
-     "reads: [more, stiffness]}",
-     "beam.yaml:16: chain.turns: dynamic_compliance takes moduli, then masses: the order is wrong; write "
+    (WORK, with_link("type: masses, reads: [physical]") + "  - {name: turns, type: dynamic_compliance, "
+     "reads: [more, stiffness]}\n",
+     "beam.yaml:17: chain.turns: dynamic_compliance takes moduli, then masses: the order is wrong; write "
      "reads: [stiffness, more]"),
-    (WORK, with_link("type: self_weight, reads: [physical]") + "\n  - {name: all, type: total_work, reads: "
-     "[more, displacement]}",
-     "beam.yaml:16: chain.all: total_work takes displacements, then forces: the order is wrong; write reads: "
+    (WORK, with_link("type: self_weight, reads: [physical]") + "  - {name: all, type: total_work, reads: "
+     "[more, displacement]}\n",
+     "beam.yaml:17: chain.all: total_work takes displacements, then forces: the order is wrong; write reads: "
      "[displacement, more]"),
     (WORK, with_link("type: total_work, reads: [stiffness, physical]"),
      "beam.yaml:15: chain.more: TotalWork: expected an input of shape (130, 1), got (48,); 'stiffness' has "
@@ -532,13 +532,13 @@ PHYSICS = [
      "  - {name: displacement, type: equilibrium, reads: [weight, stiffness]}",
      "beam.yaml:15: chain.displacement: equilibrium takes moduli, then forces: the order is wrong; write "
      "reads: [stiffness, weight]"),
-    (WORK, with_link("type: scaled, factor: 2, reads: [displacement]") + "\n  - {name: stress, type: "
-     "von_mises, reads: [physical, more]}",
-     "beam.yaml:16: chain.stress: VonMises: expected displacements of shape (130, 1) and densities of shape "
+    (WORK, with_link("type: scaled, factor: 2, reads: [displacement]") + "  - {name: stress, type: "
+     "von_mises, reads: [physical, more]}\n",
+     "beam.yaml:17: chain.stress: VonMises: expected displacements of shape (130, 1) and densities of shape "
      "(48,), got (48,) and (130, 1); the order is wrong: write reads: [more, physical]"),
-    (WORK, with_link("type: scaled, factor: 2, reads: [displacement]") + "\n  - {name: buckling, type: "
-     "buckling_factors, reads: [more, filtered, physical]}",
-     "beam.yaml:16: chain.buckling: BucklingFactors: expected moduli of shape (48,), got (130, 1); the order "
+    (WORK, with_link("type: scaled, factor: 2, reads: [displacement]") + "  - {name: buckling, type: "
+     "buckling_factors, reads: [more, filtered, physical]}\n",
+     "beam.yaml:17: chain.buckling: BucklingFactors: expected moduli of shape (48,), got (130, 1); the order "
      "is wrong: by their shapes it may be [filtered, physical, more] or [physical, filtered, more]; see the "
      "guide"),
     ("stop: {iterations: 20}", "stop: {iterations: 20}\noutput: {unit: mn}",

@@ -17,7 +17,7 @@ from topopt.errors import InputError, RunFolderError
 from topopt.evaluation import Evaluation
 from topopt.files import parse, read_about, read_design, read_history, read_problem, voxels
 from topopt.files.located import located
-from topopt.grid import Grid, structured
+from topopt.grid import Domain, Grid, structured
 from topopt.meshes import Mesh, refined
 from topopt.parameters import Array
 from topopt.problem import Problem
@@ -211,27 +211,21 @@ def verified_body(path: Path | str) -> BodyVerification:
         If trimesh is absent.
     """
     run = _finished(Path(path))
-    if isinstance(run.problem.mesh, Mesh):
-        raise InputError(
-            f"{run.path}: the design lies on {run.problem.mesh}, which is exported as its cells, design.vtu, "
-            "and not as a body; leave --body out"
-        )
     file = run.path / "design.stl"
     if not file.is_file():
         raise RunFolderError(
             f"{run.path} holds no design.stl: VTK was absent, or no density exceeded one half; "
             f"`topopt resume {run.path}` writes the results again"
         )
-    solid = _imposed(run.finer, voxels(file, run.finer.grid))
-    counted = ~run.finer.domain.void_cells
+    solid = _imposed(run.finer, voxels(file, run.finer.mesh))
     return BodyVerification(
         run.response,
         run.grey,
         run.judged(run.finer, solid, "exported body"),
-        float(solid[counted].mean()),
-        float(run.density[~run.problem.domain.void_cells].mean()),
+        _shared(run.finer.domain, solid.astype(np.float64)),
+        _shared(run.problem.domain, run.density),
         bodies(run.finer.mesh, solid)[1],
-        run.finer.grid.cells,
+        run.finer.mesh.shape,
         run.kept((run.finer, solid)),
     )
 
@@ -290,6 +284,12 @@ def _at(problem: Problem, parameters: dict[str, float]) -> Problem:
 def _imposed(problem: Problem, solid: Flags) -> Flags:
     """Return which cells are solid once the passive ones are what the problem says."""
     return problem.domain.impose(solid.astype(np.float64)) > 0.5
+
+
+def _shared(domain: Domain, density: Array) -> float:
+    """Return the share of the cells that are not passive void that a density fills."""
+    sizes = domain.sizes * ~domain.void_cells
+    return float(density @ sizes / sizes.sum())
 
 
 def _amount(problem: Problem, density: Array) -> float:
