@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import pytest
@@ -61,6 +62,27 @@ class Same(Stage):
 
     def vjp(self, *inputs):
         return inputs[0], lambda v: (v,)
+
+
+@dataclass(frozen=True)
+class Ratio(Stage):
+    """What is above over what is below."""
+
+    takes: ClassVar[tuple[str, ...]] = ("upper", "lower")
+
+    def vjp(self, *inputs):
+        upper, lower = inputs
+        return upper / lower, lambda v: (v / lower, -v * upper / lower**2)
+
+
+@dataclass(frozen=True)
+class Below(Stage):
+    """What stands below."""
+
+    gives: ClassVar[str] = "lower"
+
+    def vjp(self, *inputs):
+        return inputs[0] + 1.0, lambda v: (v,)
 
 
 FORK = Chain(
@@ -325,3 +347,18 @@ def test_the_defaults_of_a_stage():
 def test_what_is_no_chain_is_refused(links, text):
     with pytest.raises(ChainError, match=text):
         Chain(links)
+
+
+def test_a_wrong_order_is_refused_by_kind_and_by_name() -> None:
+    for links in (
+        [("a", Below()), ("b", Ratio(), ("a", "design"))],
+        [("lower", Scale()), ("b", Ratio(), ("lower", "design"))],
+    ):
+        name = links[0][0]
+        with pytest.raises(ChainError, match="order") as refusal:
+            Chain(links)
+        assert str(refusal.value) == (
+            f"link 'b': Ratio takes upper, then lower: the order is wrong; read design, {name}"
+        )
+        Chain([links[0], ("b", Ratio(), ("design", name))])
+    Chain([("a", Below()), ("lower", Scale()), ("b", Ratio(), ("lower", "a"))])  # the kind says more

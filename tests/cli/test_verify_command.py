@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -59,3 +60,28 @@ def test_what_cannot_be_verified_is_refused(topopt: Callable[..., Result], probl
     refused = topopt("verify", "results/net")
     assert refused.exit_code == 2
     assert "no design on a grid" in refused.stderr
+
+
+@pytest.mark.parametrize("command", [("verify",), ("compare", "results/other"), ("plot",)])
+def test_a_damaged_design_is_written_again(
+    topopt: Callable[..., Result], problem: Path, command: tuple[str, ...]
+) -> None:
+    words = ("--set", "stop.iterations=4", "-q", "--no-figures")
+    assert topopt("run", problem, *SMALL, *words).exit_code in (0, 3)
+    file = Path("results/problem/design.npz")
+    shutil.copytree("results/problem", "results/other")
+    whole = file.read_bytes()
+    file.write_bytes(whole[: len(whole) // 2])
+    refused = topopt(*command, "results/problem")
+    assert refused.exit_code == 2
+    assert refused.stderr == (
+        "results/problem/design.npz: damaged (File is not a zip file); "
+        "`topopt resume results/problem` writes the design again\n"
+    )
+    assert topopt("resume", "results/problem", "-q", "--no-figures").exit_code in (0, 3)
+    assert topopt("verify", "results/problem").exit_code in (0, 3)
+    with np.load(file) as arrays:
+        np.savez(file, x=arrays["x"][1:], density=arrays["density"])
+    other = topopt("verify", "results/problem")
+    assert other.exit_code == 2
+    assert "expected shape (800,), got (799,)" in other.stderr

@@ -434,12 +434,22 @@ PHYSICS = [
     (WORK, with_link("type: von_mises"),
      "beam.yaml:15: chain.more: von_mises reads 2 names, got 1: displacement; see its fields in the guide"),
     (WORK, with_link("type: von_mises, reads: [physical, displacement]"),
-     "beam.yaml:15: chain.more: VonMises: expected displacements of shape (130, 1) and densities of shape "
-     "(48,), got (48,) and (130, 1); the order is wrong: write reads: [displacement, physical]"),
+     "beam.yaml:15: chain.more: von_mises takes displacements, then densities: the order is wrong; write "
+     "reads: [displacement, physical]"),
     (WORK, with_link("type: buckling_factors, reads: [displacement, stiffness, physical]"),
-     "beam.yaml:15: chain.more: BucklingFactors: expected moduli of shape (48,), got (130, 1); the order is "
-     "wrong: by their shapes it may be [stiffness, physical, displacement] or [physical, stiffness, "
-     "displacement]; see the guide"),
+     "beam.yaml:15: chain.more: buckling_factors takes moduli, then stressed, then displacements: the order "
+     "is wrong; write reads: [stiffness, physical, displacement]"),
+    (WORK, with_link("type: frequencies, reads: [physical, stiffness]"),
+     "beam.yaml:15: chain.more: frequencies takes moduli, then masses: the order is wrong; write reads: "
+     "[stiffness, physical]"),
+    (WORK, with_link("type: masses, reads: [physical]") + "  - {name: turns, type: dynamic_compliance, "
+     "reads: [more, stiffness]}\n",
+     "beam.yaml:17: chain.turns: dynamic_compliance takes moduli, then masses: the order is wrong; write "
+     "reads: [stiffness, more]"),
+    (WORK, with_link("type: self_weight, reads: [physical]") + "  - {name: all, type: total_work, reads: "
+     "[more, displacement]}\n",
+     "beam.yaml:17: chain.all: total_work takes displacements, then forces: the order is wrong; write reads: "
+     "[displacement, more]"),
     (WORK, with_link("type: total_work, reads: [stiffness, physical]"),
      "beam.yaml:15: chain.more: TotalWork: expected an input of shape (130, 1), got (48,); 'stiffness' has "
      "(48,), 'physical' has (48,)"),
@@ -520,13 +530,39 @@ PHYSICS = [
     ("  - {name: displacement, type: equilibrium}",
      "  - {name: weight, type: self_weight, per_volume: [0, -1], reads: [physical]}\n"
      "  - {name: displacement, type: equilibrium, reads: [weight, stiffness]}",
-     "beam.yaml:15: chain.displacement: Equilibrium: expected moduli of shape (48,), got (130, 1); the order "
-     "is wrong: write reads: [stiffness, weight]"),
+     "beam.yaml:15: chain.displacement: equilibrium takes moduli, then forces: the order is wrong; write "
+     "reads: [stiffness, weight]"),
+    (WORK, with_link("type: scaled, factor: 2, reads: [displacement]") + "  - {name: stress, type: "
+     "von_mises, reads: [physical, more]}\n",
+     "beam.yaml:17: chain.stress: VonMises: expected displacements of shape (130, 1) and densities of shape "
+     "(48,), got (48,) and (130, 1); the order is wrong: write reads: [more, physical]"),
+    (WORK, with_link("type: scaled, factor: 2, reads: [displacement]") + "  - {name: buckling, type: "
+     "buckling_factors, reads: [more, filtered, physical]}\n",
+     "beam.yaml:17: chain.buckling: BucklingFactors: expected moduli of shape (48,), got (130, 1); the order "
+     "is wrong: by their shapes it may be [filtered, physical, more] or [physical, filtered, more]; see the "
+     "guide"),
     ("stop: {iterations: 20}", "stop: {iterations: 20}\noutput: {unit: mn}",
      "beam.yaml:23: output.unit: expected one of 'mm', 'cm', 'm', 'in', got 'mn'; did you mean 'm'?"),
     ("stop: {iterations: 20}", "stop: {iterations: 20}\noutput: {smoothing: -1}",
      "beam.yaml:23: output.smoothing: expected a number >= 0, got -1"),
 ]  # fmt: skip
+
+
+def test_a_stand_in_is_not_taken_for_what_it_stands_for() -> None:
+    links = "".join(
+        f"  - {{name: {name}, type: {kind}, reads: [physical]}}\n"
+        for name, kind in (("most", "extreme"), ("norm", "power_norm"))
+    )
+    schedule = "limits.norm: {type: normalised, target: 0.4, extreme: norm, smooth: most}"
+    text = GOOD.replace("volume: 0.5", "volume: 0.5, norm: 1").replace(WORK, f"{WORK}{links}")
+    text = text.replace("continuation:", f"continuation:\n  {schedule}")
+    with pytest.raises(ProblemFileError, match="each stands") as refusal:
+        parse(text, "f")
+    (found,) = refusal.value.mistakes
+    assert found.partition(": ")[2] == (
+        'continuation."limits.norm": each stands where the other should; write extreme: most, smooth: norm'
+    )
+    parse(text.replace("extreme: norm, smooth: most", "extreme: most, smooth: norm"), "f")
 
 
 @pytest.mark.parametrize(("old", "new", "sentence"), FORM + REGIONS + MECHANICS + CHAIN + PHYSICS + RUN)

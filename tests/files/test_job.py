@@ -203,6 +203,14 @@ def test_a_broken_picture_is_a_mistake(tmp_path: Path, name: str, sentence: str)
         parse(TEXT.replace("regions:", f"regions:\n  it: {{{kind}: {{file: {name}}}}}"), folder=tmp_path)
 
 
+def test_an_archive_is_no_array(tmp_path: Path) -> None:
+    np.savez(tmp_path / "a.npz", inside=np.ones((12, 4), dtype=bool))
+    with pytest.raises(
+        ProblemFileError, match=r"it: a\.npz is no NPY file: it holds arrays by name; save one"
+    ):
+        parse(TEXT.replace("regions:", "regions:\n  it: {array: {file: a.npz}}"), folder=tmp_path)
+
+
 def test_noise_is_reproducible_and_stays_within_its_size() -> None:
     first, again, other = (
         parse(TEXT, overrides=[f"start={{noise: 0.1, seed: {seed}}}"]) for seed in (3, 3, 4)
@@ -421,3 +429,35 @@ def test_what_swings_names_its_solver_too(name, start):
     job = read(Path(__file__).parents[2] / "problems" / f"{name}.yaml")
     assert job.choice.reason.startswith(start)
     assert job.choice.bytes_estimated > 0
+
+
+HEAT = """
+name: warm
+grid: {cells: [8, 8]}
+regions:
+  edge: {plane: {x: 0.0}}
+chain:
+  - {name: filtered,    type: cone,             radius: 2.0}
+  - {name: conducting,  type: simp,             penal: 3.0, e_min: 1.0e-2}
+  - {name: temperature, type: conduction,       sink: edge, power: 1.0}
+  - {name: mean,        type: mean_temperature}
+  - {name: volume,      type: mean,             reads: [filtered]}
+density: filtered
+minimise: mean
+limits: {volume: 0.4}
+"""
+
+
+def test_a_structure_that_no_link_reads_is_told() -> None:
+    assert parse(HEAT, "f").warnings == ()
+    section = "supports: [{on: edge, fix: [x]}]\nloads: [{on: everywhere, force_per_volume: [0, -1]}]\n"
+    found = parse(f"{HEAT}{section}material: {{young: 2.0}}\n", "f").warnings  # nor is it examined
+    assert found == tuple(
+        f"f:{line}: {name}: no link of the chain reads a structure, so this does nothing; what holds and "
+        "feeds the heat are sink, cooled and source of 'temperature'"
+        for line, name in ((17, "material"), (15, "supports"), (16, "loads"))
+    )
+    bare = TEXT.partition("chain:")[0]
+    chain = "chain: [{name: physical, type: tanh}, {name: volume, type: mean}]\nminimise: volume\n"
+    ends = [warning.partition(": ")[2] for warning in parse(f"{bare}{chain}", "f").warnings]
+    assert "supports: no link of the chain reads a structure, so this does nothing" in ends

@@ -197,6 +197,13 @@ def test_bad_meshes_are_refused_with_advice(plate: Path, old: str, new: str, mes
         assert message in mistakes(PLATE.replace(old, new, 1), plate)
 
 
+def test_a_grid_and_a_mesh_are_one_mistake_alone(plate: Path) -> None:
+    text = PLATE.replace("mesh: {file", "grid: {cells: [2, 2]}\nmesh: {file")
+    with pytest.raises(ProblemFileError, match="not both") as refusal:
+        parse(text, "plate.yaml", folder=plate)
+    assert refusal.value.mistakes == ("plate.yaml:3: mesh: give a grid or a mesh, not both",)
+
+
 def test_a_group_of_a_mesh_that_is_refused_is_no_second_mistake(plate: Path) -> None:
     found = mistakes(PLATE.replace("plate.msh", "plat.msh"), plate)
     assert "there is no file plat.msh" in found

@@ -119,3 +119,12 @@ def test_what_is_no_mesh_is_refused(points, corners, message):
 
 def test_the_way_round_is_free_if_it_is_the_same_for_all():
     assert Mesh(SQUARE, [[0, 2, 1], [0, 3, 2]]).volumes.tolist() == pytest.approx([0.5, 0.5])
+
+
+@pytest.mark.parametrize("kind", SHAKEN)
+def test_a_quadrature_of_any_order_adds_up_to_the_volume(kind):
+    mesh = SHAKEN[kind]
+    mirrored = Mesh(mesh.points * ([-1.0] + [1.0] * (mesh.ndim - 1)), mesh.corners)
+    for cells in (mesh, mirrored):
+        for order in range(1, 9):
+            np.testing.assert_allclose(cells.mapped(order).weights.sum(axis=1), mesh.volumes, rtol=1e-9)

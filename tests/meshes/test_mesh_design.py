@@ -17,7 +17,6 @@ from topopt.regions import Ball, Box, Plane, Point
 from topopt.run import Stop, optimize
 from topopt.stages import (
     Cast,
-    Centrifugal,
     Compliance,
     Conduction,
     Cone,
@@ -27,7 +26,6 @@ from topopt.stages import (
     Extruded,
     Frequencies,
     Helmholtz,
-    LocalMean,
     Mean,
     MeanTemperature,
     PreservingTanh,
@@ -171,8 +169,6 @@ def test_triangles_are_designed_and_count_by_their_volume(optimizer):
         (lambda mesh: Printed(mesh), "Printed needs a grid.*; leave it out"),
         (lambda mesh: Rotated(mesh), "Rotated needs a grid.*; leave it out"),
         (lambda mesh: Cast(mesh), "Cast needs a grid.*; leave it out"),
-        (lambda mesh: LocalMean(mesh, 0.5), "LocalMean needs a grid.*; take a grid"),
-        (lambda mesh: Centrifugal(beam(mesh), (0.0, 0.0)), "Centrifugal needs a grid.*; take a grid"),
     ],
 )
 def test_what_needs_a_grid_says_what_to_take(make, instead):

@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 import topopt as to
+from tests.meshed import SHAKEN, boxes, simplices
+from topopt import check
 from topopt.errors import InputError
 
 
@@ -79,3 +81,54 @@ def test_what_does_not_fit_is_refused(fields, text):
         to.Centrifugal(bar, **fields)
     with pytest.raises(InputError, match=r"expected an input of shape \(4,\)"):
         to.Centrifugal(bar, (0.0, 0.0))(np.ones(3))
+
+
+def held_bar(cells):
+    """Return cells that are held at x = 0 and pulled at their far end."""
+    at = (0.0,) * cells.ndim
+    far = to.Plane(x=float(cells.nodes[:, 0].max()))
+    pull = to.SurfaceLoad(far, (1.0, *at[1:]))
+    material = to.Material(thickness=0.7 if cells.ndim == 2 else 1.0)
+    return to.Structure(cells, (to.Support(to.Plane(x=0.0)),), (pull,), material)
+
+
+@pytest.mark.parametrize("cells", [(6, 4), (4, 3, 2)])
+def test_on_a_mesh_of_equal_cells_the_forces_are_those_of_the_grid(cells, rng):
+    grid = to.Grid(cells, (3.0, 2.0, 1.5)[: len(cells)])
+    mesh = boxes(grid)
+    density, v = rng.random(grid.n_cells), rng.normal(size=(grid.n_nodes * grid.ndim, 1))
+    about = (-1.0, 5.0, 0.3)[: grid.ndim]
+    one, other = (to.Centrifugal(held_bar(each), about, "z", 2.0, 3.0).vjp(density) for each in (grid, mesh))
+    np.testing.assert_allclose(other[0], one[0], rtol=1e-12, atol=1e-13)
+    np.testing.assert_allclose(other[1](v)[0], one[1](v)[0], rtol=1e-12, atol=1e-13)
+
+
+@pytest.mark.parametrize("kind", SHAKEN)
+def test_on_any_mesh_the_total_is_mass_times_arm_and_the_gradient_right(kind, rng):
+    """The total is the integral of the arm, which two refinements of the quadrature must agree on."""
+    mesh = SHAKEN[kind]
+    stage = to.Centrifugal(held_bar(mesh), (0.5,) * mesh.ndim, speed=2.0, density=3.0)
+    check.stage(stage, rng.uniform(0.1, 1.0, mesh.n_cells), rng=rng).raise_if_failed()
+    weights, local = stage._pull
+    fine = mesh.mapped(8)
+    places = np.einsum("qa,eak->eqk", fine.values, mesh.points[mesh.corners])
+    arms = (places - 0.5) * ([1.0, 1.0, 0.0][: mesh.ndim])
+    wanted = 3.0 * 0.7 ** (mesh.ndim == 2) * np.einsum("eq,eqk->ek", fine.weights, arms)
+    np.testing.assert_allclose((weights + local).sum(axis=1), wanted, rtol=1e-9, atol=1e-12)
+    spread = 3.0 * 0.7 ** (mesh.ndim == 2) * np.einsum("eq,qa,eqk->eak", fine.weights, fine.values, arms)
+    np.testing.assert_allclose(weights + local, spread, rtol=1e-9, atol=1e-12)
+
+
+def test_a_spinning_disc_of_triangles_has_the_stress_of_theory_in_its_middle():
+    """On a quarter of a disc whose rim the mesh follows: 1 % with 24 cells along the radius."""
+    square = simplices(to.Grid((24, 24), (1.0, 1.0)))
+    side, reach = square.points.max(axis=1), np.linalg.norm(square.points, axis=1)
+    points = square.points * np.divide(side, reach, out=np.ones_like(side), where=reach > 0)[:, None]
+    mesh = to.Mesh(points, square.corners)
+    held = (to.Support(to.Plane(x=0.0), "x"), to.Support(to.Plane(y=0.0), "y"))
+    disc = to.Structure(mesh, held, (to.PointLoad(to.Point((1.0, 0.0)), (1.0, 0.0)),))
+    solid = np.ones(mesh.n_cells)
+    moved = to.Equilibrium(disc)(solid, to.Centrifugal(disc, (0.0, 0.0))(solid) - disc.forces)
+    stress = to.VonMises(disc)(moved, solid)[:, 0]
+    middle = np.linalg.norm(mesh.centres, axis=1) < 0.1
+    assert stress[middle].mean() == pytest.approx((3 + 0.3) / 8, rel=0.01)

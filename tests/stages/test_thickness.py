@@ -5,6 +5,8 @@ import pytest
 from scipy import ndimage
 
 import topopt as to
+from tests.meshed import SHAKEN, boxes, shaken, simplices
+from topopt import check
 from topopt.errors import InputError
 
 
@@ -80,3 +82,44 @@ def test_a_disc_of_one_cell_is_refused():
 def test_a_disc_beyond_the_whole_grid_is_refused():
     with pytest.raises(InputError, match=r"LocalMean\.radius: 9 is larger than the whole grid of 3 x 1"):
         to.LocalMean(to.Grid((30, 10), (3.0, 1.0)), 9.0)
+
+
+@pytest.mark.parametrize(
+    ("cells", "radius"), [((9, 6), 0.25), ((9, 6), 0.7), ((7, 7), 1.4), ((6, 5, 4), 0.6)]
+)
+def test_on_a_mesh_of_equal_squares_the_mean_is_that_of_the_grid(cells, radius, rng):
+    grid = to.Grid(cells, tuple(0.2 * n for n in cells))
+    mesh, field = boxes(grid), rng.random(grid.n_cells)
+    np.testing.assert_allclose(
+        to.LocalMean(mesh, radius)(field), to.LocalMean(grid, radius)(field), rtol=1e-9, atol=1e-12
+    )
+
+
+@pytest.mark.parametrize("kind", SHAKEN)
+def test_on_any_mesh_the_gradient_is_right_and_what_is_full_is_1(kind, rng):
+    mesh = SHAKEN[kind]
+    check.stage(to.LocalMean(mesh, 0.6), rng.random(mesh.n_cells), rng=rng).raise_if_failed()
+    full = to.LocalMean(mesh, 0.6)(np.ones(mesh.n_cells))
+    assert 0.1 < full.min() < 0.8  # where the disc reaches beyond
+    assert full.max() <= 1 + 1e-12
+
+
+def test_a_disc_of_triangles_sees_what_a_circle_covers():
+    """In the middle of a plate all is full; at its edge half of the disc is beyond, in its corner more."""
+    mesh = shaken(simplices(to.Grid((40, 40), (4.0, 4.0))), 0.1)
+    mean = to.LocalMean(mesh, 1.0)
+    full = mean(np.ones(mesh.n_cells))
+    at = [np.argmin(np.linalg.norm(mesh.centres - place, axis=1)) for place in ((2, 2), (0, 2), (0, 0))]
+    assert full[at[0]] == pytest.approx(1.0, abs=1e-12)
+    depth = mesh.centres[at[1]][0]
+    assert full[at[1]] == pytest.approx(0.5 + 2 * depth / np.pi, abs=0.02)
+    assert full[at[2]] == pytest.approx(0.25, abs=0.06)
+    hole = (np.linalg.norm(mesh.centres - 2.0, axis=1) > 0.5).astype(float)
+    assert mean(hole)[at[0]] == pytest.approx(0.75, abs=0.03)
+
+
+def test_a_disc_smaller_than_the_cells_of_a_mesh_is_refused():
+    with pytest.raises(InputError, match=r"LocalMean\.radius: 0\.1 reaches no neighbour"):
+        to.LocalMean(boxes(to.Grid((4, 4))), 0.1)
+    with pytest.raises(InputError, match=r"LocalMean: expected an input of shape \(16,\), got \(3,\)"):
+        to.LocalMean(boxes(to.Grid((4, 4))), 2.0)(np.ones(3))

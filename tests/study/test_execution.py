@@ -220,6 +220,7 @@ def test_a_folder_that_another_process_still_writes_to_is_waited_for(tmp_path: P
     [
         ("outcome.json", '{"problem": "s0", "cra', "damaged: Unterminated string"),
         ("outcome.json", "[]", "damaged: no object in it"),
+        ("outcome.json", '{"limits": [{"response": "peak"}]}', "damaged: limits: KeyError('bound')"),
         ("outcome.json", None, "damaged: settled: expected bool, got 'yes'"),
         ("trial.json", '{"fingerprint": 3}', "damaged: fingerprint: expected text, got 3"),
         ("trial.json", "", "damaged: Expecting value"),

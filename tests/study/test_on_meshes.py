@@ -206,8 +206,18 @@ def test_boxes_are_verified_as_the_grid_is(tmp_path: Path) -> None:
     assert found[1].fine == pytest.approx(found[0].fine, rel=1e-7)
 
 
-def test_a_refined_run_is_refined_once_more_and_has_no_body(tmp_path: Path) -> None:
+def test_a_refined_run_is_refined_once_more(tmp_path: Path) -> None:
     folder = run(tmp_path, shaken(simplices(GRID)), *SHARP, "mesh.refine=1")
     assert verified(folder).cells == (96 * 16,)
-    with pytest.raises(InputError, match=r"lies on a mesh of 384 triangles, which is exported as its cells"):
-        verified_body(folder)
+
+
+@pytest.mark.parametrize("made", [simplices, boxes])
+def test_the_exported_body_of_a_mesh_is_verified(tmp_path: Path, made: Any) -> None:
+    mesh = shaken(made(Grid((60, 20), (3.0, 1.0))), 0.1)
+    longer = ("stop.iterations=45", RAMP.replace("over: 15", "over: 35"), "chain.filtered.radius=0.25")
+    folder = run(tmp_path, mesh, *longer)
+    found = verified_body(folder)
+    assert found.cells == (4 * mesh.n_cells,)
+    assert found.volume == pytest.approx(found.own, rel=0.02)
+    assert found.value == pytest.approx(found.grey, rel=0.15)
+    assert f"Read back from design.stl onto {4 * mesh.n_cells} cells, the body has" in str(found)

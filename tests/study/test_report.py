@@ -11,6 +11,7 @@ import pytest
 from tests.study.outcomes import INF, drawn, trial
 from topopt.errors import RunFolderError
 from topopt.study.comparison import Comparison
+from topopt.study.kept import Kept, Stated
 from topopt.study.report import write_report
 from topopt.study.verdict import verdict
 
@@ -149,3 +150,30 @@ def test_a_folder_that_cannot_be_made_is_refused(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(RunFolderError, match=r"figures cannot be made: .*; choose another folder"):
         write_report(Comparison((trial("a", 1.0),)), tmp_path / "file")
+
+
+def test_other_limits_are_told_and_cost_no_place(tmp_path):
+    peak, tip = Stated("peak", 52.0), Stated("tip", 1.0)
+    broken = (Kept(peak, (52.0, 65.5)), Kept(tip, (0.9, None), "its black-and-white design is broken"))
+    outcomes = (
+        trial("a", 1.0, limits=broken),
+        trial("b", 2.0, limits=(Kept(peak, (52.0, 52.1)), Kept(tip, (0.9, 0.9)))),
+    )
+    text = write_report(Comparison(outcomes), tmp_path).markdown.read_text("utf-8").replace("\\", "")
+    assert "In black and white peak <= 52: broken by 26 %." in text
+    assert "Limits other than that on the volume have no part in f₀₁." in text
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    head, first, second = (
+        [cell.strip() for cell in line.split("|")]
+        for line in lines
+        if "other limits" in line or "tip" in line or "hold" in line
+    )
+    column = head.index("other limits, black and white")
+    assert first[1] == "**a**"
+    assert first[column] == "*peak <= 52: broken by 26 %; tip <= 1: its black-and-white design is broken*"
+    assert second[column] == "hold"
+    ranked = [line for line in lines if line.startswith(("| place", "| **1"))]
+    head, first = ([cell.strip() for cell in line.split("|")] for line in ranked)
+    assert first[head.index("limits broken")] == "1"
+    plain = write_report(Comparison((trial("a", 1.0),)), tmp_path).markdown.read_text("utf-8")
+    assert "limits broken" not in plain

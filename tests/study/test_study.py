@@ -16,6 +16,7 @@ from topopt.chain import Chain, Link
 from topopt.continuation import Continuation
 from topopt.errors import InputError, ParameterError
 from topopt.fem import PointLoad, Structure, Support
+from topopt.files import parse
 from topopt.files.study import parse_study
 from topopt.files.study_sections import StudySections, StudyStarts, StudyStop, StudyYardstick
 from topopt.grid import Domain, Grid
@@ -23,11 +24,16 @@ from topopt.optimizers import GCMMA
 from topopt.problem import Problem
 from topopt.regions import Box, Plane, Point
 from topopt.stages import Compliance, Cone, Equilibrium, Mean, SensitivityFilter, Simp, Tanh
+from topopt.study.archive import read_outcome
+from topopt.study.kept import responses
 from topopt.study.progress import Progress
 from topopt.study.starts import Starts
 from topopt.study.stop import FairStop
 from topopt.study.study import Study, trials_of
+from topopt.study.trial import Trial, carried_out
 from topopt.study.yardstick import Threshold
+
+PROBLEMS = Path(__file__).parents[2] / "problems"
 
 
 class Notes:
@@ -249,3 +255,25 @@ def test_a_study_file_becomes_trials(tmp_path: Path) -> None:
     # Read again, they are the same trials.
     again = trials_of(parse_study(FILE, folder=tmp_path))
     assert [trial.fingerprint for trial in again] == [trial.fingerprint for trial in trials]
+
+
+def test_what_the_other_limits_come_to_stands_beside_the_value(tmp_path: Path) -> None:
+    text = (PROBLEMS / "l_bracket_stress.yaml").read_text("utf-8")
+    job = parse(text, "f", ["grid.cells=[24,24]", "chain.filtered.radius=0.08"], PROBLEMS)
+    model = job.design
+    assert model is not None
+    parts = model, job.optimizer, job.continuation, FairStop(budget=30), Threshold()
+    made = Trial("bracket", "file", "uniform", *parts)
+    outcome = carried_out(made, tmp_path / "trials" / made.slug)
+    (peak,) = outcome.limits
+    assert (peak.limit.response, peak.limit.bound) == ("peak", 52.0)  # not the norm that stands for it
+    assert outcome.density is not None
+    solid = Threshold().solid(model, outcome.density.ravel())
+    assert peak.values[1] == responses(model, solid, ["peak"])["peak"].value
+    assert peak.values[0] == outcome.history[-1].responses["peak"]
+    assert peak.values[1] > 1.02 * 52.0
+    (said,) = outcome.broken
+    assert said == f"peak <= 52: broken by {100 * (peak.values[1] / 52.0 - 1.0):.3g} %"
+    read = read_outcome(tmp_path / "trials" / made.slug)
+    assert read is not None
+    assert read.limits == outcome.limits

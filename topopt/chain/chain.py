@@ -13,6 +13,7 @@ import numpy as np
 from topopt.chain.stage import Pullback, Stage
 from topopt.chain.tape import Tape
 from topopt.errors import ChainError, NumericalError, ParameterError, suggestion
+from topopt.order import reordered
 from topopt.parameters import Array, replaced, scalars
 from topopt.threads import each
 
@@ -62,6 +63,7 @@ class Chain:
         """Fill in what each link reads and refuse links that do not fit."""
         links: list[Link] = []
         known = [self.source]
+        given: dict[str, str] = {}
         for entry in self.links:
             link = entry if isinstance(entry, Link) else _linked(entry)
             if not isinstance(link.name, str):
@@ -81,6 +83,11 @@ class Chain:
                         f"link '{link.name}' reads '{name}', which no earlier link gives: "
                         f"{suggestion(name, known)}"
                     )
+            order = reordered(link.stage.takes, reads, [given.get(name, "") for name in reads])
+            if order is not None:
+                takes = f"{type(link.stage).__name__} takes {', then '.join(link.stage.takes)}"
+                raise ChainError(f"link '{link.name}': {takes}: the order is wrong; read {', '.join(order)}")
+            given[link.name] = link.stage.gives
             links.append(Link(link.name, link.stage, reads or (known[-1],)))
             known.append(link.name)
         if not links:

@@ -31,6 +31,10 @@ class Stage(ABC):
     """True if the output is linear in the inputs, so that the dot test applies."""
     heuristic: ClassVar[bool] = False
     """True if the pullback is, on purpose, not the derivative of the map."""
+    takes: ClassVar[tuple[str, ...]] = ()
+    """What the inputs are, in order, if there are several; a wrong order is refused by it."""
+    gives: ClassVar[str] = ""
+    """What the output is, in the same words; empty if any word may fit."""
 
     def __post_init__(self) -> None:
         """Check that numbers lie in their bounds."""

@@ -11,7 +11,7 @@ import numpy as np
 from topopt.cli.terminal import guarded, require_folder, say
 from topopt.design import Design
 from topopt.errors import MissingDependencyError, RunFolderError
-from topopt.files import Job, parse, read_about, read_frames, read_history, read_problem
+from topopt.files import Job, parse, read_about, read_design, read_frames, read_history, read_problem
 from topopt.files.claim import MANIFEST, noted
 from topopt.history import History
 from topopt.problem import Problem
@@ -105,8 +105,7 @@ def _latest(path: Path, job: Job) -> Design | None:
         return None
     mesh, finished = job.design.mesh, path / "design.npz"
     if finished.is_file():
-        with np.load(finished, allow_pickle=False) as arrays:
-            return Design(mesh, arrays["density"].ravel())
+        return Design(mesh, read_design(path, "density")["density"].ravel())
     frames = list(read_frames(path / "frames"))
     return Design(mesh, frames[-1][1].ravel() / 255.0) if frames else None
 

@@ -1,3 +1,4 @@
+from .arrays import read_design
 from .export import Plan, voxels
 from .folder import RunFolder
 from .job import Job, parse, read
@@ -8,5 +9,5 @@ from .study import StudyFile, parse_study, read_study
 
 __all__ = [
     "Job", "Plan", "Recording", "RunFolder", "StudyFile", "parse", "parse_study", "read", "read_about",
-    "read_frames", "read_history", "read_problem", "read_study", "schema", "voxels",
+    "read_design", "read_frames", "read_history", "read_problem", "read_study", "schema", "voxels",
 ]  # fmt: skip

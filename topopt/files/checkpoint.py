@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topopt.errors import InputError, RunFolderError
+from topopt.files.arrays import read_arrays
 from topopt.files.atomic import write_bytes
 from topopt.history import History
 from topopt.optimizers import Optimizer, packed, unpacked
@@ -108,8 +108,7 @@ class Checkpoint:
             If the file is damaged, or of another version.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                arrays = _grown({name: file[name] for name in file.files})
+            arrays = _grown(read_arrays(path))
             found = int(arrays["format"])
             if found != FORMAT:
                 raise RunFolderError(
@@ -130,7 +129,7 @@ class Checkpoint:
             return None
         except RunFolderError:
             raise
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (ValueError, KeyError) as error:
             raise RunFolderError(
                 f"{path}: damaged ({error}); remove it to start again from the first iteration"
             ) from error

@@ -11,6 +11,7 @@ from annotated_types import Ge, Gt, Le, Len, Lt
 from pydantic import Field
 
 from topopt.errors import InputError
+from topopt.files.arrays import read_arrays
 from topopt.files.fields import Entry
 from topopt.meshes import read_mesh, read_solid, read_voxels
 from topopt.meshes.mesh import Mesh
@@ -124,9 +125,12 @@ def found(name: str, folder: FilePath) -> FilePath:
 def _array(file: FilePath) -> Any:
     """Read an array, indexed [ix, iy(, iz)], y up."""
     try:
-        return np.load(file, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        arrays = read_arrays(file)
+    except InputError as error:
         raise InputError(f"{file.name} is no NPY file: {error}") from error
+    if "" not in arrays:
+        raise InputError(f"{file.name} is no NPY file: it holds arrays by name; save one alone by numpy.save")
+    return arrays[""]
 
 
 def _picture(file: FilePath, threshold: float, invert: bool) -> Any:

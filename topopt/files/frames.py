@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import re
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from topopt.design import Design
-from topopt.errors import RunFolderError
+from topopt.errors import InputError, RunFolderError
+from topopt.files.arrays import read_arrays
 from topopt.files.atomic import sweep, write_bytes
 from topopt.run import Step
 
@@ -47,9 +47,8 @@ def read_frames(folder: Path) -> Iterator[tuple[int, NDArray[np.uint8]]]:
     """
     for path in _paths(folder):
         try:
-            with np.load(path, allow_pickle=False) as file:
-                yield int(path.stem), file["density"]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            yield int(path.stem), read_arrays(path)["density"]
+        except (OSError, InputError, KeyError) as error:
             raise RunFolderError(
                 f"{path}: damaged ({error}); remove it, the others can still be shown"
             ) from error

@@ -16,10 +16,11 @@ from topopt.files.registry import known
 from topopt.files.selectors import EVERYWHERE, mistakes_in, names_in
 from topopt.files.spec import Item, Spec, mapping
 from topopt.limits import parameter_names
+from topopt.order import reordered
 from topopt.problem import RESERVED, Problem
 from topopt.refinement import COARSENING
 
-__all__ = ["dangling"]
+__all__ = ["asking", "dangling"]
 
 SOURCE, DENSITY = Chain.source, Problem.density
 
@@ -98,6 +99,7 @@ def _all_items(spec: Spec) -> Iterator[Item]:
 def _links(spec: Spec) -> Iterator[Mistake]:
     """Look at the names of links and at what they read."""
     earlier = [SOURCE]
+    given: dict[str, str] = {}
     items = {item.path: item for item in spec.chain}
     for index, entry in enumerate(_chain(spec)):
         item = items.get(("chain", index))
@@ -109,6 +111,8 @@ def _links(spec: Spec) -> Iterator[Mistake]:
                     yield Mistake(
                         where, f"no earlier link gives '{read}'{later}: {suggestion(read, earlier)}"
                     )
+            yield from _order(item, given)
+            given[item.name] = getattr(item.cls, "gives", "")
         name = entry.get("name") if isinstance(entry, dict) else None
         if not isinstance(name, str):
             continue
@@ -121,6 +125,15 @@ def _links(spec: Spec) -> Iterator[Mistake]:
             text = f"'{name}' cannot name a link: a name is not empty, has no dot and is not {others}"
             yield Mistake(path, text)
         earlier.append(name)
+
+
+def _order(item: Item, given: Mapping[str, str]) -> Iterator[Mistake]:
+    """Look whether a link reads what another place is for."""
+    takes = getattr(item.cls, "takes", ())
+    order = reordered(takes, item.reads, [given.get(name, "") for name in item.reads])
+    if order is not None:
+        text = f"{item.type} takes {', then '.join(takes)}: the order is wrong; write reads: "
+        yield Mistake(item.path, f"{text}[{', '.join(order)}]")
 
 
 def _responses(spec: Spec) -> Iterator[Mistake]:
@@ -172,6 +185,14 @@ def _parameters(spec: Spec) -> Iterator[Mistake]:
         if item.cls is Follow and item.values["leader"] not in leaders:
             hint = suggestion(item.values["leader"], leaders)
             yield Mistake((*item.path, "leader"), f"no schedule drives '{item.values['leader']}': {hint}")
+    given = {item.name: getattr(item.cls, "gives", "") for item in spec.chain}
+    for item in spec.continuation.values():
+        fields = getattr(item.cls, "reads", ())
+        names = [str(item.values[field]) for field in fields]
+        order = reordered(fields, names, [given.get(name, "") for name in names])
+        if order is not None:
+            meant = ", ".join(f"{field}: {name}" for field, name in zip(fields, order, strict=True))
+            yield Mistake(item.path, f"each stands where the other should; write {meant}")
     names = link_names(spec)
     for path, name in spec.looked_up():
         if names and name not in names:
@@ -193,18 +214,24 @@ def _needs(spec: Spec) -> Iterator[Mistake]:
     """Look for supports and loads that a stage needs; without a chain, one is expected to."""
     data = spec.located.data
     held, loaded = "needs a structure that is held", "needs loads, or cases of loads"
-    asking = _asking(spec)
-    if asking is None and data.get("chain"):
+    first = asking(spec)
+    if first is None and data.get("chain"):
         return
-    who = f"link '{asking[0]}' ({asking[1]})" if asking else "a structure"
+    who = f"link '{first[0]}' ({first[1]})" if first else "a structure"
     if data.get("supports", []) == []:
-        yield Mistake(("supports",), f"missing: {who} {held if asking else 'must be held'}")
+        yield Mistake(("supports",), f"missing: {who} {held if first else 'must be held'}")
     if data.get("loads", []) == [] and data.get("cases", []) == []:
         yield Mistake(("loads",), f"missing: {who} {loaded}")
 
 
-def _asking(spec: Spec) -> tuple[str, str] | None:
-    """Return name and type of the first link that needs a structure, of refused ones too."""
+def asking(spec: Spec) -> tuple[str, str] | None:
+    """Return name and type of the first link that needs a structure, of refused ones too.
+
+    Parameters
+    ----------
+    spec : Spec
+        What the file says.
+    """
     types = {item.path: item.cls for item in spec.chain}
     for index, entry in enumerate(_chain(spec)):
         said = mapping(entry)

@@ -17,6 +17,7 @@ from topopt.files.fields import form
 from topopt.files.limits import shares, unlimited
 from topopt.files.located import Mistake
 from topopt.files.parts import Parts, solver_from
+from topopt.files.references import asking
 from topopt.files.rehearsal import scheduled, tried
 from topopt.files.selectors import names_in
 from topopt.files.spec import Spec, mapping
@@ -56,7 +57,8 @@ def examined(spec: Spec, parts: Parts) -> Findings:
     """
     mistakes: list[Mistake] = []
     warnings: list[Mistake] = []
-    if parts.structure is not None and parts.domain is not None:
+    unasked = bool(spec.chain) and asking(spec) is None
+    if parts.structure is not None and parts.domain is not None and not unasked:
         mistakes += _loose(parts.structure, parts.domain)
         for mistake, whole in _on_void(spec, parts.structure, parts.domain):
             (mistakes if whole else warnings).append(mistake)
@@ -72,7 +74,7 @@ def examined(spec: Spec, parts: Parts) -> Findings:
     mistakes += scheduled(parts)
     for mistake, fatal in tried(spec, parts):
         (mistakes if fatal else warnings).append(mistake)
-    warnings += [*unlimited(spec), *_idle(spec), *_fine(spec, parts)]
+    warnings += [*unlimited(spec), *_idle(spec), *(_unasked(spec) if unasked else ()), *_fine(spec, parts)]
     if choice is not None and (choice.bytes_estimated > MUCH_MEMORY or choice.seconds_estimated > LONG):
         text = (
             f"about {choice.bytes_estimated / 1e9:.1f} GB and {choice.seconds_estimated:.0f} s "
@@ -180,6 +182,15 @@ def _idle(spec: Spec) -> Iterator[Mistake]:
     for name in named:
         if name not in used:
             yield Mistake(("regions", name), "nothing uses this region")
+
+
+def _unasked(spec: Spec) -> Iterator[Mistake]:
+    """Look for a structure that no link computes, as where warmth alone is conducted."""
+    heat = next((item.name for item in spec.chain if item.cls is Conduction), None)
+    advice = f"; what holds and feeds the heat are sink, cooled and source of '{heat}'" if heat else ""
+    for section in ("material", "supports", "loads", "cases"):
+        if spec.located.data.get(section):
+            yield Mistake((section,), f"no link of the chain reads a structure, so this does nothing{advice}")
 
 
 def _fine(spec: Spec, parts: Parts) -> Iterator[Mistake]:

@@ -373,9 +373,9 @@ def _cells(spec: Spec) -> None:
     meant = any(mistake.text.endswith(("'grid'?", "'mesh'?")) for mistake in spec.mistakes)
     if not given and not meant:
         spec.mistakes.append(Mistake(("grid",), "missing: expected a mapping"))
-    if len(given) == 2:
+    if len(given) == 2:  # neither is taken, so that nothing is said of cells that were perhaps not meant
         spec.mistakes.append(Mistake(("mesh",), "give a grid or a mesh, not both"))
-    if "grid" in data:
+    elif "grid" in data:
         spec.grid = plain(spec, Grid, "grid")
     elif isinstance(data.get("mesh"), dict):
         spec.mesh, found = fitted(MeshFile, data["mesh"], ("mesh",))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import numpy as np
 
 from topopt.chain import Stage
 from topopt.errors import InputError
+from topopt.files.arrays import read_arrays
 from topopt.grid import Domain
 from topopt.limits import Limit
 from topopt.parameters import Array
@@ -68,15 +68,15 @@ def _loaded(file: Path, name: str, domain: Domain) -> Array:
     if not file.is_file():
         raise InputError(f"there is no file {name}; the path is relative to the problem file")
     try:
-        content = np.load(file, allow_pickle=False)
-        arrays = {"density": content} if isinstance(content, np.ndarray) else dict(content)
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        arrays = read_arrays(file)
+    except InputError as error:
         raise InputError(f"{name} is no NPZ or NPY file: {error}") from error
     variables = arrays.get("x")
     if variables is not None and variables.shape == (domain.n_active,):
         field = np.where(domain.solid_cells, 1.0, 0.0)
         field[domain.active] = variables
         return field
-    if "density" not in arrays:
+    density = arrays.get("density", arrays.get(""))  # an NPY file holds densities, and no names
+    if density is None:
         raise InputError(f"{name} holds no design: no 'density' and no 'x' of {domain.n_active} variables")
-    return domain.mesh.field(arrays["density"], name)
+    return domain.mesh.field(density, name)

@@ -264,7 +264,9 @@ class Mesh(Cells):
     def mapped(self, order: int) -> Mapped:
         """Return a quadrature on every cell that is exact for polynomials up to an order."""
         found = mapped(self.points[self.corners], reference(self.kind.element, order))
-        return Mapped(found.values, found.gradients, np.abs(found.weights))
+        # Quadratures of simplices may have negative weights; only those of a cell together are positive.
+        turned = np.sign(found.weights.sum(axis=1, keepdims=True))
+        return Mapped(found.values, found.gradients, turned * found.weights)
 
     def middle_gradients(self) -> Array:
         """Return the gradients of the shape functions in the cells' middles, (n_cells, corners, ndim)."""

@@ -39,6 +39,8 @@ class PowerNorm(Stage):
     2.1815
     """
 
+    gives: ClassVar[str] = "smooth"
+
     power: float = 8.0
 
     def __post_init__(self) -> None:
@@ -83,6 +85,8 @@ class SoftMaximum(Stage):
     Kreisselmeier and Steinhauser 1979, doi:10.1016/S1474-6670(17)65584-8
     """
 
+    gives: ClassVar[str] = "smooth"
+
     sharpness: Annotated[float, at.Gt(0)] = 20.0
     scale: Annotated[float, at.Gt(0)] = 1.0
 
@@ -108,6 +112,8 @@ class Extreme(Stage):
     of : {"largest", "smallest"}
         Which.
     """
+
+    gives: ClassVar[str] = "extreme"
 
     of: str = "largest"
 

@@ -52,6 +52,7 @@ class BucklingFactors(Stage):
     """
 
     costly: ClassVar[bool] = True
+    takes: ClassVar[tuple[str, ...]] = ("moduli", "stressed", "displacements")
 
     structure: Structure
     count: Annotated[int, at.Ge(1)] = 6

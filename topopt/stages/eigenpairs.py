@@ -17,7 +17,7 @@ from topopt.fem.structure import Structure
 from topopt.parameters import Array
 from topopt.solvers import Solver
 
-__all__ = ["assembled", "direct", "largest", "quadratic", "require_room"]
+__all__ = ["assembled", "largest", "quadratic", "require_room"]
 
 TOLERANCE = 1e-10
 """Relative error of eigenvalues; their derivatives have its root."""

@@ -51,6 +51,8 @@ class Equilibrium(Stage):
     """
 
     costly: ClassVar[bool] = True
+    takes: ClassVar[tuple[str, ...]] = ("moduli", "forces")
+    gives: ClassVar[str] = "displacements"
 
     structure: Structure
     solver: str | Solver = "auto"

@@ -67,6 +67,7 @@ class Conduction(OnCells):
     """
 
     costly: ClassVar[bool] = True
+    gives: ClassVar[str] = "temperatures"
 
     domain: Domain
     sink: Region | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import annotated_types as at
 import numpy as np
@@ -38,6 +38,8 @@ class Simp(Stage):
     >>> Simp(penal=3.0)(np.array([0.0, 0.5, 1.0])).round(6).tolist()
     [0.0, 0.125, 1.0]
     """
+
+    gives: ClassVar[str] = "moduli"
 
     penal: Annotated[float, at.Ge(1), at.Lt(float("inf"))] = 3.0
     e_min: UnitOpen = 1e-9
@@ -115,6 +117,8 @@ class Ramp(Stage):
     [0.0, 0.1, 1.0]
     """
 
+    gives: ClassVar[str] = "moduli"
+
     q: Annotated[NonNegative, at.Lt(float("inf"))] = 8.0
     e_min: UnitOpen = 1e-9
 
@@ -180,6 +184,8 @@ class OrderedSimp(Stage):
     >>> law(np.array([0.0, 0.2, 0.4, 0.7, 1.0])).round(4).tolist()
     [0.0, 0.025, 0.2, 0.4385, 1.0]
     """
+
+    gives: ClassVar[str] = "moduli"
 
     densities: tuple[float, ...] = (0.4, 1.0)
     moduli: tuple[float, ...] = (0.2, 1.0)

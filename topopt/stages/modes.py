@@ -42,6 +42,8 @@ class Masses(Stage):
     Tcherniak 2002, doi:10.1002/nme.484; Du and Olhoff 2007, doi:10.1007/s00158-007-0101-y
     """
 
+    gives: ClassVar[str] = "masses"
+
     threshold: UnitOpen = 0.1
     floor: UnitOpen = 1e-9
 
@@ -91,6 +93,7 @@ class Frequencies(Stage):
     """
 
     costly: ClassVar[bool] = True
+    takes: ClassVar[tuple[str, ...]] = ("moduli", "masses")
 
     structure: Structure
     count: Annotated[int, at.Ge(1)] = 6

@@ -133,6 +133,8 @@ class TotalWork(Stage):
         Its forces and weights.
     """
 
+    takes: ClassVar[tuple[str, ...]] = ("displacements", "forces")
+
     structure: Structure
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
@@ -277,6 +279,7 @@ class SelfWeight(Stage):
     """
 
     linear: ClassVar[bool] = True
+    gives: ClassVar[str] = "forces"
 
     structure: Structure
     per_volume: tuple[float, ...] = (0.0, -1.0)

@@ -13,10 +13,13 @@ from topopt.chain import Pullback, Stage
 from topopt.errors import InputError
 from topopt.fem.element import mass
 from topopt.fem.structure import Structure
-from topopt.grid import structured
+from topopt.meshes import Mesh
 from topopt.parameters import Array, NonNegative, Positive
 
 __all__ = ["Centrifugal"]
+
+EXACT = 4
+"""Order of the products of two shape functions and the volume of a cell with skew sides."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,7 @@ class Centrifugal(Stage):
     Raises
     ------
     InputError
-        If the point or the axis does not fit the grid, or the cells are those of a mesh.
+        If the point or the axis does not fit the grid.
 
     References
     ----------
@@ -51,6 +54,7 @@ class Centrifugal(Stage):
     """
 
     linear: ClassVar[bool] = True
+    gives: ClassVar[str] = "forces"
 
     structure: Structure
     about: tuple[float, ...]
@@ -59,14 +63,14 @@ class Centrifugal(Stage):
     density: Positive = 1.0
 
     def __post_init__(self) -> None:
-        """Normalise the point and refuse what does not fit the grid."""
+        """Normalise the point and refuse what does not fit the cells."""
         super().__post_init__()
-        grid = structured(self.structure.mesh, "Centrifugal", "take a grid")
+        mesh = self.structure.mesh
         about = tuple(float(value) for value in self.about)
-        if len(about) != grid.ndim or not all(map(math.isfinite, about)):
-            raise InputError(f"Centrifugal.about: expected {grid.ndim} finite numbers, got {about}")
+        if len(about) != mesh.ndim or not all(map(math.isfinite, about)):
+            raise InputError(f"Centrifugal.about: expected {mesh.ndim} finite numbers, got {about}")
         object.__setattr__(self, "about", about)
-        known = grid.axes if grid.ndim == 3 else "z"
+        known = mesh.axes if mesh.ndim == 3 else "z"
         if self.axis not in tuple(known):
             raise InputError(f"Centrifugal.axis: expected one of {', '.join(known)}, got '{self.axis}'")
 
@@ -74,30 +78,44 @@ class Centrifugal(Stage):
     def _pull(self) -> tuple[Array, Array]:
         """Pull on each node of a full cell at unit speed, as two parts that add up.
 
-        That of the cell's middle, shape (n_cells, 1, ndim), and what nodes add by where they lie in the cell,
-        shape (2**ndim, ndim).
+        That of the cell's middle, and what nodes add by where they lie in the cell: of a grid, whose cells
+        are equal, shapes (n_cells, 1, ndim) and (2**ndim, ndim); of a mesh (n_cells, corners, ndim) both.
         """
+        mesh = self.structure.mesh
+        across = np.array([name != self.axis for name in mesh.axes], dtype=np.float64)
+        if isinstance(mesh, Mesh):
+            return self._pull_of_mesh(mesh, across)
         grid = self.structure.grid
         weights = self.density * self.structure.thickness * mass(grid.spacing)
-        across = np.array([name != self.axis for name in grid.axes], dtype=np.float64)
         corners = np.array(list(np.ndindex(*(2,) * grid.ndim))) - 0.5
         middles = (grid.centres - np.array(self.about)) * across
         return middles[:, None, :] * weights[0].sum(), weights @ (corners * grid.spacing * across)
+
+    def _pull_of_mesh(self, mesh: Mesh, across: Array) -> tuple[Array, Array]:
+        """Return the same for cells that are not alike; products of shape functions are exact."""
+        cells = mesh.mapped(EXACT)
+        weights = self.density * self.structure.thickness * cells.weights
+        local = mesh.points[mesh.corners] - mesh.centres[:, None]
+        # one node's shape function times the arm, which the shape functions interpolate
+        moments = np.einsum("eq,qa,qb,ebk->eak", weights, cells.values, cells.values, local)
+        masses = np.einsum("eq,qa->ea", weights, cells.values)
+        middles = (mesh.centres - np.array(self.about)) * across
+        return masses[:, :, None] * middles[:, None, :], moments * across
 
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the forces and their pullback."""
         (density,) = inputs
         structure, (middle, local) = self.structure, self._pull
-        if density.shape != (len(middle),):
-            raise InputError(f"Centrifugal: expected an input of shape ({len(middle)},), got {density.shape}")
-        square, table = self.speed**2, structure.cell_dofs
+        wanted = (structure.mesh.n_cells,)
+        if density.shape != wanted:
+            raise InputError(f"Centrifugal: expected an input of shape {wanted}, got {density.shape}")
+        square, table, ndim = self.speed**2, structure.cell_dofs, structure.ndim
         parts = (square * density)[:, None, None] * (middle + local)
         forces = np.bincount(table.ravel(), parts.ravel(), structure.n_dofs)
         forces[structure.fixed] = 0.0
 
         def pullback(v: Array) -> tuple[Array]:
-            along = np.where(structure.fixed, 0.0, v.sum(axis=1))[table].reshape(len(middle), *local.shape)
-            by_middle = (along.sum(axis=1) * middle[:, 0]).sum(axis=1)
-            return (square * (by_middle + np.einsum("enk,nk->e", along, local)),)
+            along = np.where(structure.fixed, 0.0, v.sum(axis=1))[table].reshape(*table.shape[:1], -1, ndim)
+            return (square * np.einsum("enk,enk->e", along, middle + local),)
 
         return np.repeat(forces[:, None], len(structure.cases), axis=1), pullback

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import annotated_types as at
 import numpy as np
@@ -43,6 +43,9 @@ class VonMises(Stage):
     ----------
     Bruggi 2008, doi:10.1007/s00158-007-0203-6; Le et al. 2010, doi:10.1007/s00158-009-0440-y
     """
+
+    takes: ClassVar[tuple[str, ...]] = ("displacements", "densities")
+    gives: ClassVar[str] = "stresses"
 
     structure: Structure
     relax: Annotated[float, at.Gt(0), at.Le(1)] = 0.5

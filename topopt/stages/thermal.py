@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -39,6 +40,9 @@ class ThermalLoad(Stage):
     Rodrigues and Fernandes 1995, doi:10.1002/nme.1620381202; Gao and Zhang 2010,
     doi:10.1007/s00158-010-0527-5
     """
+
+    takes: ClassVar[tuple[str, ...]] = ("temperatures", "moduli")
+    gives: ClassVar[str] = "forces"
 
     structure: Structure
     expansion: float = 1.0

@@ -52,6 +52,7 @@ class DynamicCompliance(Stage):
     """
 
     costly: ClassVar[bool] = True
+    takes: ClassVar[tuple[str, ...]] = ("moduli", "masses")
 
     structure: Structure
     omega: NonNegative = 1.0

@@ -8,18 +8,19 @@ import io
 import json
 import math
 import typing
-import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from topopt.errors import RunFolderError
+from topopt.errors import InputError, RunFolderError
+from topopt.files.arrays import read_arrays
 from topopt.files.folder import RunFolder
 from topopt.files.reading import read_history
 from topopt.files.table import whole_lines
 from topopt.parameters import Array
+from topopt.study.kept import Kept
 from topopt.study.outcome import Judgement, Outcome
 
 __all__ = [
@@ -29,7 +30,7 @@ __all__ = [
 
 JUDGEMENTS, OUTCOME, IDENTITY = "judgements.csv", "outcome.json", "trial.json"
 _COLUMNS = tuple(field.name for field in dataclasses.fields(Judgement))
-_ASIDE = ("judgements", "history", "density", "folder", "schedules")
+_ASIDE = ("judgements", "history", "density", "folder", "schedules", "limits")
 """What of an outcome stands in other files of its folder, in its place, or in the trial."""
 _KINDS = {name: kind for name, kind in typing.get_type_hints(Outcome).items() if name not in _ASIDE}
 _NEEDED = ("problem", "continuation", "start", "reason", "crashed")
@@ -98,6 +99,7 @@ def forget(folder: Path) -> None:
 def write_outcome(run: RunFolder, outcome: Outcome) -> None:
     """Write how a trial ended, as the last of its files: where it stands, the trial is finished."""
     record = {k: v for k, v in vars(outcome).items() if k not in _ASIDE}
+    record["limits"] = [limit.facts() for limit in outcome.limits]
     run.write_text(OUTCOME, json.dumps(record, indent=1) + "\n")
 
 
@@ -119,6 +121,10 @@ def read_outcome(folder: Path) -> Outcome | None:
         return None
     if "failed" in record:  # what `crashed` was called at first
         record["crashed"] = record.pop("failed")
+    try:
+        limits = tuple(Kept.told(facts) for facts in record.pop("limits", []))
+    except (KeyError, TypeError, ValueError) as error:
+        raise _damaged(folder / OUTCOME, f"limits: {error!r}") from error
     if complaints := list(_complaints(record)):
         raise _damaged(folder / OUTCOME, "; ".join(complaints))
     return Outcome(
@@ -127,6 +133,7 @@ def read_outcome(folder: Path) -> Outcome | None:
         history=read_history(folder),
         density=None if record["crashed"] else _density(folder),
         folder=placed(folder),
+        limits=limits,
     )
 
 
@@ -164,11 +171,11 @@ def _density(folder: Path) -> Array | None:
     """Return the final design, shaped like the grid, or as pixels of a mesh; None if the model shows none."""
     path = folder / "design.npz"
     try:
-        with np.load(path, allow_pickle=False) as file:
-            name = "picture" if "picture" in file.files else "density"
-            return np.asarray(file[name], dtype=np.float64) if name in file.files else None
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile) as error:
+        arrays = read_arrays(path)
+    except (OSError, InputError) as error:
         raise _damaged(path, error) from error
+    found = arrays.get("picture", arrays.get("density"))
+    return None if found is None else np.asarray(found, dtype=np.float64)
 
 
 def _json(path: Path) -> dict[str, Any] | None:

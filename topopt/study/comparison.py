@@ -165,6 +165,11 @@ class Comparison:
         """Whether M_nd was measured at all."""
         return any(math.isfinite(j.discreteness) for outcome in self.outcomes for j in outcome.judgements)
 
+    @property
+    def limits_known(self) -> bool:
+        """Whether there are limits that the yardstick does not keep by itself."""
+        return any(outcome.limits for outcome in self.outcomes)
+
     def _playing(self, part: Callable[[Continuation], bool]) -> Iterator[str]:
         """Yield the continuations that play a part on every problem, in the order of the outcomes."""
         for name in dict.fromkeys(outcome.continuation for outcome in self.outcomes):

@@ -6,18 +6,20 @@ import dataclasses
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
 from topopt.cells import Flags
 from topopt.continuation import Continuation, Normalised
+from topopt.design import Design
 from topopt.errors import ChainError, NumericalError
+from topopt.evaluation import Evaluation, Model
 from topopt.limits import PREFIX
 from topopt.problem import Problem
-from topopt.study.yardstick import Score, Threshold, determined, floored
+from topopt.study.yardstick import Score, Threshold, Yardstick, determined, floored
 
-__all__ = ["SLACK", "Kept", "Stated", "responses", "stated"]
+__all__ = ["SLACK", "Kept", "Stated", "beside", "kept", "responses", "stated"]
 
 SLACK = 0.02
 """A limit counts as kept up to this share of its bound: a layer of cells more or less moves it by as much."""
@@ -82,10 +84,30 @@ class Kept:
             return self.fault
         return "holds" if self.holds else f"broken by {100 * self.limit.excess(value):.3g} %"
 
+    @property
+    def complaint(self) -> str:
+        """What is wrong with it; empty if the last design keeps the limit."""
+        return "" if self.holds else f"{self.limit}: {self.verdict}"
+
     def facts(self) -> dict[str, Any]:
-        """Return all of it as plain data."""
+        """Return all of it as plain data, of which `told` makes it again."""
         found = {"values": list(self.values), "holds": self.holds, "fault": self.fault}
         return {**dataclasses.asdict(self.limit), **found}
+
+    @classmethod
+    def told(cls, facts: Mapping[str, Any]) -> Self:
+        """Return what `facts` was made of.
+
+        Raises
+        ------
+        KeyError, TypeError, ValueError
+            If something is missing or of another type.
+        """
+        limit = Stated(str(facts["response"]), float(facts["bound"]), bool(facts["lower"]))
+        values = tuple(None if value is None else float(value) for value in facts["values"])
+        if not values:
+            raise ValueError(f"no values of {limit}")
+        return cls(limit, values, str(facts["fault"]))
 
 
 def stated(
@@ -130,6 +152,73 @@ def responses(problem: Problem, solid: Flags, names: Iterable[str]) -> dict[str,
         By name the value, or inf and why there is none.
     """
     return {name: _response(problem, solid, name) for name in dict.fromkeys(names)}
+
+
+def kept(
+    limits: Iterable[Stated], evaluation: Evaluation, *designs: tuple[Problem, Flags]
+) -> tuple[Kept, ...]:
+    """Return what limits come to for a run's own design, and for black-and-white ones.
+
+    Parameters
+    ----------
+    limits : iterable of Stated
+        What may be.
+    evaluation : Evaluation
+        Of the run's own design.
+    *designs : tuple of Problem and array of bool, shape (n_cells,)
+        What it is a design for, and which cells are solid.
+    """
+    limits = tuple(limits)
+    wanted = [limit.response for limit in limits]
+    own = {name: Score(evaluation.responses[name]) for name in wanted}
+    found = [own, *(responses(*design, wanted) for design in designs)]
+    rows = {limit: [one[limit.response] for one in found] for limit in limits}
+    return tuple(
+        Kept(limit, tuple(None if score.fault else score.value for score in row), row[-1].fault)
+        for limit, row in rows.items()
+    )
+
+
+def beside(
+    model: Model,
+    yardstick: Yardstick,
+    continuation: Continuation,
+    evaluation: Evaluation,
+    parameters: Mapping[str, float],
+) -> tuple[Kept, ...]:
+    """Return what the limits come to that a yardstick does not keep by itself, on the design that it values.
+
+    Parameters
+    ----------
+    model : Model
+        What the trial works on.
+    yardstick : Yardstick
+        What judges it.
+    continuation : Continuation
+        What the trial ran under.
+    evaluation : Evaluation
+        Of its final design.
+    parameters : mapping
+        The model's last ones.
+
+    Returns
+    -------
+    tuple of Kept
+        For the grey and for the black-and-white design; none if nothing is made black and white.
+    """
+    if not isinstance(model, Problem) or not isinstance(yardstick, Threshold):
+        return ()
+    if not isinstance(evaluation.picture, Design):
+        return ()
+    held = yardstick.volume_limit(model)
+    others = [
+        limit
+        for limit in stated(model, continuation, parameters)
+        if limit.lower or held is None or limit.response != held[0]
+    ]
+    if not others:
+        return ()
+    return kept(others, evaluation, (model, yardstick.solid(model, evaluation.picture.density)))
 
 
 def _response(problem: Problem, solid: Flags, name: str) -> Score:

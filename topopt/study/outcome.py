@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from topopt.continuation import Continuation
 from topopt.history import History
 from topopt.parameters import Array
+from topopt.study.kept import Kept
 
 __all__ = ["Judgement", "Outcome"]
 
@@ -68,6 +69,9 @@ class Outcome:
         The run folder, relative to the study's; empty if there is none.
     schedules : Continuation, optional
         What it ran under, where that is known.
+    limits : tuple of Kept
+        What the limits come to that the yardstick does not keep by itself, for the final design and for that
+        in black and white; none if there are none, or the trial is older than these.
     """
 
     problem: str
@@ -83,6 +87,7 @@ class Outcome:
     density: Array | None = None
     folder: str = ""
     schedules: Continuation | None = None
+    limits: tuple[Kept, ...] = ()
 
     @property
     def final(self) -> Judgement | None:
@@ -105,3 +110,8 @@ class Outcome:
         if not self.failed:
             return ""
         return (self.final.fault if self.final else self.reason) or "no sound design at the end"
+
+    @property
+    def broken(self) -> tuple[str, ...]:
+        """Which limits the final black-and-white design does not keep, and by how much."""
+        return tuple(kept.complaint for kept in self.limits if kept.complaint)

@@ -11,6 +11,7 @@ from topopt.files.atomic import write_text
 from topopt.files.environment import environment
 from topopt.study.comparison import TIE, Comparison
 from topopt.study.document import Block, Document, Heading, Lines, Paragraph, Verdict
+from topopt.study.kept import SLACK
 from topopt.study.report_figures import problem_figures, profile_figures
 from topopt.study.report_html import page
 from topopt.study.report_markdown import markdown
@@ -127,7 +128,8 @@ def _best_known(comparison: Comparison, problem: str) -> str:
     tied = [row for row in rows if row.lead == "tie" and row.outcome.start == sound[0].outcome.start]
     others = list(dict.fromkeys(row.outcome.continuation for row in tied if row is not sound[0]))
     tie = f"; tied with it: {listed(others, 12)}" if others else ""
-    return f"Best value known: {number(best)}, by {sound[0].outcome.continuation}{start}{tie}."
+    breaks = "".join(f" In black and white {complaint}." for complaint in sound[0].outcome.broken)
+    return f"Best value known: {number(best)}, by {sound[0].outcome.continuation}{start}{tie}.{breaks}"
 
 
 def _method(comparison: Comparison, measured: Sequence[str]) -> list[Block]:
@@ -140,6 +142,15 @@ def _method(comparison: Comparison, measured: Sequence[str]) -> list[Block]:
         + (", or the value handed in where that is better." if comparison.known else "."),
         "Solves to 1, 2, 5 % are state solves up to the first judged design so near to the best known. "
         "Those of the yardstick do not count.",
+        *(
+            [
+                "Limits other than that on the volume have no part in f₀₁. What they come to on the same "
+                "black-and-white design stands in a column of its own: how many trials break one, and which "
+                f"one by how much; up to {per_cent(SLACK)} of the bound counts as kept."
+            ]
+            if comparison.limits_known
+            else []
+        ),
         f"Values within {per_cent(TIE)} of the best are called tied. A trial that ended in an error or with "
         "a broken design counts as infinitely bad and is never dropped.",
     ]

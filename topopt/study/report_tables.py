@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from topopt.study.comparison import Comparison
 from topopt.study.document import Cell, Mark, Table
+from topopt.study.outcome import Outcome
 from topopt.study.standing import Row, Standing
 from topopt.study.wording import above, counted, number, per_cent, rung
 
@@ -15,6 +16,7 @@ __all__ = ["TAUS", "overall_table", "problem_tables"]
 
 TAUS = (0.01, 0.02, 0.05)
 """How near to the best a design must come for its state solves to be counted."""
+_LIMITS = "other limits, black and white"
 _BLACK = "to\u00a05\u00a0%, M_nd\u00a0<\u00a02\u00a0%"
 
 
@@ -60,11 +62,12 @@ def problem_tables(comparison: Comparison, problem: str) -> list[Table]:
 
 def _standings(comparison: Comparison, standings: Sequence[Standing], caption: str) -> Table:
     """Return a table of continuations."""
-    black = comparison.grey_known
+    black, limited = comparison.grey_known, comparison.limits_known
     head = (
         "place", "continuation", "above best, mean", "worst", "failed", "won", "tied",
         *(f"solves to\u00a0{_short(tau)}" for tau in TAUS), *([_BLACK] if black else []),
-        "solves in\u00a0all", "not settled", "memory", "alarms (trials)",
+        "solves in\u00a0all", "not settled", *(["limits broken"] if limited else []),
+        "memory", "alarms (trials)",
     )  # fmt: skip
     first = standings[0]
     rows = []
@@ -72,11 +75,11 @@ def _standings(comparison: Comparison, standings: Sequence[Standing], caption: s
         tied = standing is not first and comparison.tied(first, standing)
         mark: Mark = "" if standing.missing else "best" if standing is first else "tie" if tied else ""
         shown = "—" if standing.missing else "1=" if tied else str(place)
-        rows.append(_standing(standing, shown, mark, black))
+        rows.append(_standing(standing, shown, mark, black, limited))
     return Table(caption, head, tuple(rows), words=frozenset({1, len(head) - 2, len(head) - 1}))
 
 
-def _standing(standing: Standing, place: str, mark: Mark, black: bool) -> tuple[Cell, ...]:
+def _standing(standing: Standing, place: str, mark: Mark, black: bool, limited: bool) -> tuple[Cell, ...]:
     """Return one continuation's cells."""
     n = len(standing.rows)
     missing = f" (+{standing.missing} not run)" if standing.missing else ""
@@ -89,6 +92,7 @@ def _standing(standing: Standing, place: str, mark: Mark, black: bool) -> tuple[
         *(_solves(standing.solves(tau)) for tau in TAUS),
         *([_solves(standing.solves(TAUS[-1], black=True))] if black else []),
         Cell(str(sum(row.spent for row in standing.rows))), _count(standing.unsettled),
+        *([_count(sum(bool(row.outcome.broken) for row in standing.rows))] if limited else []),
         Cell(", ".join(dict.fromkeys(row.outcome.memory for row in standing.rows)), "quiet"),
         Cell(", ".join(f"{alarm} ({count})" for alarm, count in rang.most_common()), "quiet"),
     )  # fmt: skip
@@ -104,21 +108,22 @@ def _mean(standing: Standing, mark: Mark) -> Cell:
 
 def _trials(comparison: Comparison, rows: Sequence[Row], caption: str, starts: bool) -> Table:
     """Return a table of trials, folded where it only details another."""
-    black = comparison.grey_known
+    black, limited = comparison.grey_known, comparison.limits_known
     head = (
         "continuation", *(["start"] if starts else []), "f₀₁", "above best", "grey f",
         *(["M_nd"] if black else []), *(f"solves to\u00a0{_short(tau)}" for tau in TAUS),
         *([_BLACK] if black else []), "solves in\u00a0all", "settled", "memory",
+        *([_LIMITS] if limited else []),
         "alarms, from iteration", "failed because",
     )  # fmt: skip
-    cells = tuple(_trial(row, starts, black) for row in rows)
+    cells = tuple(_trial(row, starts, black, limited) for row in rows)
     if not any(row.failed for row in rows):
         head, cells = head[:-1], tuple(line[:-1] for line in cells)
     named = {0, *([1] if starts else []), *range(head.index("settled"), len(head))}
     return Table(caption, head, cells, words=frozenset(named), folded=starts)
 
 
-def _trial(row: Row, starts: bool, black: bool) -> tuple[Cell, ...]:
+def _trial(row: Row, starts: bool, black: bool, limited: bool) -> tuple[Cell, ...]:
     """Return one trial's cells."""
     outcome = row.outcome
     last = outcome.judgements[-1] if outcome.judgements else None
@@ -132,8 +137,16 @@ def _trial(row: Row, starts: bool, black: bool) -> tuple[Cell, ...]:
         *(_solves(row.solves(tau)) for tau in TAUS),
         *([_solves(row.solves(TAUS[-1], black=True))] if black else []),
         Cell(str(row.spent)), settled, Cell(outcome.memory, "quiet"),
+        *([_limits(outcome)] if limited else []),
         Cell(rung(row), "quiet"), Cell(row.why, "failed"),
     )  # fmt: skip
+
+
+def _limits(outcome: Outcome) -> Cell:
+    """Return what the black-and-white design makes of the other limits."""
+    if not outcome.limits:
+        return Cell("", "quiet")
+    return Cell("; ".join(outcome.broken), "failed") if outcome.broken else Cell("hold", "quiet")
 
 
 def _mark(row: Row) -> Mark:

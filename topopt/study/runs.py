@@ -9,17 +9,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from topopt.design import Design
 from topopt.errors import InputError, RunFolderError
-from topopt.files import Job, parse, read_about, read_history, read_problem
+from topopt.files import Job, parse, read_about, read_design, read_history, read_problem
 from topopt.files.located import located
 from topopt.files.status import read_status
 from topopt.run import model_parameters
 from topopt.study.accuracy import fitting
 from topopt.study.archive import read_judgements, read_outcome
 from topopt.study.comparison import Comparison
+from topopt.study.kept import beside
 from topopt.study.outcome import Judgement, Outcome
 from topopt.study.yardstick import Threshold
 
@@ -128,11 +127,11 @@ def _start(said: Any) -> str:
 def _judged(path: Path, job: Job, outcome: Outcome) -> Outcome:
     """Return an outcome with its final design judged here, and with the judgements on record that agree."""
     last = outcome.history[-1]
-    with np.load(path / "design.npz", allow_pickle=False) as arrays:
-        x = arrays["x"]
+    x = read_design(path, "x")["x"]
     parameters = model_parameters(last.parameters)
     evaluation = job.problem.evaluate(x, parameters)
-    score = fitting(job.problem, Threshold()).judge(job.problem, x, evaluation, parameters)
+    yardstick = fitting(job.problem, Threshold())
+    score = yardstick.judge(job.problem, x, evaluation, parameters)
     grey = last.measures.get("discreteness", math.nan)
     final = Judgement(last.number, last.solves, score.value, last.objective, grey, score.fault)
     recorded = read_judgements(path, upto=last.number)
@@ -142,7 +141,13 @@ def _judged(path: Path, job: Job, outcome: Outcome) -> Outcome:
     picture = evaluation.picture
     density = picture.pictured() if isinstance(picture, Design) else None
     judgements = (*recorded[:-1], final) if same else (final,)
-    return dataclasses.replace(outcome, judgements=judgements, density=density, folder=str(path.resolve()))
+    return dataclasses.replace(
+        outcome,
+        judgements=judgements,
+        density=density,
+        folder=str(path.resolve()),
+        limits=beside(job.problem, yardstick, job.continuation, evaluation, parameters),
+    )
 
 
 def _agree(one: float, other: float) -> bool:

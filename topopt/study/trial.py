@@ -36,6 +36,7 @@ from topopt.study.archive import (
     write_outcome,
 )
 from topopt.study.fingerprint import fingerprint
+from topopt.study.kept import beside
 from topopt.study.outcome import Judgement, Outcome
 from topopt.study.yardstick import Yardstick
 
@@ -248,11 +249,13 @@ def _judgement(trial: Trial, step: Step) -> Judgement:
 
 def _end(trial: Trial, run: RunFolder, last: Step) -> Outcome:
     """Return the outcome of a trial that came to its end."""
+    parameters = model_parameters(last.iteration.parameters)
     return dataclasses.replace(
         _outcome(trial, run),
         reason=last.reason or "",
         settled=trial.schedules.settled(last.history),
         density=_shaped(last),
+        limits=beside(trial.model, trial.yardstick, trial.schedules, last.evaluation, parameters),
     )
 
 

@@ -15,17 +15,17 @@ from topopt.cells import Cells, Flags
 from topopt.design import Design
 from topopt.errors import InputError, RunFolderError
 from topopt.evaluation import Evaluation
-from topopt.files import parse, read_about, read_history, read_problem, voxels
+from topopt.files import parse, read_about, read_design, read_history, read_problem, voxels
 from topopt.files.located import located
-from topopt.grid import Grid, structured
+from topopt.grid import Domain, Grid, structured
 from topopt.meshes import Mesh, refined
 from topopt.parameters import Array
 from topopt.problem import Problem
 from topopt.run import model_parameters
 from topopt.stages import OrderedSimp
 from topopt.study.connectivity import bodies
-from topopt.study.kept import Kept, Stated, responses, stated
-from topopt.study.yardstick import Score, Threshold, blackened
+from topopt.study.kept import Kept, Stated, kept, stated
+from topopt.study.yardstick import Threshold, blackened
 
 __all__ = ["BodyVerification", "Verification", "verified", "verified_body"]
 
@@ -59,7 +59,7 @@ class Verification:
 
     def facts(self) -> dict[str, Any]:
         """Return all of it as plain data, for JSON."""
-        return dataclasses.asdict(self) | {"limits": [kept.facts() for kept in self.limits]}
+        return dataclasses.asdict(self) | {"limits": [limit.facts() for limit in self.limits]}
 
     def __str__(self) -> str:
         """Say it in three sentences, and in a table what the limits come to."""
@@ -106,7 +106,7 @@ class BodyVerification:
 
     def facts(self) -> dict[str, Any]:
         """Return all of it as plain data, for JSON."""
-        return dataclasses.asdict(self) | {"limits": [kept.facts() for kept in self.limits]}
+        return dataclasses.asdict(self) | {"limits": [limit.facts() for limit in self.limits]}
 
     def __str__(self) -> str:
         """Say it in two sentences, or in three if the body has fallen apart, and in a table of the limits."""
@@ -150,14 +150,7 @@ class _Finished:
 
     def kept(self, *designs: tuple[Problem, Flags]) -> tuple[Kept, ...]:
         """Return what every limit comes to for the run's own design and for black-and-white ones."""
-        wanted = [limit.response for limit in self.limits]
-        own = {name: Score(self.evaluation.responses[name]) for name in wanted}
-        found = [own, *(responses(*design, wanted) for design in designs)]
-        rows = {limit: [one[limit.response] for one in found] for limit in self.limits}
-        return tuple(
-            Kept(limit, tuple(None if score.fault else score.value for score in row), row[-1].fault)
-            for limit, row in rows.items()
-        )
+        return kept(self.limits, self.evaluation, *designs)
 
     def judged(self, problem: Problem, solid: Flags, what: str = "black-and-white design") -> float:
         """Return what a design of solid cells is worth, on either grid."""
@@ -218,27 +211,21 @@ def verified_body(path: Path | str) -> BodyVerification:
         If trimesh is absent.
     """
     run = _finished(Path(path))
-    if isinstance(run.problem.mesh, Mesh):
-        raise InputError(
-            f"{run.path}: the design lies on {run.problem.mesh}, which is exported as its cells, design.vtu, "
-            "and not as a body; leave --body out"
-        )
     file = run.path / "design.stl"
     if not file.is_file():
         raise RunFolderError(
             f"{run.path} holds no design.stl: VTK was absent, or no density exceeded one half; "
             f"`topopt resume {run.path}` writes the results again"
         )
-    solid = _imposed(run.finer, voxels(file, run.finer.grid))
-    counted = ~run.finer.domain.void_cells
+    solid = _imposed(run.finer, voxels(file, run.finer.mesh))
     return BodyVerification(
         run.response,
         run.grey,
         run.judged(run.finer, solid, "exported body"),
-        float(solid[counted].mean()),
-        float(run.density[~run.problem.domain.void_cells].mean()),
+        _shared(run.finer.domain, solid.astype(np.float64)),
+        _shared(run.problem.domain, run.density),
         bodies(run.finer.mesh, solid)[1],
-        run.finer.grid.cells,
+        run.finer.mesh.shape,
         run.kept((run.finer, solid)),
     )
 
@@ -248,8 +235,7 @@ def _finished(path: Path) -> _Finished:
     text = read_problem(path, read_about(path))
     if text is None:
         raise RunFolderError(f"{path} was made in Python and holds no problem file: verify it there")
-    if not (path / "design.npz").is_file():
-        raise RunFolderError(f"{path} holds no design.npz: only a run that has ended can be verified")
+    x = read_design(path, "x")["x"]
     job = parse(text, source=str(path / "problem.yaml"), folder=path)
     problem = job.design
     if problem is None:
@@ -265,8 +251,6 @@ def _finished(path: Path) -> _Finished:
     finer = parse(text, source=str(path / "problem.yaml"), overrides=overrides, folder=path).design
     assert finer is not None
     parameters = model_parameters(read_history(path)[-1].parameters)
-    with np.load(path / "design.npz", allow_pickle=False) as arrays:
-        x = arrays["x"]
     evaluation = problem.evaluate(x, parameters)
     names = tuple(Threshold().chains(problem))
     limits = stated(problem, job.continuation, parameters)
@@ -302,6 +286,12 @@ def _imposed(problem: Problem, solid: Flags) -> Flags:
     return problem.domain.impose(solid.astype(np.float64)) > 0.5
 
 
+def _shared(domain: Domain, density: Array) -> float:
+    """Return the share of the cells that are not passive void that a density fills."""
+    sizes = domain.sizes * ~domain.void_cells
+    return float(density @ sizes / sizes.sum())
+
+
 def _amount(problem: Problem, density: Array) -> float:
     """Return how much becomes solid: the volume limit, or that of a design that does not need it."""
     domain = problem.domain
@@ -324,8 +314,8 @@ def _table(designs: tuple[str, ...], limits: tuple[Kept, ...]) -> list[str]:
     if not limits:
         return []
     rows = [["limit", *designs, ""]]
-    for kept in limits:
-        values = ["unknown" if value is None else f"{value:.6g}" for value in kept.values]
-        rows.append([str(kept.limit), *values, kept.verdict])
+    for row in limits:
+        values = ["unknown" if value is None else f"{value:.6g}" for value in row.values]
+        rows.append([str(row.limit), *values, row.verdict])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return ["", *("  ".join(map(str.ljust, row, widths)).rstrip() for row in rows)]

@@ -71,8 +71,9 @@ class Threshold:
     The wanted volume becomes solid, the densest cells first, and passive cells stay what they are: on a grid
     exactly so many cells, on a mesh cells of a volume as near as it gets.
     What follows in the chain is run on that design with the problem's own parameters, not those of the trial:
-    between 0 and 1 no schedule has a say. The value is that of the response that is minimised; limits other
-    than that on the volume are not looked at.
+    between 0 and 1 no schedule has a say. The value is that of the response that is minimised. Limits other
+    than that on the volume have no part in it; what they come to on the same design stands beside it
+    (`topopt.study.kept.beside`).
 
     Parameters
     ----------
@@ -110,8 +111,11 @@ class Threshold:
             raise InputError(
                 "Threshold: the evaluation shows no design; judge what Problem.evaluate returned"
             )
-        density = evaluation.picture.density
-        return self.valued(model, blackened(model.domain, density, self.amount(model, density)))
+        return self.valued(model, self.solid(model, evaluation.picture.density))
+
+    def solid(self, problem: Problem, density: Array) -> Flags:
+        """Return which cells become solid of a density, shape (n_cells,) both."""
+        return blackened(problem.domain, density, self.amount(problem, density))
 
     def valued(self, problem: Problem, solid: Flags) -> Score:
         """Return the value of a design that is black and white already, inf with a fault if it is broken.
@@ -154,14 +158,21 @@ class Threshold:
         domain = problem.domain
         if self.volume is not None:
             return self.volume * domain.volume_of(~domain.void_cells)
+        found = self.volume_limit(problem)
+        if found is not None:
+            counted, upper = found[1]
+            return upper * counted.volume_of(~counted.void_cells)
+        return float((density * domain.sizes)[~domain.void_cells].sum())
+
+    def volume_limit(self, problem: Problem) -> tuple[str, tuple[Domain, float]] | None:
+        """Return the response whose upper limit says how much becomes solid, its cells and the limit."""
         for name, limit in problem.limits.items():
             link = problem.chain[name]
             if link.reads != (problem.density,) or not isinstance(link.stage, Mean):
                 continue
             if isinstance(limit, Limit) and limit.upper is not None:
-                counted = link.stage.domain
-                return limit.upper * counted.volume_of(~counted.void_cells)
-        return float((density * domain.sizes)[~domain.void_cells].sum())
+                return name, (link.stage.domain, limit.upper)
+        return None
 
     def _value(self, name: str, chain: Chain, solid: Flags) -> float:
         """Return a response of the black-and-white design."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from scipy import ndimage, optimize
 
 from topopt.files.export.border import GAP, LEVEL
@@ -34,12 +35,35 @@ class Body:
         The density at the edge.
     volume : float
         Of the material before the densities were smoothed, in 2-D an area: what the body shall hold.
+    smoothing : float
+        Cells over which they were.
     """
 
     grid: Grid
     density: Array
     level: float
     volume: float
+    smoothing: float = SMOOTHING
+
+    @property
+    def ndim(self) -> int:
+        """2 or 3."""
+        return self.grid.ndim
+
+    @property
+    def lower(self) -> Array:
+        """Lower corner of the box."""
+        return np.zeros(self.ndim)
+
+    @property
+    def size(self) -> tuple[float, ...]:
+        """Edge lengths of the box."""
+        return self.grid.size
+
+    @property
+    def how(self) -> str:
+        """How the density was smoothed, in words."""
+        return f", smoothed over {self.smoothing:g} cells" if self.smoothing else ""
 
     def outline(self) -> Outline:
         """Return the edge of a plane body."""
@@ -72,7 +96,7 @@ def body(grid: Grid, density: Array, smoothing: float = SMOOTHING) -> Body | Non
     volume = float(density.sum()) * grid.cell_volume
 
     def surplus(level: float) -> float:
-        held = Body(grid, smooth, level, volume)
+        held = Body(grid, smooth, level, volume, smoothing)
         return (held.outline().area if grid.ndim == 2 else held.surface().volume) - volume
 
     if surplus(LEVELS[0]) <= 0:
@@ -82,4 +106,4 @@ def body(grid: Grid, density: Array, smoothing: float = SMOOTHING) -> Body | Non
     else:
         level = float(optimize.brentq(surplus, *LEVELS, xtol=1e-4, rtol=1e-4))
     # A field without an edge jumps from all to nothing; all is the body then.
-    return Body(grid, smooth, min(level, float(smooth.max()) - 2 * GAP), volume)
+    return Body(grid, smooth, min(level, float(smooth.max()) - 2 * GAP), volume, smoothing)

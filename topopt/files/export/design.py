@@ -16,12 +16,14 @@ from topopt.errors import MissingDependencyError
 from topopt.files.atomic import write_bytes
 from topopt.files.export.body import SMOOTHING, Body, body
 from topopt.files.export.border import LEVEL
+from topopt.files.export.carved import Carved, carved
 from topopt.files.export.cells import write_vtu
 from topopt.files.export.drawings import check_unit, write_dxf, write_svg
 from topopt.files.export.image import write_vti
 from topopt.files.export.surface import write_stl
 from topopt.files.export.threemf import write_3mf
 from topopt.grid import Grid
+from topopt.meshes import Mesh
 from topopt.parameters import Array, NonNegative, Positive, checked
 
 __all__ = ["Plan", "export_design"]
@@ -47,7 +49,8 @@ class Plan:
     unit : str, optional
         The unit of length, ``mm``, ``cm``, ``m`` or ``in``, for SVG, DXF and 3MF.
     smoothing : float
-        Cells over which the density is smoothed before its outline is drawn; 0 leaves the steps.
+        Cells of a grid over which the density is smoothed before its outline is drawn; 0 leaves the steps. On
+        a mesh the densities are averaged at the nodes.
 
     Raises
     ------
@@ -69,11 +72,11 @@ class Plan:
 
 
 Fields = Callable[[Files, Design, Plan], str | None]
-Shape = Callable[[Files, Body, str, Plan], str]
+Shape = Callable[[Files, Body | Carved, str, Plan], str]
 
 
 def export_design(file: Files, name: str, x: Array, picture: object, plan: Plan) -> tuple[str, ...]:
-    """Write a design in all formats: NPZ, VTI, VTU, STL, 3MF, and in 2-D SVG and DXF; on a mesh NPZ and VTU.
+    """Write a design in all formats: NPZ, VTI (not on a mesh), VTU, STL, 3MF, and in 2-D SVG and DXF.
 
     Parameters
     ----------
@@ -108,7 +111,12 @@ def export_design(file: Files, name: str, x: Array, picture: object, plan: Plan)
         arrays["picture"] = picture.pictured()
         sentences = ["design.npz: density, variables, spacing, a picture of square pixels"]
     _write_npz(file("design.npz"), **arrays)
-    held = functools.cache(lambda: body(picture.grid, picture.density, plan.smoothing))
+
+    @functools.cache
+    def held() -> Body | Carved | None:
+        if isinstance(mesh, Mesh):
+            return carved(mesh, picture.density)
+        return body(picture.grid, picture.density, plan.smoothing)
 
     def shaped(write: Shape) -> str | None:
         found = held()
@@ -118,7 +126,7 @@ def export_design(file: Files, name: str, x: Array, picture: object, plan: Plan)
     shapes: dict[str, Shape] = {"design.svg": _svg, "design.dxf": _dxf} if mesh.ndim == 2 else {}
     shapes |= {"design.stl": _stl, "design.3mf": _3mf}
     if not isinstance(mesh, Grid):
-        fields, shapes = {"design.vtu": _vtu}, {}
+        fields = {"design.vtu": _vtu}
     writers = {target: functools.partial(write, file, picture, plan) for target, write in fields.items()}
     writers |= {target: functools.partial(shaped, write) for target, write in shapes.items()}
     for target, write in writers.items():
@@ -156,29 +164,29 @@ def _vtu(file: Files, design: Design, plan: Plan) -> str | None:
     return f"design.vtu: the same on the {np.count_nonzero(kept)} cells above {LEVEL:g}"
 
 
-def _svg(file: Files, held: Body, name: str, plan: Plan) -> str:
+def _svg(file: Files, held: Body | Carved, name: str, plan: Plan) -> str:
     """Write the outline for browsers and laser cutters."""
     drawn = held.outline()
-    write_svg(file("design.svg"), drawn, (held.grid.size[0], held.grid.size[1]), name, plan.unit)
-    return f"design.svg: {len(drawn.loops)} loops around {_compared('area', drawn.area, held, plan, 1.0)}"
+    write_svg(file("design.svg"), drawn, held.size, name, plan.unit, tuple(held.lower.tolist()))
+    return f"design.svg: {len(drawn.loops)} loops around {_compared('area', drawn.area, held, 1.0)}"
 
 
-def _dxf(file: Files, held: Body, name: str, plan: Plan) -> str:
+def _dxf(file: Files, held: Body | Carved, name: str, plan: Plan) -> str:
     """Write the outline for CAD."""
     write_dxf(file("design.dxf"), held.outline(), name, plan.unit)
     return "design.dxf: the same loops"
 
 
-def _stl(file: Files, held: Body, name: str, plan: Plan) -> str:
+def _stl(file: Files, held: Body | Carved, name: str, plan: Plan) -> str:
     """Write the surface."""
     skin = held.surface(plan.thickness)
     write_stl(file("design.stl"), skin, name)
-    depth = 1.0 if held.grid.ndim == 3 else plan.thickness
-    measured = _compared("volume", skin.volume, held, plan, depth)
+    depth = 1.0 if held.ndim == 3 else plan.thickness
+    measured = _compared("volume", skin.volume, held, depth)
     return f"design.stl: {len(skin.triangles)} triangles around {measured}"
 
 
-def _3mf(file: Files, held: Body, name: str, plan: Plan) -> str:
+def _3mf(file: Files, held: Body | Carved, name: str, plan: Plan) -> str:
     """Write the surface for printers."""
     write_3mf(file("design.3mf"), held.surface(plan.thickness), name, plan.unit)
     return "design.3mf: the same triangles" + ("" if plan.unit else ", in millimetres for want of a unit")
@@ -190,12 +198,11 @@ def _at_nodes(plan: Plan) -> dict[str, Array]:
     return {**moved, **plan.temperatures}
 
 
-def _compared(what: str, found: float, held: Body, plan: Plan, depth: float) -> str:
+def _compared(what: str, found: float, held: Body | Carved, depth: float) -> str:
     """Compare what an outline holds with what the design has."""
     own = held.volume * depth
     error = round(100 * (found / own - 1), 2) + 0.0  # no "-0.00"
-    smoothed = f", smoothed over {plan.smoothing:g} cells" if plan.smoothing else ""
     return (
         f"{what} {found:.6g}, {error:+.2f} % against the design's own {own:.6g} "
-        f"(at density {held.level:.3f}{smoothed})"
+        f"(at density {held.level:.3f}{held.how})"
     )

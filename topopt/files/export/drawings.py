@@ -30,7 +30,12 @@ def check_unit(unit: str | None) -> None:
 
 
 def write_svg(
-    path: Path, drawn: Outline, size: tuple[float, float], name: str, unit: str | None = None
+    path: Path,
+    drawn: Outline,
+    size: tuple[float, ...],
+    name: str,
+    unit: str | None = None,
+    lower: tuple[float, ...] = (0.0, 0.0),
 ) -> None:
     """Write an outline as one filled path; user coordinates are the design's, only that SVG's y points down.
 
@@ -46,6 +51,8 @@ def write_svg(
         The title.
     unit : str, optional
         The unit of length, a key of `UNITS`; without one the longer side is `PIXELS` long.
+    lower : tuple of float
+        Lower corner of the box.
     """
     width, height = size
     # SVG knows no metres, and without width and height viewers disagree on how large a drawing is.
@@ -53,10 +60,11 @@ def write_svg(
     if unit is None:
         factor, suffix = PIXELS / max(size), "px"
     extent = f'width="{factor * width:.12g}{suffix}" height="{factor * height:.12g}{suffix}"'
-    data = " ".join(_path(loop, height) for loop in drawn.loops)
+    view = f'viewBox="{lower[0]:.12g} {lower[1]:.12g} {width:.12g} {height:.12g}"'
+    data = " ".join(_path(loop, height + 2 * lower[1]) for loop in drawn.loops)
     write_text(
         path,
-        f'<svg xmlns="http://www.w3.org/2000/svg" {extent} viewBox="0 0 {width:.12g} {height:.12g}">\n'
+        f'<svg xmlns="http://www.w3.org/2000/svg" {extent} {view}>\n'
         f"<title>{escape(name)}</title>\n"
         f'<path fill="#222222" fill-rule="evenodd" d="{data}"/>\n</svg>\n',
     )
@@ -98,7 +106,7 @@ def write_dxf(path: Path, drawn: Outline, name: str, unit: str | None = None) ->
         document.saveas(draft)
 
 
-def _path(loop: Array, height: float) -> str:
-    """Return a loop as SVG path data, y down."""
-    flipped = np.column_stack([loop[:, 0], height - loop[:, 1]])
+def _path(loop: Array, turned: float) -> str:
+    """Return a loop as SVG path data, y down: each y and what is drawn there add up to a number."""
+    flipped = np.column_stack([loop[:, 0], turned - loop[:, 1]])
     return "M" + "L".join(f"{x:.9g},{y:.9g}" for x, y in flipped.tolist()) + "Z"

@@ -10,7 +10,7 @@ from topopt.files.export.border import LEVEL, bordered, placed
 from topopt.grid import Grid
 from topopt.parameters import Array
 
-__all__ = ["Outline", "outline"]
+__all__ = ["Outline", "cornered", "outline"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,12 +55,12 @@ def outline(grid: Grid, density: Array, level: float = LEVEL) -> Outline:
 
     # contourpy indexes [iy, ix]; material lies to the left of its lines.
     tracer = contour_generator(z=bordered(grid, density, level).T, line_type=LineType.Separate)
-    traced = [_corners(placed(grid, np.asarray(line))) for line in tracer.lines(level)]
+    traced = [cornered(placed(grid, np.asarray(line))) for line in tracer.lines(level)]
     return Outline(tuple(loop for loop in traced if len(loop) >= 3))
 
 
-def _corners(line: Array) -> Array:
-    """Return a closed line without its repeated end, coincident points, and points on straight edges."""
+def cornered(line: Array) -> Array:
+    """Return a closed line, shape (k, 2), without a repeated end and points that are no corners."""
     points = line[np.any(line != np.roll(line, 1, axis=0), axis=1)]
     while len(points) >= 3:
         before, after = points - np.roll(points, 1, axis=0), np.roll(points, -1, axis=0) - points

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,14 @@ class Surface:
 
     points: Array
     triangles: NDArray[np.int64]
+
+    @classmethod
+    def merged(cls, points: Array, triangles: NDArray[np.int64]) -> Self:
+        """Return a surface as a file will hold it: points that coincide in single precision are one point."""
+        unique, inverse = np.unique(points.astype(np.float32), axis=0, return_inverse=True)
+        triangles = inverse.reshape(-1)[triangles]
+        a, b, c = triangles.T
+        return cls(unique.astype(np.float64), triangles[(a != b) & (b != c) & (c != a)])
 
     @property
     def corners(self) -> Array:
@@ -79,12 +88,7 @@ def surface(grid: Grid, density: Array, thickness: float = 1.0, level: float = L
     if grid.ndim == 2:
         grid = Grid((*grid.cells, 1), (*grid.size, thickness))
     indices, triangles = _contoured(bordered(grid, density, level), level)
-    # As the file will hold them: points that coincide there are one point.
-    points = placed(grid, indices).astype(np.float32)
-    unique, inverse = np.unique(points, axis=0, return_inverse=True)
-    triangles = inverse.reshape(-1)[triangles]
-    a, b, c = triangles.T
-    return Surface(unique.astype(np.float64), triangles[(a != b) & (b != c) & (c != a)])
+    return Surface.merged(placed(grid, indices), triangles)
 
 
 def write_stl(path: Path, skin: Surface, name: str) -> None:
