@@ -75,7 +75,7 @@ def test_what_cannot_be_measured_here_is_a_sentence(tmp_path: Path, monkeypatch:
         "The sign net is",
         "Genome, protein contacts, the GAN on digits and chosen pixels are",
     ]
-    assert gallery.table([], missing).endswith("pip install topopt[nets].\n")
+    assert gallery.table([], missing).endswith('pip install "topopt[nets]".\n')
 
 
 def test_the_table_and_the_picture_hold_every_system() -> None:

@@ -20,9 +20,10 @@ from torch import nn
 import topopt as to
 from topopt.figures import save
 from topopt.figures.style import CYCLE, GREY, canvas, styled
+from topopt.files.markdown import markdown_table
 from topopt.nets.genomes import Enhancers, genome
 from topopt.nets.models import EnhancerDistance
-from topopt.nets.repeated import Repeated, markdown_table, repeated
+from topopt.nets.replicates import Replicates, replicates
 from topopt.nets.torch import segmented_adjoint
 from topopt.nets.torch.biases import chrono_biases, orthogonal_weights
 from topopt.nets.torch.distance import right
@@ -106,8 +107,8 @@ class Learnt:
     """How far a reader reads: the loss at every distance as it was taught, right answers at the longest."""
 
     distances: tuple[float, ...]
-    losses: Repeated
-    right: Repeated
+    losses: Replicates
+    right: Replicates
 
 
 def measured(found: Mapping[str, Sequence[Outcome]]) -> dict[str, Learnt]:
@@ -118,7 +119,7 @@ def measured(found: Mapping[str, Sequence[Outcome]]) -> dict[str, Learnt]:
         taught = distances[name] = tuple(sorted(set(outcome.history.values("distance"))))
         losses.append((name, [last_loss(outcome, distance) for distance in taught]))
         shares.append((name, 1.0 / outcome.value))
-    by_distance, at_end = repeated(losses, better="low"), repeated(shares)
+    by_distance, at_end = replicates(losses, better="low"), replicates(shares)
     return {name: Learnt(distances[name], by_distance[name], at_end[name]) for name in distances}
 
 
