@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from topopt.errors import InputError, suggestion
 from topopt.evaluation import Bounds, Evaluation, Signals
+from topopt.nets.samples import batch_number
 from topopt.nets.torch.double import in_double
 from topopt.nets.torch.gates import SignGate
 from topopt.nets.torch.passing import Calls, as_logged, bypassed, flat, watched
@@ -140,7 +141,7 @@ class TorchModel:
             the number of the batch is no count, or a count of the module is scheduled to a fraction.
         """
         values = {name: float(value) for name, value in (parameters or {}).items()}
-        number = _batch_number(values.pop(BATCH, 0.0))
+        number = batch_number(values.pop(BATCH, 0.0), "TorchModel")
         with self._at(x, values, number):
             recording = number % self.every == 0
             gates = self._gates() if recording else {}
@@ -339,13 +340,6 @@ def _declared(module: nn.Module, name: str) -> bool:
     kinds = (inspect.get_annotations(cls) for cls in type(module.get_submodule(part)).__mro__)
     # a class with annotations from the future has them as text
     return next((kind[attribute] in (int, "int") for kind in kinds if attribute in kind), False)
-
-
-def _batch_number(value: float) -> int:
-    """Return the number of a batch."""
-    if not (value >= 0 and value.is_integer()):
-        raise InputError(f"TorchModel.{BATCH}: expected the number of a batch, 0, 1, 2, ..., got {value:g}")
-    return int(value)
 
 
 def _set(module: nn.Module, values: Mapping[str, float | int]) -> None:
