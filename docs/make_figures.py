@@ -15,12 +15,13 @@ from PIL import Image
 
 import topopt as to
 from topopt.files import read, read_history
+from topopt.gallery.dynamics import LONG, passed, random_bases
 from topopt.history import History
 from topopt.nets import Bend, SignGate, digits, sign_net
 from topopt.nets.lyapunov import RandomNetwork
 from topopt.nets.meanfield import mean_field
 from topopt.nets.models import SteeredChain
-from topopt.nets.recurrent import LSTM, RNN, chrono, costate_path
+from topopt.nets.recurrent import LSTM, RNN, chrono
 from topopt.nets.saliency import deletion, gradient, integrated, saliency_chain, softened
 from topopt.parameters import Array
 
@@ -72,15 +73,17 @@ def main() -> None:
             for name in names:
                 kept(Path(scratch, problem, name), target / f"{problem}_{name}")
         first_screen(Path(scratch, "bridge")).savefig(target / "bridge.png")
-        for example in ("sign_digits", *EXAMPLES):
+        for example in EXAMPLES:  # the pages show five starts
             command = [sys.executable, str(HERE / "examples" / f"{example}.py")]
-            if example in EXAMPLES:  # the pages show five starts
-                command += ["--seeds", "5"]
+            command += [] if example == "mollified" else ["--seeds", "5"]  # which takes five by itself
             subprocess.run(command, check=True, cwd=scratch)
         for example in EXAMPLES:
             drawn = Path(scratch, "results", example, f"{example}.png")
             kept(drawn, target / f"nets_{example}.png")
-        strips = Path(scratch, "results", "sign_digits", "figures", "start-0-strips.png")
+        signs = HERE.parent / "problems" / "studies" / "sign_gates.yaml"
+        command = [sys.executable, "-c", "from topopt.cli import main; main()", "study", str(signs)]
+        subprocess.run([*command, "--results", scratch], check=True)
+        strips = Path(scratch, "sign_gates", "figures", "classes-4-layers-strips.png")
         kept(strips, target / "nets_strips.png")
         gallery = [
             sys.executable,
@@ -151,24 +154,20 @@ def strip(figure: Figure, axes: Axes, history: History) -> None:
 
 def paths() -> Figure:
     """Draw how far back a signal reaches through 50,000 steps of four recurrent nets, as drawn."""
-    steps, random = 50_000, np.random.default_rng(0)
-    bases = np.eye(4)[random.integers(0, 4, size=(steps, 8))]
+    bases = random_bases(LONG)
     cells = {
         "RNN": RNN.drawn(4, 32),
         "RNN, orthogonal": RNN.drawn(4, 32, orthogonal=True),
         "LSTM": LSTM.drawn(4, 32),
-        "LSTM, chrono": chrono(LSTM.drawn(4, 32), steps),
+        "LSTM, chrono": chrono(LSTM.drawn(4, 32), LONG),
     }
     figure = Figure(figsize=(10.0, 3.6), dpi=100, layout="constrained")
     axes = figure.add_subplot()
     for (name, cell), colour in zip(cells.items(), COLOURS, strict=True):
-        seed = np.zeros(cell.rest(8).shape)
-        seed[:, :32] = random.normal(size=(8, 32))
-        path = costate_path(cell, bases, seed)
-        lost = path.log_norms - path.log_norms[-1]
-        print(f"{name}: {lost[0]:.4g} decades, {path.rate:.3g} nats a step")
-        label = f"{name}: {lost[0]:,.0f}"
-        axes.plot(np.arange(steps + 1)[::50] / 1000, lost[::50], color=colour, label=label)
+        left = passed(cell, bases, 32)
+        print(f"{name}: {left[-1]:,.1f} decades, {left[-1] * np.log(10.0) / LONG:.3g} nats a step")
+        label = f"{name}: {left[-1]:,.0f}"
+        axes.plot(np.linspace(LONG / 1000, 0.0, len(left)), left, color=colour, label=label)
     axes.set(xlabel="step, thousands", title="log10 of the costate, from the last step (right) to the first")
     axes.legend(frameon=False, loc="lower right", title="at the first step")
     return figure

@@ -39,7 +39,7 @@ def test_the_gradient_at_a_partner_in_a_protein_dies_and_is_kept() -> None:
 
     found = protein()
     assert found.before[-1] < -30
-    assert found.after[-1] > -3
+    assert found.after[-1] > -20
 
 
 def test_a_cold_choice_is_blind_where_a_warm_one_sees() -> None:
@@ -75,7 +75,7 @@ def test_what_cannot_be_measured_here_is_a_sentence(tmp_path: Path, monkeypatch:
         "The sign net is",
         "Genome, protein contacts, the GAN on digits and chosen pixels are",
     ]
-    assert gallery.table([], missing).endswith("pip install topopt[nets].\n")
+    assert gallery.table([], missing).endswith('pip install "topopt[nets]".\n')
 
 
 def test_the_table_and_the_picture_hold_every_system() -> None:
@@ -88,3 +88,5 @@ def test_the_table_and_the_picture_hold_every_system() -> None:
     names = [str(line.get_label()) for line in left.get_lines()]
     assert [name for name in names if not name.startswith("_")] == ["net", "beam"]
     assert left.get_ylim() == right.get_ylim()
+    left.figure.canvas.draw()
+    assert {"0", "-1", "-10,000"} <= {label.get_text() for label in left.get_yticklabels()}

@@ -16,8 +16,9 @@ from matplotlib.figure import Figure
 import topopt as to
 from topopt.figures import save
 from topopt.figures.style import CYCLE, INK, canvas, styled
+from topopt.files.markdown import markdown_table
 from topopt.nets.models import ChosenPixels
-from topopt.nets.repeated import Repeated, markdown_table
+from topopt.nets.replicates import Replicates
 from topopt.parameters import Array
 from topopt.study import Comparison, Outcome, SharpAccuracy, Study, write_report
 
@@ -90,7 +91,7 @@ def picture(found: Mapping[str, Sequence[Outcome]]) -> Figure:
 def table(found: Mapping[str, Sequence[Outcome]]) -> str:
     """Return as Markdown how many digits were right with hard choices."""
     rows = [
-        [way, *Repeated([1.0 / outcome.value for outcome in outcomes]).columns()]
+        [way, *Replicates([1.0 / outcome.value for outcome in outcomes]).columns()]
         for way, outcomes in found.items()
     ]
     return markdown_table(["temperature", "right, mean", "worst", "every start"], rows)

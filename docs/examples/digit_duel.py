@@ -20,8 +20,9 @@ from matplotlib.figure import Figure
 import topopt as to
 from topopt.figures import save
 from topopt.figures.style import CYCLE, GREY, canvas, styled
+from topopt.files.markdown import markdown_table
 from topopt.nets.models import DigitDuel
-from topopt.nets.repeated import Repeated, markdown_table
+from topopt.nets.replicates import Replicates
 from topopt.parameters import Array
 from topopt.study import Comparison, FairStop, Outcome, SharpAccuracy, Trial, carry_out, write_report
 
@@ -152,8 +153,8 @@ def table(ways: Mapping[str, Sequence[Outcome]]) -> str:
     """Return as Markdown what the lead cost the gradient, and how far made digits were in the end."""
     rows = []
     for way, outcomes in ways.items():
-        gained = Repeated([lead(outcome) for outcome in outcomes])
-        apart = Repeated([distance(outcome) for outcome in outcomes], better="low")
+        gained = Replicates([lead(outcome) for outcome in outcomes])
+        apart = Replicates([distance(outcome) for outcome in outcomes], better="low")
         rows.append([way, f"{WAYS[way].rate}", f"{gained.mean:+.1f}", *apart.columns(1)])
     head = [
         "what is played",

@@ -13,19 +13,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
 from matplotlib.figure import Figure
-from torch import nn
 
 import topopt as to
 from topopt.figures import save
 from topopt.figures.style import CYCLE, GREY, canvas, styled
+from topopt.files.markdown import markdown_table
 from topopt.nets.genomes import Enhancers, genome
 from topopt.nets.models import EnhancerDistance
-from topopt.nets.repeated import Repeated, markdown_table, repeated
-from topopt.nets.torch import segmented_adjoint
-from topopt.nets.torch.biases import chrono_biases, orthogonal_weights
-from topopt.nets.torch.distance import right
+from topopt.nets.replicates import Replicates, replicates
+from topopt.nets.torch.distance import lambda_path, right
 from topopt.parameters import Array, Positive
 from topopt.study import Outcome, Study
 from topopt.study.yardstick import Score
@@ -33,7 +30,6 @@ from topopt.study.yardstick import Score
 ADAM = to.Adam(rate=0.003, clip=1.0)
 FAR, FLAT = 50_000.0, 3200.0
 """Bases to which the distance is doubled, by words and base by base."""
-UNITS = 32
 
 
 @dataclass(frozen=True)
@@ -106,8 +102,8 @@ class Learnt:
     """How far a reader reads: the loss at every distance as it was taught, right answers at the longest."""
 
     distances: tuple[float, ...]
-    losses: Repeated
-    right: Repeated
+    losses: Replicates
+    right: Replicates
 
 
 def measured(found: Mapping[str, Sequence[Outcome]]) -> dict[str, Learnt]:
@@ -118,7 +114,7 @@ def measured(found: Mapping[str, Sequence[Outcome]]) -> dict[str, Learnt]:
         taught = distances[name] = tuple(sorted(set(outcome.history.values("distance"))))
         losses.append((name, [last_loss(outcome, distance) for distance in taught]))
         shares.append((name, 1.0 / outcome.value))
-    by_distance, at_end = repeated(losses, better="low"), repeated(shares)
+    by_distance, at_end = replicates(losses, better="low"), replicates(shares)
     return {name: Learnt(distances[name], by_distance[name], at_end[name]) for name in distances}
 
 
@@ -131,22 +127,10 @@ def last_loss(outcome: Outcome, distance: float) -> float:
 
 def paths(steps: int) -> Iterator[tuple[str, Array, Array]]:
     """Yield, cell by cell, bases back and log10 of the costate, as it is drawn, along phage lambda."""
-    codes = genome("lambda")[:steps].astype(np.int64)
-    drives = nn.functional.one_hot(torch.from_numpy(codes), 4).double()[:, None]
-    with torch.random.fork_rng(devices=[]):
-        for name in ("RNN", "RNN, orthogonal", "LSTM", "LSTM, chrono"):
-            torch.manual_seed(0)
-            cell = (nn.LSTM if "LSTM" in name else nn.RNN)(4, UNITS)
-            if name == "RNN, orthogonal":
-                orthogonal_weights(cell)
-            if name == "LSTM, chrono":
-                chrono_biases(cell, steps)
-            found = segmented_adjoint(cell.double(), drives, torch.sum)
-            yield (
-                f"base by base, {name}",
-                found.steps[-1] - found.steps,
-                found.path.log_norms - found.path.log_norms[-1],
-            )
+    for name in ("RNN", "RNN, orthogonal", "LSTM", "LSTM, chrono"):
+        found = lambda_path(name, steps)
+        log = found.path.log_norms
+        yield f"base by base, {name}", found.steps[-1] - found.steps, log - log[-1]
 
 
 def word_paths() -> Iterator[tuple[str, Array, Array]]:

@@ -19,9 +19,10 @@ from matplotlib.figure import Figure
 import topopt as to
 from topopt.figures import save
 from topopt.figures.style import CYCLE, GREY, canvas, styled
+from topopt.files.markdown import markdown_table
 from topopt.nets.models import ProteinContacts
 from topopt.nets.proteins import BINS
-from topopt.nets.repeated import Repeated, markdown_table, repeated
+from topopt.nets.replicates import Replicates, replicates
 from topopt.nets.torch.recall import surviving
 from topopt.study import Outcome, SharpAccuracy, Study
 
@@ -39,8 +40,8 @@ BATCHES = to.Continuation({"batch": to.Counter(), "optimizer.rate": to.Geometric
 class Found:
     """What became of one cell by separation: powers of ten at the start, right answers at the end."""
 
-    gradients: Repeated
-    accuracies: Repeated
+    gradients: Replicates
+    accuracies: Replicates
 
 
 def study(seeds: int, budget: int) -> Study:
@@ -67,7 +68,7 @@ def measured(whole: Study, outcomes: Sequence[Outcome], folder: Path) -> dict[st
         gradients.append((name, [surviving(reader, apart) for apart in BINS]))
         with np.load(folder / outcome.folder / "design.npz") as arrays:
             accuracies.append((name, list(net.model.accuracies(arrays["x"]).values())))
-    drawn, learnt = repeated(gradients), repeated(accuracies)
+    drawn, learnt = replicates(gradients), replicates(accuracies)
     return {name: Found(drawn[name], learnt[name]) for name in CELLS}
 
 

@@ -16,6 +16,7 @@ from topopt.continuation import (
     Geometric,
     Linear,
     Petsc,
+    Power,
     Schedule,
     Settling,
     Staircase,
@@ -56,6 +57,14 @@ SCHEDULES = st.one_of(
         lambda a, b, e, f: Top99neo(a, a + b, 2.0, e, f), VALUES, st.floats(0, 30), COUNTS, st.integers(1, 30)
     ),
     st.builds(lambda a, b, e: Petsc(a, a + b, every=e), VALUES, st.floats(0, 100), COUNTS),
+    st.builds(
+        lambda a, b, g, p, e: Power(a, a * b, g, p, e),
+        VALUES,
+        st.floats(1, 20),
+        st.floats(1, 30),
+        st.floats(0.5, 200),
+        COUNTS,
+    ),
     st.builds(
         lambda v, e: Steps(tuple(sorted(v)), e),
         st.lists(VALUES | st.just(math.inf), min_size=1, max_size=5),
@@ -174,6 +183,15 @@ def test_petsc_waits_for_the_constraints():
     assert log(Petsc(1.0, 64.0), [(0.001, 2e-6), (0.001, 1e-6), (0.001, 1.0)]).values(NAME) == [1.0, 1.0, 2.0]
 
 
+def test_hashnets_root_of_time_by_hand():
+    values = log(Power(), [(1.0, 0.0)] * 601).values(NAME)
+    # scale = init_scale * (1 + gamma iter)^power at every 200th iteration, 2^0.5, 3^0.5 and 4^0.5
+    assert [values[k] for k in (0, 199, 200, 400, 600)] == pytest.approx([1, 1, 2**0.5, 3**0.5, 2])
+    assert log(Power(2.0, 5.0, gamma=1.0, power=1.0, every=1), [(1.0, 0.0)] * 4).values(
+        NAME
+    ) == pytest.approx([2, 4, 5, 5])
+
+
 def test_steps_hold_each_value_for_its_time():
     values = log(Steps((1, 4, math.inf), 2), [(1.0, 0.0)] * 6).values(NAME)
     assert values == [1, 1, 4, 4, math.inf, math.inf]
@@ -208,6 +226,7 @@ def test_nothing_has_settled_before_it_ran():
         lambda: Settling(8.0, 4.0, factor=2.0),
         lambda: Top99neo(2.0, 16.0, step=-1.0),
         lambda: Petsc(8.0, 4.0),
+        lambda: Power(8.0, 4.0),
     ],
 )
 def test_stairs_that_never_arrive_are_refused(make):
@@ -253,6 +272,7 @@ def test_stairs_are_refused_exactly_when_they_do_not_arrive(start, final, factor
         lambda: Settling(1.0, math.inf),
         lambda: Top99neo(1.0, math.inf),
         lambda: Petsc(1.0, math.inf),
+        lambda: Power(1.0, math.inf),
     ],
 )
 def test_a_ramp_to_infinity_is_refused_with_advice(make):

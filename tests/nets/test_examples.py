@@ -36,14 +36,16 @@ def test_a_flossed_net_forgets_less(printed) -> None:
     assert float(flossed) < 0.8 * float(drawn)
 
 
-def test_signs_are_sharpened_in_nine_ways(printed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signs_are_sharpened_in_ten_ways(printed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sklearn")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
-    right = dict(re.findall(r"^(.+?) +(0\.\d{3})$", printed("sign_digits.py"), re.MULTILINE))
-    assert len(right) == 9
-    assert float(right["abrupt 50"]) < 0.4 < 0.6 < float(right["straight through"])
-    assert (tmp_path / "results" / "sign_digits" / "report.html").is_file()
+    classes, codes = printed("sign_digits.py").split("\n\n")
+    rows = [dict(re.findall(r"^\| (.+?) \| (0\.\d{3}) \|", text, re.MULTILINE)) for text in (classes, codes)]
+    assert [len(row) for row in rows] == [10, 10]
+    assert float(rows[0]["abrupt 50"]) < 0.4 < 0.6 < float(rows[0]["straight through"])
+    assert float(rows[1]["abrupt 50"]) < float(rows[1]["survival gate"])
+    assert (tmp_path / "results" / "sign_gates_quick" / "trials").is_dir()
 
 
 def test_saliency_is_scored_by_every_method(printed) -> None:

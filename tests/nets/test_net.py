@@ -1,5 +1,7 @@
 """A net is driven like a bridge: same loop, same schedules, same log, and its gates die and recover alike."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -116,6 +118,9 @@ def test_what_does_not_fit_is_refused(blobs):
     net = sign_net(*blobs, BITS)
     with pytest.raises(ChainError, match="no link 'loss'"):
         Net(net.chain.upto("logits"), net.start, net.held_out)
+    unread = to.Chain([*net.chain.upto("code3"), ("loss", SignGate())], source="weights")
+    with pytest.raises(InputError, match="expected a Loss as 'loss', got a SignGate"):
+        Net(unread, net.start, net.held_out)
 
 
 def test_digits_are_those_of_scikit_learn():
@@ -126,3 +131,31 @@ def test_digits_are_those_of_scikit_learn():
     assert train.inputs.min() == -1.0
     assert train.inputs.max() == 1.0
     assert train.classes == 10
+
+
+def test_every_batch_has_noise_of_its_own_and_what_is_judged_has_none(blobs):
+    plain, noisy = sign_net(*blobs, BITS), sign_net(*blobs, BITS, noise=0.5)
+    x = plain.initial()
+    clean = plain.evaluate(x)
+    losses = [noisy.evaluate(x, {"batch": float(number)}).objective for number in (0, 1, 1)]
+    assert losses[0] != losses[1] == losses[2]
+    assert noisy.evaluate(x, {"batch": 3.0, "noise": 0.0}).objective == clean.objective
+    assert noisy.evaluate(x).measures["held_out"] == clean.measures["held_out"]
+    train = blobs[0]
+    added = np.array([train.noisy(0.5, number).inputs - train.inputs for number in range(20)])
+    assert added.std() == pytest.approx(0.5, rel=0.03)
+    assert abs(added.mean()) < 0.02
+    learnt_from = sign_net(train.noisy(0.5, 7), blobs[1], BITS).evaluate(x)
+    np.testing.assert_array_equal(noisy.evaluate(x, {"batch": 7.0}).gradient, learnt_from.gradient)
+
+
+def test_a_net_is_judged_at_every_so_many_batches(blobs):
+    net = dataclasses.replace(sign_net(*blobs, BITS), judged=5)
+    judged = [bool(net.evaluate(net.start, {"batch": float(k)}).measures) for k in range(7)]
+    assert judged == [True, False, False, False, False, True, False]
+
+
+@pytest.mark.parametrize("number", [-1.0, 2.5])
+def test_a_batch_without_a_number_is_refused(blobs, number):
+    with pytest.raises(InputError, match=rf"^Net\.batch: expected the number of a batch.*, got {number:g}$"):
+        sign_net(*blobs, BITS).evaluate(np.zeros(1), {"batch": number})

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 import topopt as to
+from topopt.nets.models import ChosenPixels, DigitDuel, MollifiedDigits
 from topopt.nets.proteins import BINS, contacts
 
 torch = pytest.importorskip("torch")
@@ -67,6 +68,20 @@ def test_a_distance_shorter_than_the_enhancer_is_refused() -> None:
     model = enhancer_model(Reader("rnn", True))
     with pytest.raises(to.TopoptError, match="at least 1000 bases, one word, got 500"):
         model.evaluate(model.initial(), {"distance": 500.0})
+
+
+@pytest.mark.parametrize(
+    ("model", "name"),
+    [
+        (ChosenPixels(), "temperature"),
+        (MollifiedDigits(), "softness"),
+        (DigitDuel(), "sigma"),
+        (DigitDuel("wasserstein"), "penalty"),
+    ],
+)
+def test_a_negative_softness_is_refused_by_its_name(model, name: str) -> None:
+    with pytest.raises(to.TopoptError, match=rf"^{name}: expected a value >= 0, got -1$"):
+        model.evaluate(model.initial(), {name: -1.0})
 
 
 def test_base_by_base_an_enhancer_within_a_hundred_bases_is_learnt() -> None:

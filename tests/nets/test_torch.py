@@ -420,9 +420,54 @@ def test_an_integer_can_be_scheduled_and_one_that_is_not_stays_one() -> None:
     assert [it.parameters["temperature"] for it in last.history] == [2.0, 1.25, 0.5]
 
 
+class Declared(Counted):
+    """The same net, whose class says which of its numbers is a count."""
+
+    rounds: int
+
+
+def driven(net: nn.Module, **parameters: float) -> float:
+    """Return the loss of a net at scheduled numbers."""
+    model = TorchModel(net, lambda net, batch: net(batch).sum(), lambda number: torch.ones(2, 3))
+    return model.evaluate(model.initial(), parameters).objective
+
+
+def test_a_count_that_is_scheduled_stays_a_count() -> None:
+    net, declared = Counted(), Declared()
+    declared.load_state_dict(net.state_dict())
+    net.rounds = 3
+    assert driven(Counted(), rounds=3.0) != driven(Counted(), rounds=2.0)
+    assert driven(declared, rounds=3.0) == driven(net)
+    assert driven(declared, rounds=2.6) == driven(net)
+    assert driven(declared, rounds=3.4) == driven(net)
+    assert type(declared.rounds) is int
+    with pytest.raises(
+        InputError, match=r"'float' object.*, 'rounds' \(2\.6\): let it give whole numbers, or declare"
+    ):
+        driven(net, rounds=2.6, temperature=2.0)
+
+
+def test_a_type_error_that_is_the_users_own_stays_one() -> None:
+    def wrong(net: nn.Module, batch: object) -> object:
+        return len(3)  # type: ignore[arg-type]
+
+    with pytest.raises(TypeError, match="has no len"):
+        TorchModel(Counted(), wrong, points).evaluate(np.zeros(12), {"rounds": 2.0})  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("number", [-1.0, 0.5, math.nan, math.inf])
+def test_a_batch_has_a_number_from_0_on(number: float) -> None:
+    with pytest.raises(InputError, match=rf"^TorchModel\.batch: expected the number.*got {number:g}$"):
+        TorchModel(Noisy(), misfit, points).evaluate(np.zeros(97), {"batch": number})
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (
+            lambda: TorchModel(Noisy(), misfit, points).evaluate(np.zeros(97), {"sigm": 1.0}),
+            "no parameter 'sigm': did you mean 'sigma'",
+        ),
         (lambda: TorchModel(nn.ReLU(), misfit, points), "no weights that require a gradient"),
         (lambda: TorchModel(Noisy(), misfit, points, watch=("gat",)), "no part 'gat': did you mean 'gate'"),
         (lambda: TorchModel(Noisy(), misfit, points, every=0), r"TorchModel\.every: expected at least 1"),

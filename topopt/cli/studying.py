@@ -128,21 +128,33 @@ def _measured(study: StudyFile) -> list[str]:
     stop, yardstick = study.stop, study.yardstick
     share = "the problem's limit" if yardstick["volume"] is None else f"{yardstick['volume']:g} of the cells"
     value = yardstick["response"] or "what the problem minimises"
+    nets = {entry.problem for entry in study.entries if entry.job.design is None}
     lines = [
-        f"Every trial may spend {study.budget} state solves; it ends before that once its continuation has, "
-        f"M_nd is at most {100 * stop['discreteness']:g} % and the densities change by less than "
-        f"{stop['progress']:g} (root mean square) for {stop['window']} iterations.",
-        f"The design of every {study.judge_every} iterations and the last one are judged: the densest cells "
-        f"become solid ({share}), all others void, and {value} is computed again with e_min "
-        f"{yardstick['e_min']:g}; a design that leaves a load without a way to a support is broken.",
+        f"Every trial may spend {study.budget} state solves, a net evaluations; it ends before that once its "
+        f"continuation has, M_nd is at most {100 * stop['discreteness']:g} % and the densities, or a net's "
+        f"answers, change by less than {stop['progress']:g} (root mean square) for {stop['window']} "
+        "iterations.",
     ]
+    often = f"of every {study.judge_every} iterations and the last one"
+    if nets != set(study.problems):
+        lines.append(
+            f"The design {often} are judged: the densest cells become solid ({share}), all others void, and "
+            f"{value} is computed again with e_min {yardstick['e_min']:g}; a design that leaves a load "
+            "without a way to a support is broken."
+        )
+    if nets:
+        lines.append(
+            f"The net {often} are judged with every gate a sign, on samples held out: f₀₁ is one over the "
+            "share of right answers, or over the mean average precision of what codes find."
+        )
     for name, starts in study.starts.items():
         if starts["perturbed"]:
-            lines.append(
-                f"{name}: {starts['perturbed']} starts with noise of {starts['noise']:g} "
-                f"(seed {starts['seed']}) "
-                "beside the problem's own."
+            kind = (
+                "from the seeds that follow"
+                if name in nets
+                else f"with noise of {starts['noise']:g} (seed {starts['seed']})"
             )
+            lines.append(f"{name}: {starts['perturbed']} starts {kind} beside the problem's own.")
     return [study.description, *lines] if study.description else lines
 
 

@@ -7,7 +7,7 @@ from topopt.continuation.guards import Guard, Guarded
 from topopt.continuation.normalised import Normalised
 from topopt.continuation.refreshed import Refreshed
 from topopt.continuation.rollback import Rollback
-from topopt.continuation.schedules import Constant, Counter, Geometric, Linear, Schedule, Steps
+from topopt.continuation.schedules import Constant, Counter, Geometric, Linear, Power, Schedule, Steps
 from topopt.continuation.stairs import Petsc, Settling, Staircase, Top99neo
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "Linked",
     "Normalised",
     "Petsc",
+    "Power",
     "Refreshed",
     "Rollback",
     "Schedule",

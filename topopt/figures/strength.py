@@ -68,6 +68,7 @@ def strengths(found: Sequence[Strength]) -> Figure:
             axes.plot(1.0, values[-1], "o", color=colour, ms=5, clip_on=False)
         axes.axhline(0.0, color=GREY, lw=0.8, zorder=0)
         axes.set_yscale("symlog", linthresh=1.0)
+        axes.yaxis.set_major_formatter(lambda power, _: f"{power:,.0f}")  # they are powers already
         axes.set(xlabel="way back: 0 is where it begins, 1 where it is needed", xlim=(0, 1))
         axes.set_title({"before": "Before", "after": "After the cure"}[when])
     left.set_ylabel("what is left of the signal, powers of ten")

@@ -59,7 +59,7 @@ class StudyFile:
     entries : tuple of StudyEntry
         Every problem under every continuation, problem by problem, in the order of the file.
     starts : mapping
-        By the problem's name: `perturbed`, how many with noise there are beside its own, `noise` and `seed`.
+        By the problem's name: `perturbed`, how many there are beside its own, `noise` and `seed`.
     budget : int
         State solves of a trial.
     judge_every : int

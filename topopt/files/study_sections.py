@@ -13,9 +13,13 @@ __all__ = ["StudyProblem", "StudySections", "StudyStarts", "StudyStop", "StudyYa
 
 
 class StudyStarts(Entry):
-    """The starts of every problem: its own, and some with noise."""
+    """The starts of every problem: its own, and some with noise, or of nets some from other seeds."""
 
-    perturbed: Annotated[int, Ge(0), Field(description="Starts with noise, beside the problem's own.")] = 0
+    perturbed: Annotated[
+        int,
+        Ge(0),
+        Field(description="Starts with noise, or from other seeds, beside the problem's own."),
+    ] = 0
     noise: Annotated[FiniteNumber, Gt(0), Le(1), Field(description="Largest deviation of a density.")] = 0.1
     seed: Annotated[int, Ge(0), Field(description="Of the noise; each start has noise of its own.")] = 0
 

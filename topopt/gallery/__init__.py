@@ -8,6 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from topopt.figures.strength import Strength
+from topopt.files.markdown import markdown_table
 from topopt.gallery import designs, dynamics
 
 __all__ = ["gallery", "systems", "table"]
@@ -38,7 +39,7 @@ def systems(problems: Path = PROBLEMS) -> tuple[tuple[Measured, ...], tuple[str,
     if digits:
         made.append(dynamics.signs)
     else:
-        missing.append("The sign net is left out: it needs scikit-learn, pip install topopt[nets].")
+        missing.append('The sign net is left out: it needs scikit-learn, pip install "topopt[nets]".')
     made += [dynamics.long, dynamics.flossed, dynamics.critic, dynamics.neuron, dynamics.steered]
     if digits and find_spec("torch") is not None:
         from topopt.gallery import learnt
@@ -47,7 +48,7 @@ def systems(problems: Path = PROBLEMS) -> tuple[tuple[Measured, ...], tuple[str,
     else:
         missing.append(
             "Genome, protein contacts, the GAN on digits and chosen pixels are left out: they need torch and "
-            "scikit-learn, pip install topopt[nets]."
+            'scikit-learn, pip install "topopt[nets]".'
         )
     return tuple(made), tuple(missing)
 
@@ -68,14 +69,13 @@ def table(found: Sequence[Strength], missing: Sequence[str] = ()) -> str:
     missing : sequence of str
         A sentence for each that was left out.
     """
-    lines = [
-        "| system | where the signal dies | measured as | left before, powers of ten | cure | left after "
-        "| what it gained |",
-        "|---|---|---|--:|---|--:|---|",
-    ]
-    lines += [
-        f"| {one.system} | {one.died} | {one.measured} | {one.before[-1]:,.1f} | {one.cure} "
-        f"| {one.after[-1]:,.1f} | {one.gained} |"
+    head = (
+        "system", "where the signal dies", "measured as", "left before, powers of ten", "cure", "left after",
+        "what it gained",
+    )  # fmt: skip
+    rows = [
+        (one.system, one.died, one.measured, f"{one.before[-1]:,.1f}", one.cure, f"{one.after[-1]:,.1f}",
+         one.gained)
         for one in found
-    ]
-    return "\n".join([*lines, *(f"\n{sentence}" for sentence in missing)]) + "\n"
+    ]  # fmt: skip
+    return "\n".join([markdown_table(head, rows), *(f"\n{sentence}" for sentence in missing)]) + "\n"

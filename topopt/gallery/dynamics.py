@@ -19,7 +19,11 @@ from topopt.optimizers import Adam
 from topopt.parameters import Array
 from topopt.run import Step, Stop, solve
 
-__all__ = ["critic", "flossed", "long", "neuron", "passed", "signs", "steered"]
+__all__ = ["LONG", "critic", "flossed", "long", "neuron", "passed", "random_bases", "signs", "steered"]
+
+
+LONG = 50_000
+"""Steps of a long path."""
 
 
 def _run(model: Model, schedules: dict[str, Schedule], iterations: int, optimizer: Adam) -> Step:
@@ -91,12 +95,15 @@ def passed(cell: Cell, drives: Array, units: int) -> Array:
     return np.asarray((log - log[-1])[:: -max(1, len(log) // 400)])
 
 
+def random_bases(steps: int) -> Array:
+    """Return bases at random, shape (steps, 2, 4)."""
+    return np.eye(4)[np.random.default_rng(0).integers(0, 4, size=(steps, 2))]
+
+
 def long() -> Strength:
     """Measure a dependency of 50,000 steps."""
-    steps = 50_000
-    bases = np.eye(4)[np.random.default_rng(0).integers(0, 4, size=(steps, 2))]
-    plain = LSTM.drawn(4, 16)
-    before, after = (passed(cell, bases, 16) for cell in (plain, chrono(plain, steps)))
+    bases, plain = random_bases(LONG), LSTM.drawn(4, 32)
+    before, after = (passed(cell, bases, 32) for cell in (plain, chrono(plain, LONG)))
     return Strength(
         "LSTM, 50,000 steps", "chrono initialisation", "gates that forget", "costate, first over last step",
         f"{before[-1]:,.0f} decades become {after[-1]:.1f}", before, after,
@@ -139,8 +146,9 @@ def neuron() -> Strength:
 
     before = np.array([math.log10(steep(beta)) for beta in slopes])
     softer = [np.mean([steep(beta * 2.0 ** (-0.5 * k)) for k in range(17)]) for beta in slopes]
-    after = np.log10(softer)
+    before, after = before - before[0], np.log10(softer) - before[0]
     return Strength(
-        "saliency, slope to 32", "continuation on the slope", "saturated neuron", "what the explanation sees",
-        f"a slope {10 ** (after[-1] - before[-1]):.2g} times as large", before - before[0], after - after[0],
+        "saliency, slope to 32", "continuation on the slope", "saturated neuron",
+        "what the explanation sees, over the gradient at slope 1",
+        f"a slope {10 ** (after[-1] - before[-1]):.2g} times as large", before, after,
     )  # fmt: skip

@@ -33,7 +33,7 @@ def digits(train: int = 1200, seed: int = 0) -> tuple[Samples, Samples]:
         from sklearn.datasets import load_digits
     except ImportError as error:
         raise MissingDependencyError(
-            "digits come with scikit-learn, which is not installed: pip install topopt[nets]"
+            'digits come with scikit-learn, which is not installed: pip install "topopt[nets]"'
         ) from error
     images, labels = load_digits(return_X_y=True)
     order = np.random.default_rng(seed).permutation(len(labels))

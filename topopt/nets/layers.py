@@ -7,6 +7,7 @@ is constant and lives in the first layer.
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,7 +18,7 @@ from topopt.errors import InputError
 from topopt.nets.samples import Samples
 from topopt.parameters import Array, NonNegative
 
-__all__ = ["Affine", "Bend", "CrossEntropy", "SignGate", "StraightThrough", "bent", "steepness"]
+__all__ = ["Affine", "Bend", "CrossEntropy", "Loss", "SignGate", "StraightThrough", "bent", "steepness"]
 
 
 @dataclass(frozen=True)
@@ -138,7 +139,7 @@ class StraightThrough(SignGate):
             return output, pullback
         if self.backward_beta == 0:
             return output, lambda v: (np.array(v),)
-        return output, SignGate(self.backward_beta).vjp(z)[1]
+        return output, lambda v: (v * steepness(self.backward_beta, z),)
 
 
 @dataclass(frozen=True)
@@ -159,8 +160,16 @@ class Bend(Stage):
         return bent(self.gain, z)
 
 
+class Loss(Stage):
+    """What a net lowers, and the share of what is right by which it is judged."""
+
+    @abstractmethod
+    def score(self, output: Array) -> float:
+        """Return the share that is right of what the net answers, 0 to 1, at an input of the loss."""
+
+
 @dataclass(frozen=True)
-class CrossEntropy(Stage):
+class CrossEntropy(Loss):
     """Mean cross-entropy of logits and classes.
 
     Parameters
@@ -184,6 +193,10 @@ class CrossEntropy(Stage):
             return (passed * (v / len(logits)),)
 
         return np.asarray(-log_share[rows, labels].mean()), pullback
+
+    def score(self, output: Array) -> float:
+        """Return the share of logits whose largest is the right one."""
+        return float((output.argmax(axis=1) == self.samples.labels).mean())
 
 
 def bent(beta: float, z: Array) -> tuple[Array, Pullback]:

@@ -9,7 +9,7 @@ from importlib import resources
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BINS", "CONTACT", "Chain", "Contacts", "chains", "contacts"]
+__all__ = ["BINS", "CONTACT", "Contacts", "ProteinChain", "chains", "contacts"]
 
 RESIDUES = "ACDEFGHIKLMNPQRSTVWY"
 HYDROPHOBIC = frozenset("ACFILMVWY")
@@ -21,7 +21,7 @@ BINS = ((6, 11), (12, 23), (24, 47), (48, 95), (96, 191), (192, 383))
 
 
 @dataclass(frozen=True, eq=False)
-class Chain:
+class ProteinChain:
     """A protein chain.
 
     Attributes
@@ -69,7 +69,7 @@ class Contacts:
 
 
 @functools.cache
-def chains() -> tuple[Chain, ...]:
+def chains() -> tuple[ProteinChain, ...]:
     """Return the 115 chains.
 
     Examples
@@ -85,7 +85,7 @@ def chains() -> tuple[Chain, ...]:
     for name, letters, begin, end in zip(names, sequences, ends - lengths, ends, strict=True):
         codes = [RESIDUES.find(letter) for letter in str(letters)]
         residues = np.array([code if code >= 0 else len(RESIDUES) for code in codes], dtype=np.intp)
-        found.append(Chain(str(name), residues, 0.1 * xyz[begin:end].astype(np.float64)))
+        found.append(ProteinChain(str(name), residues, 0.1 * xyz[begin:end].astype(np.float64)))
     return tuple(found)
 
 

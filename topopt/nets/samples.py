@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from topopt.errors import InputError
 from topopt.parameters import Array
 
-__all__ = ["Samples"]
+__all__ = ["Samples", "batch_number"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +42,19 @@ class Samples:
         """How many classes there are."""
         return int(self.labels.max()) + 1
 
+    def noisy(self, sigma: float, number: int) -> Samples:
+        """Return the same with Gaussian noise on the inputs.
+
+        Parameters
+        ----------
+        sigma : float
+            Its standard deviation.
+        number : int
+            Of the batch; each has noise of its own, the same every time.
+        """
+        noise = np.random.default_rng(number).normal(scale=sigma, size=self.inputs.shape)
+        return Samples(self.inputs + noise, self.labels)
+
     @functools.cached_property
     def _digest(self) -> str:
         """What tells these samples from others."""
@@ -61,3 +74,23 @@ class Samples:
     def __repr__(self) -> str:
         """Show how many there are."""
         return f"Samples({len(self.labels)} of {self.inputs.shape[1]} features)"
+
+
+def batch_number(value: float, owner: str) -> int:
+    """Return the number of a batch, which schedules give as a float.
+
+    Parameters
+    ----------
+    value : float
+        The number.
+    owner : str
+        Whose it is, for the message.
+
+    Raises
+    ------
+    InputError
+        If it is not 0, 1, 2, ...
+    """
+    if not (value >= 0 and float(value).is_integer()):
+        raise InputError(f"{owner}.batch: expected the number of a batch, 0, 1, 2, ..., got {value:g}")
+    return int(value)

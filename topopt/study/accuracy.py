@@ -1,4 +1,4 @@
-"""The yardstick of nets: the share of right answers on samples held out, with every gate a sign."""
+"""The yardstick of nets: the share of what is right on samples held out, with every gate a sign."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Sharpened(Protocol):
     """A net that can be judged with every gate a sign."""
 
     def sharp_accuracy(self, x: Array) -> float:
-        """Return the share of right answers on samples held out."""
+        """Return the share of right answers on samples held out, or the precision of what codes find."""
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,11 @@
-"""Where trials begin: at the problem's own start, and at the same with noise."""
+"""Where trials begin: at the problem's own start, and at others: with noise, or from another seed."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Protocol, runtime_checkable
 
 import annotated_types as at
 import numpy as np
@@ -21,9 +21,22 @@ __all__ = ["Starts"]
 UNIFORM = "uniform"
 
 
+@runtime_checkable
+class Seeded(Protocol):
+    """A net whose first weights are drawn."""
+
+    seed: int
+
+    def drawn_from(self, seed: int) -> Model:
+        """Return the same net with other first weights."""
+
+
 @dataclass(frozen=True)
 class Starts:
     """The problem's own start, called ``uniform``, and perturbed ones, ``perturbed-1``, ``perturbed-2``, ...
+
+    Nets begin with weights that are drawn. Theirs are called by their seed, ``seed-0`` if that is their own;
+    the perturbed ones have the seeds that follow.
 
     Parameters
     ----------
@@ -32,10 +45,10 @@ class Starts:
     perturbed : int
         How many perturbed ones there are.
     noise : float
-        Each designed cell's density is moved by about this at most, up or down, independently of its
-        neighbours and never beyond 0 and 1, so that the mean (on a mesh by volume) stays as it was.
+        Of designs: each designed cell's density is moved by about this at most, up or down, independently of
+        its neighbours and never beyond 0 and 1, so that the mean (on a mesh by volume) stays as it was.
     seed : int
-        Of the first noise; the next counts on.
+        Of the first noise of designs; the next counts on.
     """
 
     uniform: bool = True
@@ -55,14 +68,18 @@ class Starts:
         Raises
         ------
         InputError
-            If perturbed starts are wanted of a model that is no `topopt.Problem`.
+            If perturbed starts are wanted of a model that is no `topopt.Problem`, nor a net with a seed.
         """
+        if isinstance(model, Seeded):
+            for seed in range(model.seed + (not self.uniform), model.seed + 1 + self.perturbed):
+                yield f"seed-{seed}", model.drawn_from(seed)
+            return
         if self.uniform:
             yield UNIFORM, model
         for number in range(1, self.perturbed + 1):
             if not isinstance(model, Problem):
                 raise InputError(
-                    f"starts: only a topopt.Problem can be perturbed, got a {type(model).__name__}; "
+                    f"starts: only a topopt.Problem or a net can be perturbed, got a {type(model).__name__}; "
                     "say Starts(perturbed=0), and list the model once for every start that it shall have"
                 )
             yield f"perturbed-{number}", dataclasses.replace(model, start=self._perturbed(model, number))

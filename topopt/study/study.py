@@ -12,6 +12,7 @@ import annotated_types as at
 from topopt.continuation import Continuation
 from topopt.errors import InputError
 from topopt.evaluation import Model
+from topopt.files.job import Job, parse
 from topopt.files.study import StudyFile
 from topopt.optimizers import MMA, Optimizer
 from topopt.parameters import checked
@@ -19,7 +20,7 @@ from topopt.study.accuracy import fitting
 from topopt.study.execution import carry_out
 from topopt.study.outcome import Outcome
 from topopt.study.progress import Watcher
-from topopt.study.starts import Starts
+from topopt.study.starts import Seeded, Starts
 from topopt.study.stop import FairStop
 from topopt.study.trial import Trial
 from topopt.study.yardstick import Threshold, Yardstick
@@ -87,7 +88,7 @@ class Study:
         Raises
         ------
         InputError
-            If a model that is no `topopt.Problem` shall have perturbed starts.
+            If a model that is no `topopt.Problem`, nor a net with a seed, shall have perturbed starts.
         """
         stop = FairStop(self.budget)
         return [
@@ -139,8 +140,15 @@ def trials_of(file: StudyFile) -> list[Trial]:
             stop,
             fitting(entry.job.problem, threshold),
             file.judge_every,
-            entry.job.resolved,
+            _resolved(entry.job, begun),
         )
         for entry in file.entries
         for start, begun in Starts(**file.starts[entry.problem]).of(entry.job.problem)
     ]
+
+
+def _resolved(job: Job, begun: Model) -> str:
+    """Return the problem file of a trial: that of the job, at the seed that the trial begins from."""
+    if not isinstance(begun, Seeded) or begun == job.problem:
+        return job.resolved
+    return parse(job.resolved, overrides=(f"model.seed={begun.seed}",)).resolved

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from topopt.nets.models.in_numpy import ExplainedDigit, FlossedRnn, SignDigits, SteeredChain
+from topopt.nets.models.in_numpy import ExplainedDigit, FlossedRnn, HashedDigits, SignDigits, SteeredChain
 from topopt.nets.models.in_torch import (
     ChosenPixels,
     DigitDuel,
@@ -17,6 +17,7 @@ __all__ = [
     "EnhancerDistance",
     "ExplainedDigit",
     "FlossedRnn",
+    "HashedDigits",
     "MollifiedDigits",
     "ProteinContacts",
     "SignDigits",

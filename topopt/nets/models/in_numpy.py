@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import annotated_types as at
 import numpy as np
@@ -16,20 +18,52 @@ from topopt.nets.extremal import explained_digit
 from topopt.nets.flossing import Flossing
 from topopt.nets.layers import StraightThrough
 from topopt.nets.models.made import Count, Judged, Made, Seed
-from topopt.nets.net import sign_net
+from topopt.nets.net import Net, hash_net, sign_net
 from topopt.nets.recurrent import RNN
-from topopt.parameters import UnitOpen
+from topopt.parameters import NonNegative, UnitOpen
 
-__all__ = ["ExplainedDigit", "FlossedRnn", "SignDigits", "SteeredChain"]
+__all__ = ["ExplainedDigit", "FlossedRnn", "HashedDigits", "SignDigits", "SteeredChain"]
+
+
+WayBack = Literal["soft", "own"]
+"""Whose slope the way back through a gate has."""
+
+
+class Signed(Judged):
+    """A net with layers of signs on handwritten digits; see `SignDigits` and `HashedDigits`."""
+
+    bits: tuple[int, ...]
+    train: int
+    noise: float
+    way_back: WayBack
+
+    def __post_init__(self) -> None:
+        """Check that numbers lie in their bounds."""
+        super().__post_init__()
+        object.__setattr__(self, "bits", tuple(self.bits))
+        if not self.bits or min(self.bits) < 1:
+            raise InputError(
+                f"{type(self).__name__}.bits: expected one width >= 1 a layer, got {list(self.bits)}"
+            )
+
+    def sharpnesses(self) -> tuple[str, ...]:
+        """Return the names of the gates' sharpness."""
+        return tuple(f"code{layer}.beta" for layer in range(1, len(self.bits) + 1))
+
+    def _built(self, kind: Callable[..., Net]) -> Net:
+        """Return the net."""
+        train, held_out = digits(self.train)
+        gate = StraightThrough(beta=1.0, backward_beta=1.0 if self.way_back == "soft" else math.inf)
+        return kind(train, held_out, self.bits, gate, self.seed, self.noise)
 
 
 @dataclass(frozen=True)
-class SignDigits(Judged):
-    """Layers of signs on handwritten digits; see `sign_net`.
+class SignDigits(Signed):
+    """Layers of signs that tell handwritten digits apart; see `sign_net`.
 
     Its gates are called ``code1``, ``code2``, ... and are sharpened by the survival gate where nobody says
-    how. However sharp they are, their way back has the slope of a soft one (``backward_beta``, 1), which a
-    continuation may set: at inf it is the gate's own.
+    how. However sharp they are, their way back has the slope of a soft one, unless `way_back` says
+    otherwise. With noise, ``batch`` wants a `Counter`: every batch then has noise of its own.
 
     Parameters
     ----------
@@ -37,30 +71,52 @@ class SignDigits(Judged):
         Width of the hidden layers.
     train : int
         How many of the 1,797 digits are learnt from; the others judge.
+    noise : float
+        Standard deviation of noise on the pixels that are learnt from, which run from -1 to 1.
+    way_back : {"soft", "own"}
+        Whether the slope on the way back is at most that of a gate with beta = 1, or the gate's own.
     seed : int
         Of the first weights.
     """
 
     bits: tuple[int, ...] = (16, 16, 16, 16)
     train: Annotated[int, at.Ge(1), at.Lt(1797)] = 1200
+    noise: NonNegative = 0.0
+    way_back: WayBack = "soft"
     seed: Seed = 0
-
-    def __post_init__(self) -> None:
-        """Check that numbers lie in their bounds."""
-        super().__post_init__()
-        object.__setattr__(self, "bits", tuple(self.bits))
-        if not self.bits or min(self.bits) < 1:
-            raise InputError(f"SignDigits.bits: expected one width >= 1 a layer, got {list(self.bits)}")
 
     @functools.cached_property
     def model(self) -> Any:
         """The net."""
-        train, held_out = digits(self.train)
-        return sign_net(train, held_out, self.bits, StraightThrough(beta=1.0), self.seed)
+        return self._built(sign_net)
 
-    def sharpnesses(self) -> tuple[str, ...]:
-        """Return the names of the gates' sharpness."""
-        return tuple(f"code{layer}.beta" for layer in range(1, len(self.bits) + 1))
+
+@dataclass(frozen=True)
+class HashedDigits(Signed):
+    """Codes of signs by which handwritten digits are found that are alike; see `hash_net`.
+
+    It is judged by the mean average precision with which the digits held out find each other.
+
+    Parameters
+    ----------
+    bits : tuple of int
+        Width of the layers, that of the code last.
+    train : int
+        How many of the 1,797 digits are learnt from, all pairs of them; the others judge.
+    noise, way_back, seed
+        As for `SignDigits`.
+    """
+
+    bits: tuple[int, ...] = (16,)
+    train: Annotated[int, at.Ge(100), at.Lt(1797)] = 600
+    noise: NonNegative = 0.0
+    way_back: WayBack = "soft"
+    seed: Seed = 0
+
+    @functools.cached_property
+    def model(self) -> Any:
+        """The net."""
+        return self._built(hash_net)
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import functools
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 import annotated_types as at
 
@@ -24,6 +25,8 @@ Seed = Annotated[int, at.Ge(0)]
 class Made(ABC):
     """A model of a few numbers, which is built when it is first asked for anything."""
 
+    seed: int
+
     def __post_init__(self) -> None:
         """Check that numbers lie in their bounds."""
         checked(self)
@@ -32,6 +35,10 @@ class Made(ABC):
     @abstractmethod
     def model(self) -> Any:
         """The model itself."""
+
+    def drawn_from(self, seed: int) -> Self:
+        """Return the same model drawn from another seed."""
+        return dataclasses.replace(self, seed=seed)  # type: ignore[type-var]
 
     def initial(self) -> Array:
         """Return the weights to begin with."""

@@ -8,7 +8,7 @@ try:
     import torch  # noqa: F401
 except ImportError as error:
     raise MissingDependencyError(
-        "topopt.nets.torch needs torch, which is not installed: pip install topopt[nets]"
+        'topopt.nets.torch needs torch, which is not installed: pip install "topopt[nets]"'
     ) from error
 
 from topopt.nets.torch.gates import SignGate

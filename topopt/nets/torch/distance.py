@@ -10,13 +10,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from topopt.errors import InputError
-from topopt.nets.genomes import Enhancers
+from topopt.nets.genomes import Enhancers, genome
 from topopt.nets.torch.biases import chrono_biases, orthogonal_weights
 from topopt.nets.torch.model import TorchModel
+from topopt.nets.torch.segmented import Adjoint, segmented_adjoint
 from topopt.nets.torch.stepped import Stepped
 from topopt.parameters import Array
 
-__all__ = ["Reader", "enhancer_model"]
+__all__ = ["Reader", "enhancer_model", "lambda_path"]
 
 WORD = 1000
 """Bases that the convolution makes one word of."""
@@ -68,6 +69,30 @@ class Reader(nn.Module):
         found = self.words(bases.transpose(1, 2))
         words = functional.max_pool1d(found, WORD, ceil_mode=True)
         return self.head(self.cell(words.permute(2, 0, 1))[0][-1])
+
+
+def lambda_path(
+    cell: Literal["RNN", "RNN, orthogonal", "LSTM", "LSTM, chrono"], steps: int | None = None
+) -> Adjoint:
+    """Return the costate of a recurrent net of 32 units along phage lambda, base by base, as it is drawn.
+
+    Parameters
+    ----------
+    cell : {"RNN", "RNN, orthogonal", "LSTM", "LSTM, chrono"}
+        As torch draws it; with a rotation; with chrono biases for all steps.
+    steps : int, optional
+        Bases, of 48,502; all if left out.
+    """
+    codes = torch.from_numpy(genome("lambda")[:steps].astype(np.int64))
+    drives = functional.one_hot(codes, 4).double()[:, None]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        drawn = (nn.LSTM if "LSTM" in cell else nn.RNN)(4, 32)
+        if cell == "RNN, orthogonal":
+            orthogonal_weights(drawn)
+        if cell == "LSTM, chrono":
+            chrono_biases(drawn, len(codes))
+    return segmented_adjoint(drawn.double(), drives, torch.sum)
 
 
 class EnhancerModel(TorchModel):

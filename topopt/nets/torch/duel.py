@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional
 
+from topopt.errors import InputError
 from topopt.nets.digits import digits
 from topopt.nets.torch.model import TorchModel
 from topopt.parameters import Array
@@ -64,6 +65,9 @@ class Duel(nn.Module):
 
     def forward(self, real: Tensor) -> tuple[Tensor, Tensor]:
         """Return the losses of generator and critic on a batch of real digits, shape (batch, 64)."""
+        for name in ("sigma", "penalty"):
+            if getattr(self, name) < 0.0:
+                raise InputError(f"{name}: expected a value >= 0, got {getattr(self, name):g}")
         made = self.generator(torch.randn(len(real), NOISE, dtype=real.dtype))
         held = {name: weight.detach() for name, weight in self.critic.named_parameters()}
         yes, no = self.critic(self._blurred(real)), self.critic(self._blurred(made.detach()))

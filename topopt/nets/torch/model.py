@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
@@ -12,8 +14,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from topopt.errors import InputError
+from topopt.errors import InputError, suggestion
 from topopt.evaluation import Bounds, Evaluation, Signals
+from topopt.nets.samples import batch_number
 from topopt.nets.torch.double import in_double
 from topopt.nets.torch.gates import SignGate
 from topopt.nets.torch.passing import Calls, as_logged, bypassed, flat, watched
@@ -31,10 +34,12 @@ class TorchModel:
 
     Every public float attribute of the module and its parts is a parameter under its dotted name:
     ``gate.beta``, ``noise.sigma``, ``temperature``, ``drop.p``; so is every integer of a part that is not
-    torch's own (``temperature = 1``), which becomes a float where it is scheduled; and ``batch``, the number
-    of the batch, which a `Counter` raises. An evaluation is a function of weights and parameters alone,
-    whatever chance is in the module (its seed is the batch's number), so that a run resumes to the same
-    result.
+    torch's own, and ``batch``, the number of the batch, which a `Counter` raises. An evaluation is a function
+    of weights and parameters alone, whatever chance is in the module (its seed is the batch's number), so
+    that a run resumes to the same result.
+
+    An integer is scheduled as one where the value is whole (``steps = 10``, for a ``range``) and as a float
+    where it is not (``temperature = 1``); one that its class declares, ``steps: int``, is rounded.
 
     Parameters
     ----------
@@ -132,10 +137,11 @@ class TorchModel:
         Raises
         ------
         InputError
-            If a buffer of the module (a running average of a batch normalisation) changes as it is evaluated.
+            If a buffer of the module (a running average of a batch normalisation) changes as it is evaluated,
+            the number of the batch is no count, or a count of the module is scheduled to a fraction.
         """
-        values = dict(parameters or {})
-        number = int(values.pop(BATCH, 0))
+        values = {name: float(value) for name, value in (parameters or {}).items()}
+        number = batch_number(values.pop(BATCH, 0.0), "TorchModel")
         with self._at(x, values, number):
             recording = number % self.every == 0
             gates = self._gates() if recording else {}
@@ -207,13 +213,24 @@ class TorchModel:
     def _at(self, x: Array, values: Mapping[str, float], number: int) -> Iterator[None]:
         """Give the module weights, parameters, a seed and threads for a while."""
         own, count = _numbers(self.module), torch.get_num_threads()
+        fitted = {name: _fitting(self.module, name, own, value) for name, value in values.items()}
         torch.set_num_threads(self.threads)
         try:
             with torch.random.fork_rng(devices=[]):
                 _seed(number)
                 self.loaded(x)
-                _set(self.module, {name: float(value) for name, value in values.items()})
+                _set(self.module, fitted)
                 yield
+        except TypeError as error:
+            cut = [name for name in fitted if isinstance(own[name], int) and isinstance(fitted[name], float)]
+            if not cut:
+                raise
+            names = ", ".join(f"'{name}' ({fitted[name]:g})" for name in cut)
+            raise InputError(
+                f"TorchModel: {error}; a schedule gave a fraction to what is an integer in the module, "
+                f"{names}: let it give whole numbers, or declare the attribute in its class (`steps: int`), "
+                "and it is rounded"
+            ) from error
         finally:
             _set(self.module, own)
             torch.set_num_threads(count)
@@ -305,6 +322,24 @@ def _numbers(module: nn.Module) -> dict[str, float | int]:
             if number and not attribute.startswith("_"):
                 found[f"{name}.{attribute}" if name else attribute] = value
     return found
+
+
+def _fitting(module: nn.Module, name: str, own: Mapping[str, float | int], value: float) -> float | int:
+    """Return a scheduled value as what the module keeps under that name: a count stays one."""
+    if name not in own:
+        raise InputError(f"TorchModel: no parameter '{name}': {suggestion(name, [*own, BATCH])}")
+    if not isinstance(own[name], int):
+        return value
+    whole = value.is_integer() or (math.isfinite(value) and _declared(module, name))
+    return round(value) if whole else value
+
+
+def _declared(module: nn.Module, name: str) -> bool:
+    """Tell whether the class of a part declares a number as an integer."""
+    part, _, attribute = name.rpartition(".")
+    kinds = (inspect.get_annotations(cls) for cls in type(module.get_submodule(part)).__mro__)
+    # a class with annotations from the future has them as text
+    return next((kind[attribute] in (int, "int") for kind in kinds if attribute in kind), False)
 
 
 def _set(module: nn.Module, values: Mapping[str, float | int]) -> None:

@@ -57,6 +57,8 @@ class Deep(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits, shape (batch, 10), of images, shape (batch, 64)."""
+        if self.softness < 0.0:
+            raise InputError(f"softness: expected a value >= 0, got {self.softness:g}")
         state = self.inward(images)
         for number, layer in enumerate(self.layers, 1):
             share = -np.expm1(-self.softness * number / len(self.layers))

@@ -55,6 +55,8 @@ class Eyes(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits, shape (batch, 10), of images, shape (batch, 64); a temperature of 0 chooses."""
+        if self.temperature < 0.0:
+            raise InputError(f"temperature: expected a value >= 0, got {self.temperature:g}")
         if self.temperature == 0.0:
             return self.net(images[:, self.choice.argmax(dim=1)])
         gumbel = -torch.log(-torch.log(torch.rand_like(self.choice).clamp(1e-9, 1.0 - 1e-7)))

@@ -50,7 +50,7 @@ def require_card() -> None:
     if not card_available():
         raise MissingDependencyError(
             "device 'cuda' needs an Nvidia graphics card with its driver and the extra topopt[cuda] "
-            "(pip install topopt[cuda]); take device 'cpu', which needs nothing"
+            "(pip install \"topopt[cuda]\"); take device 'cpu', which needs nothing"
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -12,13 +12,13 @@ from numpy.typing import ArrayLike
 from topopt.errors import InputError
 from topopt.parameters import Array
 
-__all__ = ["Repeated", "markdown_table", "repeated"]
+__all__ = ["Replicates", "replicates"]
 
 Better = Literal["high", "low"]
 
 
 @dataclass(frozen=True, eq=False)
-class Repeated:
+class Replicates:
     """A measure, or several side by side, of one net from several starts.
 
     Chance is in the weights that a net begins with and in its batches. One run shows what can happen; only
@@ -38,12 +38,12 @@ class Repeated:
 
     Examples
     --------
-    >>> right = Repeated([[1.0, 0.9], [0.9, 0.5]])
+    >>> right = Replicates([[1.0, 0.9], [0.9, 0.5]])
     >>> right.mean.round(2), right.worst
     (array([0.95, 0.7 ]), array([0.9, 0.5]))
     >>> right.cells()
     ['0.95 (0.90)', '0.70 (0.50)']
-    >>> Repeated([3.0, 5.0, 4.0], "low").columns(1)
+    >>> Replicates([3.0, 5.0, 4.0], "low").columns(1)
     ['4.0', '5.0', '3.0, 5.0, 4.0']
     """
 
@@ -54,9 +54,9 @@ class Repeated:
         """Take rows of numbers."""
         rows = np.array(values, dtype=np.float64)
         if rows.ndim == 0 or len(rows) == 0:
-            raise InputError(f"Repeated: expected one row a start, got shape {rows.shape}")
+            raise InputError(f"Replicates: expected one row a start, got shape {rows.shape}")
         if better not in ("high", "low"):
-            raise InputError(f"Repeated.better: expected 'high' or 'low', got {better!r}")
+            raise InputError(f"Replicates.better: expected 'high' or 'low', got {better!r}")
         object.__setattr__(self, "values", rows)
         object.__setattr__(self, "better", better)
 
@@ -83,12 +83,12 @@ class Repeated:
     def columns(self, decimals: int = 2) -> list[str]:
         """Return mean, worst and every start of a single measure, as text."""
         if self.values.ndim != 1:
-            raise InputError(f"Repeated.columns: is for one measure, got shape {self.values.shape}")
+            raise InputError(f"Replicates.columns: is for one measure, got shape {self.values.shape}")
         each = ", ".join(f"{value:.{decimals}f}" for value in self.values)
         return [f"{self.mean:.{decimals}f}", f"{self.worst:.{decimals}f}", each]
 
 
-def repeated(pairs: Iterable[tuple[str, Any]], better: Better = "high") -> dict[str, Repeated]:
+def replicates(pairs: Iterable[tuple[str, Any]], better: Better = "high") -> dict[str, Replicates]:
     """Gather what was measured by what it was measured of, in order of appearance.
 
     Parameters
@@ -96,48 +96,15 @@ def repeated(pairs: Iterable[tuple[str, Any]], better: Better = "high") -> dict[
     pairs : iterable of (str, array)
         A name and what one start came to; a name comes once a start.
     better : {"high", "low"}
-        As for `Repeated`.
+        As for `Replicates`.
 
     Examples
     --------
-    >>> found = repeated([("rnn", 0.5), ("lstm", 0.9), ("rnn", 0.7), ("lstm", 1.0)])
+    >>> found = replicates([("rnn", 0.5), ("lstm", 0.9), ("rnn", 0.7), ("lstm", 1.0)])
     >>> {name: one.cells() for name, one in found.items()}
     {'rnn': ['0.60 (0.50)'], 'lstm': ['0.95 (0.90)']}
     """
     rows: dict[str, list[Any]] = {}
     for name, value in pairs:
         rows.setdefault(name, []).append(value)
-    return {name: Repeated(values, better) for name, values in rows.items()}
-
-
-def markdown_table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return a table as Markdown; a column whose cells all begin like a number is set flush right.
-
-    Parameters
-    ----------
-    head : sequence of str
-        Titles of the columns.
-    rows : iterable of sequence of str
-        As many cells in each.
-
-    Examples
-    --------
-    >>> print(markdown_table(["cell", "right"], [["rnn", "0.60 (0.50)"], ["lstm", "0.95 (0.90)"]]))
-    | cell | right |
-    |---|--:|
-    | rnn | 0.60 (0.50) |
-    | lstm | 0.95 (0.90) |
-    """
-    cells = [list(row) for row in rows]
-    sides = ["--:" if all(_number(row[k]) for row in cells) else "---" for k in range(len(head))]
-    lines = ["| " + " | ".join(row) + " |" for row in ([*head], *cells)]
-    return "\n".join([lines[0], "|" + "|".join(sides) + "|", *lines[1:]])
-
-
-def _number(cell: str) -> bool:
-    """Return whether a cell is one number, or one and another in brackets."""
-    try:
-        float(cell.partition(" (")[0].replace(",", ""))
-    except ValueError:
-        return False
-    return True
+    return {name: Replicates(values, better) for name, values in rows.items()}
