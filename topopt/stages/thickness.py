@@ -57,6 +57,7 @@ class LocalMean(OnCells):
     """
 
     linear: ClassVar[bool] = True
+
     domain: Domain
     radius: Positive
 
