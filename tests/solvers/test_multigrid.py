@@ -294,6 +294,20 @@ def test_a_stagnating_solve_climbs_the_ladder_and_says_so(caplog):
     assert found == pytest.approx(exact, rel=1e-9, abs=1e-9 * np.abs(exact).max())
 
 
+def test_a_short_ladder_is_quiet_and_direct(caplog):
+    structure = cantilever((60, 20))
+    operator = StiffnessOperator(structure, beams(structure.grid, 1.2))
+    exact = Cholmod().factor(operator).solve(structure.forces)
+    with caplog.at_level(logging.INFO):
+        factor = Multigrid(limit=2, ladder="direct").factor(operator)
+        found = factor.solve(structure.forces)
+    (record,) = (record for record in caplog.records if "going on" in record.message)
+    assert record.levelno == logging.INFO
+    assert record.message.endswith("no convergence within 2 iterations; going on with a direct solver")
+    assert factor.work.climbs > 0
+    assert found == pytest.approx(exact, rel=1e-9, abs=1e-9 * np.abs(exact).max())
+
+
 def test_double_precision_and_more_smoothing(rng):
     structure = cantilever((18, 12, 8))
     moduli = beams(structure.grid, 1.2)

@@ -26,7 +26,8 @@ SOLVERS: Mapping[str, Callable[..., Solver]] = MappingProxyType(
 SMALL = {2: 8_000, 3: 2_000}
 """Free unknowns, by dimension, below which `auto` does not load multigrid, which takes half a second."""
 CHEAP = {2: 60_000, 3: 10_000}
-"""Below this `auto` solves to `SHARP`, which takes a fifth longer than the usual tolerance."""
+"""Below this `auto` solves to `SHARP`, which takes a fifth longer than the usual tolerance, and directly where the
+cycle does not do: designs that fall apart, whose parts hang on void."""
 SHARP = 1e-8
 """Relative residual at which results depend on the tolerance no more than on the machine's rounding."""
 CONTROL_GROUP = (
@@ -90,7 +91,7 @@ def choose(structure: System, request: str | Solver = "auto") -> Choice:
     size, seconds = _costs(structure, name)
     _refuse_too_large(structure, name, size)
     sharp = request == "auto" and name == "multigrid" and len(structure.free) < CHEAP[structure.ndim]
-    solver = Multigrid(SHARP) if sharp else SOLVERS[name]()
+    solver = Multigrid(SHARP, ladder="direct") if sharp else SOLVERS[name]()
     return Choice(solver, f"{name}: {reason}", size, seconds)
 
 

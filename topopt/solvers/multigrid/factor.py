@@ -163,9 +163,11 @@ class MultigridFactor:
 
     def _climb(self, trouble: str) -> None:
         """Go up one rung, and say so."""
-        self._rung += 1
+        short = self.solver.ladder == "direct"
+        self._rung = len(_LADDER) if short else self._rung + 1
         name = _LADDER[self._rung].name if self._rung < len(_LADDER) else "a direct solver"
-        _log.warning("multigrid: %s; going on with %s", trouble, name)
+        level = logging.INFO if short else logging.WARNING
+        _log.log(level, "multigrid: %s; going on with %s", trouble, name)
         self._cycles = None
         self._build()
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 __all__ = ["Multigrid", "usable"]
 
 PRECISIONS = ("single", "double")
+LADDERS = ("whole", "direct")
 DEVICES = ("cpu", "cuda")
 FOLLOWED = 0.01
 """Tolerance over the change of the density, where it follows."""
@@ -60,6 +61,8 @@ class Multigrid:
         products with the operator are in double precision either way.
     limit : int
         Iterations before the ladder is climbed.
+    ladder : {"whole", "direct"}
+        All its steps, or at once the direct solver, where that is cheap; then a step up is no warning.
     device : {"cpu", "cuda"}
         Where it computes: on this machine's processor, or on an Nvidia graphics card, for which the extra
         ``topopt[cuda]`` must be installed.
@@ -74,12 +77,13 @@ class Multigrid:
     coarsest: Annotated[int, at.Ge(100)] = 5000
     precision: str = "single"
     limit: Annotated[int, at.Ge(1)] = 200
+    ladder: str = "whole"
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        """Refuse numbers out of bounds and an unknown precision or device."""
+        """Refuse numbers out of bounds and unknown words."""
         checked(self)
-        for name, known in (("precision", PRECISIONS), ("device", DEVICES)):
+        for name, known in (("precision", PRECISIONS), ("ladder", LADDERS), ("device", DEVICES)):
             word = getattr(self, name)
             if word not in known:
                 raise InputError(f"Multigrid.{name}: '{word}' is unknown; {suggestion(word, known)}")
