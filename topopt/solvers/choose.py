@@ -26,8 +26,10 @@ SOLVERS: Mapping[str, Callable[..., Solver]] = MappingProxyType(
 SMALL = {2: 8_000, 3: 2_000}
 """Free unknowns, by dimension, below which `auto` does not load multigrid, which takes half a second."""
 CHEAP = {2: 60_000, 3: 10_000}
-"""Below this `auto` solves to `SHARP`, which takes a fifth longer than the usual tolerance, and directly where the
-cycle does not do: designs that fall apart, whose parts hang on void."""
+"""Below this `auto` solves to `SHARP`, which takes a fifth longer than the usual tolerance.
+
+Where the cycle does not do (designs that fall apart, whose parts hang on void) a direct solve is cheap.
+"""
 SHARP = 1e-8
 """Relative residual at which results depend on the tolerance no more than on the machine's rounding."""
 CONTROL_GROUP = (
