@@ -32,6 +32,7 @@ from topopt.regions import Plane, Point
 from topopt.solvers import Multigrid
 from topopt.solvers.cuda.device import SIMULATED, card_available
 from topopt.solvers.matrixfree.sweep import APPLY
+from topopt.solvers.multigrid.scaled import Scaled
 
 DEFAULT = ("300x100", "1200x400", "64x32x32", "96x48x48", "128x64x64", "256x128x128", "512x256x256")
 CHECKED = ((33, 21), (61, 40), (16, 9, 8), (7, 7, 30))
@@ -75,7 +76,7 @@ def rates(structure: Structure, moduli: Array) -> dict[str, Any]:
     from topopt.solvers.cuda.vectors import _direction, grid_for, zeros
 
     out: dict[str, Any] = {}
-    exact = Card().exact(structure, moduli, 1.0, 1.0)
+    exact = Card().exact(Scaled(structure, moduli))
     lattice = exact.lattice
     for kind in (np.float32, np.float64):
         operator = _cast(exact, kernels(np.dtype(kind), lattice.components, lattice.ndim), kind)

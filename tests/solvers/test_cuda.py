@@ -25,6 +25,7 @@ from topopt.solvers.matrixfree.operator import MatrixFree
 from topopt.solvers.multigrid.cycle import Steps
 from topopt.solvers.multigrid.hierarchy import hierarchy
 from topopt.solvers.multigrid.plan import plan
+from topopt.solvers.multigrid.scaled import Scaled
 
 TINY = """
 name: tiny
@@ -94,7 +95,7 @@ def moduli_of(grid, rng):
 def test_the_operator_is_that_of_the_host(kind, grid, rng):
     system, moduli = system_of(kind, grid), moduli_of(grid, rng)
     u = rng.normal(size=system.n_dofs)
-    on_card = Card().exact(system, moduli, 2.0, 3.0).apply(u)
+    on_card = Card().exact(Scaled(system, moduli, 2.0, 3.0)).apply(u)
     host = MatrixFree.of(system, moduli, np.float64, 2.0, 3.0)
     u[np.setdiff1d(np.arange(system.n_dofs), system.free)] = 0.0
     assert on_card == pytest.approx(host.apply(u), rel=1e-12, abs=1e-13)
@@ -109,9 +110,9 @@ def test_a_cycle_is_that_of_the_host(kind, grid, threads, rng, monkeypatch):
     floors, steps = plan(system, 10), Steps(1, 2)
     assert len(floors.floors) > 1
     card = Card()
-    operator = card.exact(system, moduli, 1.0, 1.0)
-    on_card = card.cycles(operator, system, moduli, floors, 1.0, 1.0, steps, np.float64)
-    on_host = hierarchy(system, moduli, floors, 1.0, 1.0, steps, np.float64)
+    body = Scaled(system, moduli)
+    on_card = card.cycles(card.exact(body), body, floors, steps, np.float64)
+    on_host = hierarchy(body, floors, steps, np.float64)
     b = rng.normal(size=len(on_host.rhs)) * (on_host.levels[0].operator.inverse > 0)
     on_host.rhs[:] = b
     on_card.rhs.copy_to_device(b)
@@ -129,9 +130,9 @@ def test_a_third_grid_is_the_galerkin_product_of_the_first(rng):
     assert len(found.floors) > 2
     found = dataclasses.replace(found, floors=found.floors[:4])
     card = Card()
-    operator = card.exact(system, moduli, 1.0, 1.0)
-    on_card = card.cycles(operator, system, moduli, found, 1.0, 1.0, Steps(1, 1), np.float64)
-    on_host = hierarchy(system, moduli, found, 1.0, 1.0, Steps(1, 1), np.float64)
+    scaled = Scaled(system, moduli)
+    on_card = card.cycles(card.exact(scaled), scaled, found, Steps(1, 1), np.float64)
+    on_host = hierarchy(scaled, found, Steps(1, 1), np.float64)
     for one, other in zip(on_card.hierarchy.levels, on_host.levels, strict=True):
         expected = other.operator.inverse
         assert one.operator.inverse.copy_to_host() == pytest.approx(expected, rel=1e-9)

@@ -19,6 +19,7 @@ from topopt.solvers.multigrid.cycle import Steps, chebyshev
 from topopt.solvers.multigrid.hierarchy import hierarchy
 from topopt.solvers.multigrid.moments import cell_matrices
 from topopt.solvers.multigrid.plan import plan
+from topopt.solvers.multigrid.scaled import Scaled
 from topopt.solvers.multigrid.transfer import prolong, restrict
 
 GRIDS = [Grid((7, 5), (1.0, 1.0)), Grid((5, 6, 7), (1.0, 2.0, 3.0)), Grid((9, 1, 2)), Grid((4, 4))]
@@ -75,7 +76,7 @@ def without_supports(found):
 
 
 def built(system, moduli, found, steps=Steps()):
-    return hierarchy(system, moduli, found, 1.0, 1.0, steps, np.float64)
+    return hierarchy(Scaled(system, moduli), found, steps, np.float64)
 
 
 @pytest.mark.parametrize("grid", GRIDS, ids=str)

@@ -11,7 +11,6 @@ import numpy as np
 from numba import cuda
 from numpy.typing import DTypeLike
 
-from topopt.fem.assembly import System
 from topopt.grid import structured
 from topopt.parameters import Array
 from topopt.solvers.cuda.bottom import card_bottom
@@ -27,6 +26,7 @@ from topopt.solvers.matrixfree.walsh import child_matrices
 from topopt.solvers.multigrid.cycle import Hierarchy, Room, Steps
 from topopt.solvers.multigrid.hierarchy import below
 from topopt.solvers.multigrid.plan import Plan
+from topopt.solvers.multigrid.scaled import Scaled
 
 __all__ = ["Card"]
 
@@ -43,29 +43,29 @@ class Card:
         """Refuse to go on without a card."""
         require_card()
 
-    def exact(self, system: System, moduli: Array, scale: float, spring: float) -> FineOperator:
-        """Return the operator in double precision; element matrix and springs are scaled.
+    def exact(self, body: Scaled) -> FineOperator:
+        """Return the operator in double precision.
 
         Raises
         ------
         InputError
             If the system is not on a grid, or its element matrix is not that of an isotropic material.
         """
+        system = body.system
         lattice = lattice_of(system)
-        coefficients(
-            system.element_matrix, system.ndim
-        )  # refuses what the coarse operators cannot be made of
+        # refuses what the coarse operators cannot be made of
+        coefficients(system.element_matrix, system.ndim)
         springs = np.zeros(0)
         if system.springs.any():
             springs = lattice.vector(np.float64)
-            lattice.load(springs, system.springs * spring)
+            lattice.load(springs, system.springs * body.spring)
         return FineOperator(
             kernels(np.dtype(np.float64), lattice.components, system.ndim),
             lattice,
             flags(lattice, lattice.numbers(fixed_dofs(system))),
             cuda.to_device(springs),
-            cuda.to_device(lattice.spread(moduli, np.float64)),
-            cuda.to_device(np.ascontiguousarray(system.element_matrix * scale).ravel()),
+            cuda.to_device(lattice.spread(body.moduli, np.float64)),
+            cuda.to_device(np.ascontiguousarray(system.element_matrix * body.scale).ravel()),
             nothing(np.dtype(np.float64)),
         )
 
@@ -74,9 +74,8 @@ class Card:
         return CardSpace(operator.lattice, operator.free)
 
     def cycles(
-        self, operator: FineOperator, system: System, moduli: Array, plan: Plan, scale: float,
-        spring: float, steps: Steps, dtype: DTypeLike,
-    ) -> Recorded:  # fmt: skip
+        self, exact: FineOperator, body: Scaled, plan: Plan, steps: Steps, dtype: DTypeLike
+    ) -> Recorded:
         """Return the preconditioner.
 
         Raises
@@ -84,11 +83,12 @@ class Card:
         SingularSystemError
             If the coarsest operator cannot be factored.
         """
-        kind = kernels(np.dtype(dtype), operator.lattice.components, system.ndim)
-        matrix = system.element_matrix * scale
-        levels, springs = _levels(_cast(operator, kind, dtype), plan, matrix)
+        system = body.system
+        kind = kernels(np.dtype(dtype), exact.lattice.components, system.ndim)
+        matrix = system.element_matrix * body.scale
+        levels, springs = _levels(_cast(exact, kind, dtype), plan, matrix)
         last = plan.floors[-1]
-        shaped = moduli.reshape(structured(system.mesh).cells)
+        shaped = body.moduli.reshape(structured(system.mesh).cells)
         direct = card_bottom(matrix, shaped, len(levels), last.lattice, last.fixed, springs)
         rooms = tuple(
             _room(floor.lattice, dtype, (steps.coarse if level else steps.fine) > 1)

@@ -30,6 +30,7 @@ from topopt.solvers.multigrid.guesses import Guesses
 from topopt.solvers.multigrid.host import Host
 from topopt.solvers.multigrid.multigrid import Multigrid
 from topopt.solvers.multigrid.plan import Plan, plan
+from topopt.solvers.multigrid.scaled import Scaled
 from topopt.solvers.protocol import Factor, Operator, Work
 from topopt.solvers.superlu import SuperLU
 from topopt.threads import alone
@@ -46,16 +47,13 @@ _log = logging.getLogger(__name__)
 class Backend(Protocol):
     """Builds what a solve needs where it is to be computed."""
 
-    def exact(self, system: System, moduli: Array, scale: float, spring: float) -> Any:
-        """Return the operator in double precision, an `Exact`; element matrix and springs are scaled."""
+    def exact(self, body: Scaled) -> Any:
+        """Return the operator in double precision, an `Exact`."""
 
     def space(self, operator: Any) -> Space:
         """Return where its vectors live."""
 
-    def cycles(
-        self, operator: Any, system: System, moduli: Array, plan: Plan, scale: float,
-        spring: float, steps: Steps, dtype: DTypeLike,
-    ) -> Cycles:  # fmt: skip
+    def cycles(self, exact: Any, body: Scaled, plan: Plan, steps: Steps, dtype: DTypeLike) -> Cycles:
         """Return the preconditioner in a precision."""
 
 
@@ -76,15 +74,11 @@ class MultigridFactor:
     def __post_init__(self) -> None:
         """Build the hierarchy of the ladder's first rung that can be built."""
         self._system: System = self.operator.system
-        moduli = self.operator.moduli
-        self._unit = float(np.abs(np.diag(self._system.element_matrix)).max() * moduli.max())
-        if not self._unit > 0.0:
-            raise SingularSystemError("multigrid: no cell has a positive modulus")
-        self._relative = np.asarray(moduli / moduli.max(), dtype=np.float64)
-        self._scale = 1.0 / float(np.abs(np.diag(self._system.element_matrix)).max())
+        self._body = Scaled.of(self.operator)
+        self._unit = self._body.unit
         self._rung = self._counted = self._climbs = 0
         self._backend = _backend(self.solver.device)
-        self._exact: Exact = self._backend.exact(self._system, self._relative, self._scale, 1.0 / self._unit)
+        self._exact: Exact = self._backend.exact(self._body)
         self._space = self._backend.space(self._exact)
         self._direct: Factor | None = None
         self._cycles: Cycles | None = None
@@ -190,10 +184,7 @@ class MultigridFactor:
     def _hierarchy(self, steps: Steps, kind: DTypeLike) -> Cycles:
         """Build the operators of all grids."""
         floors = plan(self._system, self.solver.coarsest)
-        place, spring = self._backend, 1.0 / self._unit
-        return place.cycles(
-            self._exact, self._system, self._relative, floors, self._scale, spring, steps, kind
-        )
+        return self._backend.cycles(self._exact, self._body, floors, steps, kind)
 
     def _directly(self, column: Array) -> Array:
         """Solve with the ladder's last rung and look at the residual."""

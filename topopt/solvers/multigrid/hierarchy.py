@@ -12,7 +12,6 @@ import numba
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from topopt.fem.assembly import System
 from topopt.grid import structured
 from topopt.parameters import Array
 from topopt.solvers.matrixfree.coarse import coarse_coefficients
@@ -24,6 +23,7 @@ from topopt.solvers.multigrid.bottom import bottom
 from topopt.solvers.multigrid.cycle import Hierarchy, Room, Steps
 from topopt.solvers.multigrid.levels import Runs, invert, stencil
 from topopt.solvers.multigrid.plan import Floor, Plan, lowered
+from topopt.solvers.multigrid.scaled import Scaled
 from topopt.solvers.multigrid.transfer import prolong, restrict
 from topopt.solvers.multigrid.vectors import jacobi, node_sums
 
@@ -80,28 +80,24 @@ class HostLevel:
         return self.operator.lattice.sizes
 
 
-def hierarchy(system: System, moduli: Array, plan: Plan, scale: float, spring: float,
-              steps: Steps, dtype: DTypeLike) -> Hierarchy:  # fmt: skip
+def hierarchy(body: Scaled, plan: Plan, steps: Steps, dtype: DTypeLike) -> Hierarchy:
     """Build the operators of all levels.
 
     Parameters
     ----------
-    moduli : array, shape (n_cells,)
-        Of the fine cells.
-    scale, spring : float
-        Factors on the element matrix and on the springs.
     dtype : float32 or float64
         Of the cycle; the coarsest operator is always factored in double precision.
     """
-    matrix = system.element_matrix * scale
-    shaped = moduli.reshape(structured(system.mesh).cells)
+    system = body.system
+    matrix = system.element_matrix * body.scale
+    shaped = body.moduli.reshape(structured(system.mesh).cells)
     floors = plan.floors
     operators: list[Any] = []
     springs: Array = np.zeros(0)
     for level, floor in enumerate(floors[:-1]):
         operator: Any
         if level == 0:
-            operator = _finest(system, moduli, scale, spring, dtype)
+            operator = _finest(body, dtype)
             springs = operator.springs.astype(np.float64)
         elif level == 1 and (system.ndim, floor.lattice.components) == (3, 3):
             operator = _halved(operators[0], matrix, floor, springs)
@@ -174,10 +170,10 @@ def _diagonal(operator: MatrixFree, shares: Array) -> Vector:
     return out
 
 
-def _finest(system: System, moduli: Array, scale: float, spring: float, dtype: DTypeLike) -> MatrixFree:
+def _finest(body: Scaled, dtype: DTypeLike) -> MatrixFree:
     """Return the operator of the finest lattice; its `inverse` is still the diagonal."""
-    operator = MatrixFree.of(system, moduli, dtype, scale, spring)
-    corners = np.diag(system.element_matrix).reshape(2**system.ndim, -1) * scale
+    operator = MatrixFree.of(body.system, body.moduli, dtype, body.scale, body.spring)
+    corners = np.diag(body.system.element_matrix).reshape(2**body.system.ndim, -1) * body.scale
     return dataclasses.replace(operator, inverse=_diagonal(operator, corners.T[:, :, None].copy()))
 
 

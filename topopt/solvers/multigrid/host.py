@@ -12,7 +12,6 @@ import numba
 import numpy as np
 from numpy.typing import DTypeLike
 
-from topopt.fem.assembly import System
 from topopt.parameters import Array
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
 from topopt.solvers.matrixfree.operator import MatrixFree
@@ -20,6 +19,7 @@ from topopt.solvers.multigrid.cycle import Hierarchy, Steps
 from topopt.solvers.multigrid.gradients import Sums
 from topopt.solvers.multigrid.hierarchy import hierarchy
 from topopt.solvers.multigrid.plan import Plan
+from topopt.solvers.multigrid.scaled import Scaled
 from topopt.solvers.multigrid.vectors import advance, direction, dot, rescale, sums
 
 __all__ = ["Host", "HostSpace"]
@@ -98,17 +98,16 @@ def _pair(role: str, lattice: Lattice, dtype: np.dtype[Any], thread: int) -> tup
 class Host:
     """Builds what a solve needs in this machine's memory."""
 
-    def exact(self, system: System, moduli: Array, scale: float, spring: float) -> MatrixFree:
-        """Return the operator in double precision; element matrix and springs are scaled."""
-        return MatrixFree.of(system, moduli, np.float64, scale, spring)
+    def exact(self, body: Scaled) -> MatrixFree:
+        """Return the operator in double precision."""
+        return MatrixFree.of(body.system, body.moduli, np.float64, body.scale, body.spring)
 
     def space(self, operator: MatrixFree) -> HostSpace:
         """Return where its vectors live."""
         return HostSpace(operator)
 
     def cycles(
-        self, operator: MatrixFree, system: System, moduli: Array, plan: Plan, scale: float,
-        spring: float, steps: Steps, dtype: DTypeLike,
-    ) -> Hierarchy:  # fmt: skip
+        self, exact: MatrixFree, body: Scaled, plan: Plan, steps: Steps, dtype: DTypeLike
+    ) -> Hierarchy:
         """Return the preconditioner."""
-        return hierarchy(system, moduli, plan, scale, spring, steps, dtype)
+        return hierarchy(body, plan, steps, dtype)
