@@ -2,6 +2,7 @@
 
 import logging
 
+import numba
 import numpy as np
 import pytest
 
@@ -306,6 +307,17 @@ def test_a_short_ladder_is_quiet_and_direct(caplog):
     assert record.message.endswith("no convergence within 2 iterations; going on with a direct solver")
     assert factor.work.climbs > 0
     assert found == pytest.approx(exact, rel=1e-9, abs=1e-9 * np.abs(exact).max())
+
+
+def test_small_problems_come_out_the_same_on_any_number_of_threads(rng):
+    structure = cantilever((120, 60))
+    moduli = 1e-3 + rng.random(7200)
+
+    def solved(count):
+        with at_most(count):
+            return Multigrid(1e-8).factor(StiffnessOperator(structure, moduli)).solve(structure.forces)
+
+    assert np.array_equal(solved(1), solved(numba.config.NUMBA_NUM_THREADS))
 
 
 def test_double_precision_and_more_smoothing(rng):

@@ -7,8 +7,9 @@ editing one of these, empty the `__pycache__` folders (`make clean`). The number
 
 from __future__ import annotations
 
+import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar, cast
 
 import numba
@@ -17,7 +18,7 @@ from numba import njit
 from topopt.kernels.announcing import install
 from topopt.threads import thread_count
 
-__all__ = ["inlined", "kernel", "parallel"]
+__all__ = ["at_most", "inlined", "kernel", "parallel"]
 
 # A thread that waits for the others at the end of a loop should not keep the processor from one of them:
 # where something else runs on the machine, GNU's OpenMP loses a time slice of the scheduler in every loop.
@@ -30,6 +31,17 @@ install()
 numba.set_num_threads(min(thread_count(), numba.get_num_threads()))
 
 F = TypeVar("F", bound=Callable[..., Any])
+
+
+@contextlib.contextmanager
+def at_most(count: int) -> Iterator[None]:
+    """Let kernels use no more threads than that while the body runs."""
+    usual = numba.get_num_threads()
+    numba.set_num_threads(min(count, usual))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(usual)
 
 
 def kernel(function: F) -> F:

@@ -18,6 +18,9 @@ from topopt.threads import each
 
 __all__ = ["Bands", "Bottom", "bands_of", "bottom"]
 
+WORTH = 10_000_000
+"""Multiplications that are worth waking a thread."""
+
 
 @dataclass(frozen=True, eq=False)
 class Bands:
@@ -149,7 +152,10 @@ def bottom(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, f
     bands = bands_of(element_matrix, moduli, level, lattice, fixed, springs)
     middle = bands.ends[0][-bands.size :, : bands.size].copy()
     try:
-        taken = each(lambda at: _eliminated(bands.ends[at.start], bands.size), 2, size=1, short=0)
+        work = len(bands.order) * bands.ends[0].shape[1] ** 2
+        taken = each(
+            lambda at: _eliminated(bands.ends[at.start], bands.size), 2, size=1, short=2 * (work < WORTH)
+        )
         reduce(middle, *taken)
         factor_band(middle)
     except LinAlgError as error:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import math
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -14,6 +16,7 @@ from topopt.errors import NumericalError, SingularSystemError
 from topopt.fem.assembly import System
 from topopt.parameters import Array
 from topopt.solvers.cholmod import Cholmod, cholmod_available
+from topopt.solvers.matrixfree.compiled import at_most
 from topopt.solvers.matrixfree.operator import fixed_dofs
 from topopt.solvers.multigrid.cycle import Steps
 from topopt.solvers.multigrid.gradients import (
@@ -40,6 +43,12 @@ __all__ = ["MultigridFactor"]
 PRECISIONS = {"single": np.float32, "double": np.float64}
 CYCLES = {2: Steps(2, 2, 1), 3: Steps(1, 2, 2)}
 """By dimension, where the solver does not say."""
+ONE_THREAD = {2: 40_000, 3: 6_000}
+"""Free unknowns, by dimension, below which kernels keep to one thread.
+
+A second one gains a quarter at most there, and costs a slice of the scheduler's time a kernel where another
+program wants its core: at a load of ten on two cores an iteration of 0.3 s took up to twelve.
+"""
 
 _log = logging.getLogger(__name__)
 
@@ -82,7 +91,7 @@ class MultigridFactor:
         self._space = self._backend.space(self._exact)
         self._direct: Factor | None = None
         self._cycles: Cycles | None = None
-        with alone():
+        with alone(), self._threads():
             self._build()
 
     def solve(self, rhs: Array, guess: Array | None = None) -> Array:
@@ -97,7 +106,7 @@ class MultigridFactor:
         out = np.zeros(columns.shape)
         self.outcomes.clear()
         guesses = None if guess is None else guess.reshape(columns.shape)
-        with alone():
+        with alone(), self._threads():
             if columns.shape[1] == 1:
                 out[:, 0] = self._one(columns[:, 0], None if guesses is None else guesses[:, 0])
             else:
@@ -117,6 +126,11 @@ class MultigridFactor:
             max((outcome.residual for outcome in self.outcomes), default=0.0),
             max((outcome.error * (2.0 + outcome.error) for outcome in self.outcomes), default=0.0),
         )
+
+    def _threads(self) -> AbstractContextManager[None]:
+        """Keep what is soon done to one thread."""
+        alone = len(self._system.free) < ONE_THREAD[self._system.ndim]
+        return at_most(1) if alone else contextlib.nullcontext()
 
     def _known(self, states: Array | None) -> Guesses:
         """Return the states of the last design, made zero where nothing can move."""
