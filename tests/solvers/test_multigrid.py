@@ -12,6 +12,7 @@ from topopt.fem.operator import energies
 from topopt.grid import Domain, Grid
 from topopt.regions import Box, Plane, Point
 from topopt.solvers import SOLVERS, Cholmod, Multigrid, choose
+from topopt.solvers.matrixfree.compiled import at_most
 from topopt.stages.equilibrium import Equilibrium
 from topopt.stages.responses import Compliance
 
