@@ -58,7 +58,9 @@ def main() -> None:
         times.append(time.process_time() - clock)
         clock = time.process_time()
     whole = statistics.median(times[3:])
-    x, evaluation, history = step.x, step.evaluation, step.history
+    x, history = step.x, step.history
+    evaluation = problem.evaluate(x, parameters)  # that of the step has forgotten its signals
+    assert evaluation.signals is not None
     multipliers = np.array(list(step.iteration.multipliers.values()))
     tape = problem.tape(x, parameters)
     objective = tape.sensitivities("compliance")
