@@ -1,5 +1,7 @@
 """Without a matrix the operator is the assembled one, to round-off."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -12,6 +14,7 @@ from topopt.grid import Grid
 from topopt.regions import Plane, Point
 from topopt.solvers.matrixfree.coefficients import coefficients
 from topopt.solvers.matrixfree.operator import MatrixFree
+from topopt.solvers.matrixfree.sweep import APPLY
 
 GRIDS = [
     Grid((7, 5), (2.0, 1.0)),
@@ -71,6 +74,25 @@ def systems(rng):
 def random_moduli(system, rng):
     moduli = rng.choice([0.0, 1e-9, 1.0], system.n_cells) * rng.random(system.n_cells)
     return moduli
+
+
+@pytest.mark.parametrize("cells", [(48, 24), (24, 12, 8)])
+def test_strains_in_single_precision_do_not_know_how_far_the_body_moves(cells, rng):
+    """The field is single; all that may be lost beside a double product is the rounding of the strains."""
+    system = Elastic(Grid(cells), rng, 0.3)
+    moduli = 0.5 + rng.random(system.n_cells)
+    exact, single = (
+        dataclasses.replace(MatrixFree.of(system, moduli, dtype), springs=np.zeros(0, dtype))
+        for dtype in (np.float64, np.float32)
+    )
+    lattice = exact.lattice
+    u = lattice.vector(np.float32)
+    along = np.arange(lattice.n) / lattice.n
+    u.reshape(lattice.components, -1)[:] = 100.0 + 0.1 * along
+    wanted, found = lattice.vector(np.float64), lattice.vector(np.float32)
+    exact.run(APPLY, u.astype(np.float64), wanted)
+    single.run(APPLY, u, found)
+    assert np.abs(found - wanted).max() < 3e-6 * np.abs(wanted).max()
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(np.float64, 2e-15), (np.float32, 1e-6)])

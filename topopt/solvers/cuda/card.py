@@ -94,7 +94,7 @@ class Card:
             _room(floor.lattice, dtype, (steps.coarse if level else steps.fine) > 1)
             for level, floor in enumerate(plan.floors)
         )
-        return Recorded(Hierarchy(levels, direct, rooms, steps))
+        return Recorded(Hierarchy(levels, direct, rooms, steps), exact)
 
 
 def _levels(finest: FineOperator, plan: Plan, matrix: Array) -> tuple[tuple[CardLevel, ...], Array]:

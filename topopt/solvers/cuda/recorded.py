@@ -10,7 +10,9 @@ import weakref
 from typing import Any
 
 from topopt.solvers.cuda.device import SIMULATED, stream
+from topopt.solvers.cuda.levels import FineOperator
 from topopt.solvers.cuda.vectors import dot
+from topopt.solvers.matrixfree.sweep import APPLY
 from topopt.solvers.multigrid.cycle import Hierarchy
 
 __all__ = ["Recorded"]
@@ -23,8 +25,9 @@ class Recorded:
     recorded. The simulator has no graphs and starts all of them one by one.
     """
 
-    def __init__(self, hierarchy: Hierarchy) -> None:
+    def __init__(self, hierarchy: Hierarchy, exact: FineOperator) -> None:
         self.hierarchy = hierarchy
+        self._exact = exact
         self._graph: Any = None
         self._result: Any = None
 
@@ -42,6 +45,10 @@ class Recorded:
                 self._graph = self._record()
             _checked(_driver().cuGraphLaunch(self._graph, int(stream())))
         return self._result, dot(self.rhs, self._result)
+
+    def product(self, p: Any, q: Any) -> float:
+        """Do q = K p in double precision: whole element matrices sum before they subtract; return p . K p."""
+        return self._exact.run(APPLY, p, q)
 
     def _record(self) -> Any:
         """Return the cycle as a graph."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from topopt.solvers.matrixfree.coarse import WIDTH, coarse_product
-from topopt.solvers.matrixfree.compiled import inlined, kernel
+from topopt.solvers.matrixfree.compiled import inlined, kernel, ordered
 from topopt.solvers.matrixfree.memory import read, write_scratch, write_sum
 
 __all__ = ["RUN", "WIDTH", "cells_coarse", "cells_h8", "cells_q4", "cells_s2", "cells_s3"]
@@ -17,9 +17,13 @@ RUN = U(128)
 """Cells of a run; their modes stay in the first-level cache."""
 
 
-@inlined
+@ordered
 def _corners(u: Any, e: Any, s1: Any, s0: Any, number: Any) -> Any:
-    """Return the eight modes, 4 i + 2 j + k, of the corners of cell e, times eight."""
+    """Return the eight modes, 4 i + 2 j + k, of the corners of cell e, times eight.
+
+    Differences along edges come first: in a smooth field they are exact, and what is added up after that
+    is small. Sums first would leave the rounding of the displacements themselves in the strains.
+    """
     a = number(read(u, e))
     b = number(read(u, e + U(1)))
     c = number(read(u, e + s1))
@@ -28,27 +32,24 @@ def _corners(u: Any, e: Any, s1: Any, s0: Any, number: Any) -> Any:
     g = number(read(u, e + s0 + U(1)))
     h = number(read(u, e + s0 + s1))
     i = number(read(u, e + s0 + s1 + U(1)))
-    a, f = a + f, f - a
-    b, g = b + g, g - b
-    c, h = c + h, h - c
-    d, i = d + i, i - d
-    a, c = a + c, c - a
-    b, d = b + d, d - b
-    f, h = f + h, h - f
-    g, i = g + i, i - g
-    return a + b, b - a, c + d, d - c, f + g, g - f, h + i, i - h
+    k0, k1, k2, k3 = b - a, d - c, g - f, i - h
+    even, odd = k0 + k1, k1 - k0
+    even2, odd2 = k2 + k3, k3 - k2
+    j0, j1 = (c - a) + (d - b), (h - f) + (i - g)
+    i0 = ((f - a) + (g - b)) + ((h - c) + (i - d))
+    whole = ((a + b) + (c + d)) + ((f + g) + (h + i))
+    return whole, even + even2, j0 + j1, odd + odd2, i0, even2 - even, j1 - j0, odd2 - odd
 
 
-@inlined
+@ordered
 def _ends(u: Any, e: Any, s0: Any, number: Any) -> Any:
-    """Return the four modes, 2 i + k, of the corners of cell e in the plane, times four."""
+    """Return the four modes, 2 i + k, of the corners of cell e in the plane, times four; see `_corners`."""
     a = number(read(u, e))
     b = number(read(u, e + U(1)))
     f = number(read(u, e + s0))
     g = number(read(u, e + s0 + U(1)))
-    a, f = a + f, f - a
-    b, g = b + g, g - b
-    return a + b, b - a, f + g, g - f
+    k0, k1 = b - a, g - f
+    return (a + b) + (f + g), k0 + k1, (f - a) + (g - b), k1 - k0
 
 
 @inlined

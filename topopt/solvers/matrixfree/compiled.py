@@ -18,7 +18,7 @@ from numba import njit
 from topopt.kernels.announcing import install
 from topopt.threads import thread_count
 
-__all__ = ["at_most", "inlined", "kernel", "parallel"]
+__all__ = ["at_most", "inlined", "kernel", "ordered", "parallel"]
 
 # A thread that waits for the others at the end of a loop should not keep the processor from one of them:
 # where something else runs on the machine, GNU's OpenMP loses a time slice of the scheduler in every loop.
@@ -52,6 +52,11 @@ def kernel(function: F) -> F:
 def inlined(function: F) -> F:
     """Compile a function that is always put into its caller."""
     return cast(F, njit(fastmath=True, error_model="numpy", cache=True, forceinline=True)(function))
+
+
+def ordered(function: F) -> F:
+    """Compile a function that is always put into its caller, and keeps the order of its sums there."""
+    return cast(F, njit(fastmath={"contract"}, error_model="numpy", cache=True, forceinline=True)(function))
 
 
 def parallel(function: F) -> F:

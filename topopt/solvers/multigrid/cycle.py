@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from topopt.solvers.matrixfree.sweep import LAST, RESIDUAL, STEP
+from topopt.solvers.matrixfree.sweep import APPLY, LAST, RESIDUAL, STEP
 
 __all__ = ["Direct", "Hierarchy", "Level", "Room", "Steps", "chebyshev"]
 
@@ -86,6 +86,10 @@ class Hierarchy:
     def cycle(self) -> tuple[Any, float]:
         """Return B b for the right-hand side in the first room, and b . B b; B is symmetric and positive."""
         return self._cycle(0)
+
+    def product(self, p: Any, q: Any) -> float:
+        """Do q = K p in the precision of the cycle; return p . K p."""
+        return self.levels[0].run(APPLY, p, q)
 
     def _cycle(self, number: int) -> tuple[Any, float]:
         """Smooth, correct from below, smooth; the sum is that of the last step."""

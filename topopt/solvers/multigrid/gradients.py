@@ -1,4 +1,4 @@
-"""Conjugate gradients around a multigrid cycle: solution and products exact, all else as the cycle has it."""
+"""Conjugate gradients around a multigrid cycle: the solution is exact, all else as the cycle has it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from scipy.linalg import eigvalsh_tridiagonal
 
 from topopt.parameters import Array
-from topopt.solvers.matrixfree.sweep import APPLY, RESIDUAL
+from topopt.solvers.matrixfree.sweep import RESIDUAL
 
 __all__ = [
     "Cycles",
@@ -28,7 +28,7 @@ PATIENCE = 40
 """Iterations within which the residual must halve, or its energy r.z come to a quarter."""
 ROUNDING = 20 * float(np.finfo(np.float64).eps)
 """What rounding leaves of f - K x, over |x|, where the largest entry of K is one."""
-REPLACED = 1e-5
+REPLACED = 1e-3
 """Below this share of the largest residual since then, the residual is computed from the state again."""
 REFINEMENTS = 4
 """How often the search starts again when the true residual is larger than the one it carries along."""
@@ -95,7 +95,7 @@ class Exact(Protocol):
     """The operator in double precision."""
 
     def run(self, job: int, u: Any, y: Any, b: Any = None) -> float:
-        """Do APPLY or RESIDUAL of `topopt.solvers.matrixfree.sweep`."""
+        """Do RESIDUAL of `topopt.solvers.matrixfree.sweep`."""
 
     def apply(self, unknowns: Array) -> Array:
         """Return K u, numbered node by node."""
@@ -110,6 +110,9 @@ class Cycles(Protocol):
 
     def cycle(self) -> tuple[Any, float]:
         """Return B b and b . B b."""
+
+    def product(self, p: Any, q: Any) -> float:
+        """Do q = K p, in whatever precision serves; return p . K p."""
 
 
 class Space(Protocol):
@@ -211,13 +214,13 @@ def conjugate_gradients(
     """Solve K x = f, |f| = 1, from where `begin` has left a guess and its residual; x becomes the solution.
 
     The residual lives where the cycle finds its right-hand side, in the precision of the cycle, and so do the
-    directions: a sweep through memory costs as much as its arithmetic. Only products with K are computed in
-    double precision, for there a smooth direction all but cancels: in single precision a solve to 1e-5 takes
-    a fifth more cycles at 128x64x64, and one to 1e-7 may never end. What rounding adds to the residual that
-    is carried along is some 1e-7 of the largest it ever was. It is replaced by f - K x before that matters;
-    the search keeps its directions and needs no cycle more, down to a tolerance of 1e-10. Convergence is
-    believed of f - K x alone, and if that is too large, the search starts again from x. At least one cycle is
-    spent, for without it nothing would be known of the error, unless the guess is right but for rounding.
+    directions and their products with K: what sums and stores in single precision takes half the time. Only
+    x, f and the residual f - K x are in double precision. What rounding adds to the residual that is carried
+    along is some 1e-5 of the largest it ever was, as long as strains are differences before they are sums
+    (`topopt.solvers.matrixfree.cells`). It is replaced by f - K x before that matters; the search keeps its
+    directions and needs no cycle more, down to a tolerance of 1e-9. Convergence is believed of f - K x alone,
+    and if that is too large, the search starts again from x. At least one cycle is spent, for without it
+    nothing would be known of the error, unless the guess is right but for rounding.
 
     The solve also ends where rounding alone leaves more than the tolerance, as with parts that hang on void.
 
@@ -265,7 +268,7 @@ def _descend(
     for count in range(1, goal.limit + 1):
         if not rz > 0.0:
             return count, f"the cycle is not positive (r.z = {rz:.1e})", math.inf
-        curvature = operator.run(APPLY, p, q)
+        curvature = cycles.product(p, q)
         if not curvature > 0.0:
             return count, f"the operator is not positive along a direction (p.Kp = {curvature:.1e})", math.inf
         norm = math.sqrt(space.advance(rz / curvature, p, q, x, r))

@@ -57,8 +57,8 @@ class Multigrid:
     coarsest : int
         Unknowns up to which a grid is solved directly.
     precision : {"single", "double"}
-        Of the cycle, and of the directions and the residual of the iteration around it; the solution and the
-        products with the operator are in double precision either way.
+        Of the cycle, and of directions, products and the residual of the iteration around it; the solution is
+        in double precision either way, and so is the residual that is believed.
     limit : int
         Iterations before the ladder is climbed.
     ladder : {"whole", "direct"}
