@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from topopt.parameters import Array, checked
+from topopt.parameters import Array, Checked
 
 __all__ = ["Pullback", "Stage"]
 
@@ -16,7 +16,7 @@ Pullback = Callable[[Array], tuple[Array, ...]]
 """Maps the cotangent of a stage's output to the cotangents of its inputs, in order."""
 
 
-class Stage(ABC):
+class Stage(Checked, ABC):
     """A frozen differentiable map: inputs to output, and back.
 
     Write one as a frozen dataclass with a single method, `vjp`. Its float fields can be scheduled by
@@ -31,10 +31,6 @@ class Stage(ABC):
     """True if the output is linear in the inputs, so that the dot test applies."""
     heuristic: ClassVar[bool] = False
     """True if the pullback is, on purpose, not the derivative of the map."""
-
-    def __post_init__(self) -> None:
-        """Check that numbers lie in their bounds."""
-        checked(self)
 
     @abstractmethod
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
