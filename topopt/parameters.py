@@ -15,7 +15,17 @@ from numpy.typing import NDArray
 
 from topopt.errors import ParameterError, suggestion
 
-__all__ = ["Array", "NonNegative", "Positive", "Unit", "UnitOpen", "checked", "replaced", "scalars"]
+__all__ = [
+    "Array",
+    "Checked",
+    "NonNegative",
+    "Positive",
+    "Unit",
+    "UnitOpen",
+    "checked",
+    "replaced",
+    "scalars",
+]
 
 T = TypeVar("T")
 Array = NDArray[np.float64]
@@ -81,6 +91,14 @@ def checked(instance: Any) -> None:
                 break
     if mistakes:
         raise ParameterError("; ".join(mistakes))
+
+
+class Checked:
+    """A frozen dataclass whose numbers lie in their bounds; one whose numbers do not is refused."""
+
+    def __post_init__(self) -> None:
+        """Look at every number."""
+        checked(self)
 
 
 def _holds(value: float, sign: str, limit: float) -> bool:

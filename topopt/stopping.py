@@ -9,7 +9,7 @@ from typing import Annotated
 import annotated_types as at
 
 from topopt.history import History
-from topopt.parameters import NonNegative, checked
+from topopt.parameters import Checked, NonNegative
 
 __all__ = ["Stop", "StopRule"]
 
@@ -18,7 +18,7 @@ StopRule = Callable[[History, bool], str | None]
 
 
 @dataclass(frozen=True)
-class Stop:
+class Stop(Checked):
     """Stop when the design has settled, never before the continuation has, or when the budget is spent.
 
     A design that the optimiser refused is none that has settled.
@@ -39,10 +39,6 @@ class Stop:
     progress: NonNegative = 0.0
     window: Annotated[int, at.Ge(1)] = 1
     iterations: Annotated[int, at.Ge(1)] = 400
-
-    def __post_init__(self) -> None:
-        """Check that numbers lie in their bounds."""
-        checked(self)
 
     def __call__(self, history: History, settled: bool) -> str | None:
         """Return the reason to stop, or None to go on."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from topopt.parameters import Array, checked
+from topopt.parameters import Array, Checked
 
 __all__ = ["Pullback", "Stage"]
 
@@ -16,7 +16,7 @@ Pullback = Callable[[Array], tuple[Array, ...]]
 """Maps the cotangent of a stage's output to the cotangents of its inputs, in order."""
 
 
-class Stage(ABC):
+class Stage(Checked, ABC):
     """A frozen differentiable map: inputs to output, and back.
 
     Write one as a frozen dataclass with a single method, `vjp`. Its float fields can be scheduled by
@@ -35,10 +35,6 @@ class Stage(ABC):
     """What the inputs are, in order, if there are several; a wrong order is refused by it."""
     gives: ClassVar[str] = ""
     """What the output is, in the same words; empty if any word may fit."""
-
-    def __post_init__(self) -> None:
-        """Check that numbers lie in their bounds."""
-        checked(self)
 
     @abstractmethod
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:

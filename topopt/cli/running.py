@@ -10,7 +10,16 @@ import numpy as np
 from topopt.cli.interruption import Request, at_once, handled
 from topopt.cli.plotting import draw
 from topopt.cli.reporting import Reporter, reporter
-from topopt.cli.terminal import INTERRUPTED, console, errors, guarded, require_file, require_folder, silence
+from topopt.cli.terminal import (
+    INTERRUPTED,
+    VIOLATED,
+    console,
+    errors,
+    guarded,
+    require_file,
+    require_folder,
+    silence,
+)
 from topopt.diagnosis import TOLERANCE, diagnose
 from topopt.errors import InputError, RunFolderError
 from topopt.files import Job, Plan, Recording, RunFolder, parse, read, read_about, read_history, read_problem
@@ -20,8 +29,6 @@ from topopt.run import Step, model_parameters
 from topopt.stages import Equilibrium, VonMises
 
 __all__ = ["resume_folder", "run_file"]
-
-VIOLATED = 3
 
 
 @guarded

@@ -13,10 +13,12 @@ from typing import ParamSpec
 from rich.console import Console
 
 from topopt.errors import InputError, MissingDependencyError, RunFolderError, TooLargeError, TopoptError
+from topopt.files.claim import MARKER
 
 __all__ = [
     "FAILED",
     "INTERRUPTED",
+    "VIOLATED",
     "console",
     "errors",
     "guarded",
@@ -27,7 +29,7 @@ __all__ = [
 ]
 
 P = ParamSpec("P")
-WRONG, FAILED, TOO_LARGE, INTERRUPTED = 2, 4, 5, 130
+WRONG, VIOLATED, FAILED, TOO_LARGE, INTERRUPTED = 2, 3, 4, 5, 130
 
 
 class _Out(Console):
@@ -105,7 +107,7 @@ def silence() -> None:
 
 def require_file(path: Path) -> None:
     """Refuse a folder where a problem file is expected."""
-    if (path / "run.json").is_file():
+    if (path / MARKER).is_file():
         raise InputError(f"{path} is a run folder: go on with it by `topopt resume {path}`")
     if path.is_dir():
         found = sorted(str(file) for file in path.glob("*.yaml"))
@@ -115,13 +117,13 @@ def require_file(path: Path) -> None:
 
 def require_folder(path: Path) -> None:
     """Refuse a path that is no run folder, and name those nearby."""
-    if (path / "run.json").is_file():
+    if (path / MARKER).is_file():
         return
     if path.is_file():
         raise InputError(f"{path} is a file; give the folder of a run, such as results/{path.stem}")
     around = path if path.is_dir() else path.parent
-    runs = sorted(str(marker.parent) for marker in around.glob("*/run.json"))
-    what = "is no run folder (no run.json in it)" if path.is_dir() else "does not exist"
+    runs = sorted(str(marker.parent) for marker in around.glob(f"*/{MARKER}"))
+    what = f"is no run folder (no {MARKER} in it)" if path.is_dir() else "does not exist"
     hint = f"the runs there: {', '.join(runs[:8])}" if runs else "`topopt run FILE` makes one"
     raise InputError(f"{path} {what}; {hint}")
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from topopt.cli.terminal import guarded, require_folder, say
+from topopt.cli.terminal import VIOLATED, guarded, require_folder, say
+from topopt.study.verification import verified, verified_body
 
 __all__ = ["verify_folder"]
 
@@ -16,9 +17,6 @@ def verify_folder(path: Path, body: bool, as_json: bool) -> int:
 
     Returns 3 if the last of the designs breaks a limit, as a run that ends outside its limits, and else 0.
     """
-    from topopt.cli.running import VIOLATED
-    from topopt.study.verification import verified, verified_body
-
     require_folder(path)
     found = verified_body(path) if body else verified(path)
     say(json.dumps(found.facts()) if as_json else str(found))

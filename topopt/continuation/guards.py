@@ -6,26 +6,22 @@ import dataclasses
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Annotated
-
-import annotated_types as at
 
 from topopt.continuation.follow import Follow
 from topopt.continuation.schedules import Schedule
 from topopt.errors import InputError
 from topopt.history import History
 from topopt.measures import RESOLVED
-from topopt.parameters import NonNegative, checked
+from topopt.parameters import Checked, NonNegative, Positive
 
 __all__ = ["Guard", "Guarded"]
 
-Growth = Annotated[float, at.Gt(0)]
 NEAR = 1.01
 """A cap that is less than a hundredth above the value counts as reached: it is measured and trembles."""
 
 
 @dataclass(frozen=True)
-class Guard:
+class Guard(Checked):
     """Bounds on the rise of a sharpness, read from the log; falling is always allowed.
 
     Parameters
@@ -42,11 +38,7 @@ class Guard:
 
     hold: NonNegative = 0.005
     interface: NonNegative = RESOLVED
-    growth: Growth = math.inf
-
-    def __post_init__(self) -> None:
-        """Check that numbers lie in their bounds."""
-        checked(self)
+    growth: Positive = math.inf
 
     def __call__(self, wish: float, past: Sequence[float], history: History) -> float:
         """Return what the guard makes of a wish.

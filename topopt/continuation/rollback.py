@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple
 import annotated_types as at
 
 from topopt.history import History, Iteration
-from topopt.parameters import Positive, checked
+from topopt.parameters import Checked, Positive
 
 __all__ = ["Rollback"]
 
@@ -33,7 +33,7 @@ class _Watch(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Rollback:
+class Rollback(Checked):
     """When to go back to a better design, and how gently to go on from it.
 
     After a change of parameters the design in front of it is watched over; where nothing changes, the best
@@ -56,10 +56,6 @@ class Rollback:
 
     rise: Positive = 0.05
     patience: Annotated[int, at.Ge(1)] = 10
-
-    def __post_init__(self) -> None:
-        """Check that numbers lie in their bounds."""
-        checked(self)
 
     def standing(self, history: History) -> History:
         """Return the log without the iterations that were undone, the pending ones included."""

@@ -14,7 +14,7 @@ import annotated_types as at
 
 from topopt.errors import InputError
 from topopt.history import History
-from topopt.parameters import Positive, checked
+from topopt.parameters import Checked, Positive
 
 __all__ = [
     "Constant",
@@ -32,7 +32,7 @@ Count = Annotated[int, at.Ge(1)]
 """A number of iterations."""
 
 
-class Schedule(ABC):
+class Schedule(Checked, ABC):
     """A rule for one parameter.
 
     Write one as a frozen dataclass with a field (or property) `final` and a method `__call__`. There is no
@@ -43,10 +43,6 @@ class Schedule(ABC):
     """Fields that name responses which the schedule looks up in the log."""
 
     final: float
-
-    def __post_init__(self) -> None:
-        """Check that numbers lie in their bounds."""
-        checked(self)
 
     @abstractmethod
     def __call__(self, past: Sequence[float], history: History) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    Panel = Callable[[Axes, History, Array], None]
+
 __all__ = ["convergence"]
 
 
@@ -42,7 +45,7 @@ def convergence(history: History) -> Figure:
     """
     numbers = iterations(history)
     parameters = [parameter for parameter in stairs(history) if not parameter.steady][:4]
-    rows = [draw for draw in (_objective, _violation, _discreteness, _change) if _has(history, draw)]
+    rows = _panels(history)
     heights = [0.75] * len(parameters) + [1.7] + [1.15] * (len(rows) - 1)
     figure = canvas(height=sum(heights) + 0.25 * len(heights) + 0.5)
     panels = list(figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0])
@@ -56,15 +59,16 @@ def convergence(history: History) -> Figure:
     return figure
 
 
-def _has(history: History, draw: object) -> bool:
-    """Return whether the history holds what a panel shows."""
-    if draw is _violation:
-        return bool(np.isfinite(history.column("violation")).any())
-    if draw is _discreteness:
-        return any("discreteness" in it.measures for it in history)
-    if draw is _change:
-        return bool(np.isfinite([_positive(history.column(name)) for name in ("change", "progress")]).any())
-    return True
+def _panels(history: History) -> list[Panel]:
+    """Return what draws each panel that the history has something for."""
+    panels: list[Panel] = [_objective]
+    if np.isfinite(history.column("violation")).any():
+        panels.append(_violation)
+    if any("discreteness" in it.measures for it in history):
+        panels.append(_discreteness)
+    if np.isfinite([_positive(history.column(name)) for name in ("change", "progress")]).any():
+        panels.append(_change)
+    return panels
 
 
 def _line(axes: Axes, numbers: Array, values: Array, colour: str, style: str = "-") -> None:

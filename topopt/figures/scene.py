@@ -10,7 +10,7 @@ from topopt.cells import AXES, Cells, Flags
 from topopt.errors import InputError
 from topopt.fem import BodyLoad, LineLoad, Load, PointLoad, Structure, Support, SurfaceLoad
 from topopt.figures.thinning import thinned
-from topopt.grid import Domain, Grid, structured
+from topopt.grid import Domain, Grid, designed, structured
 from topopt.meshes import Mesh, pieces
 from topopt.parameters import Array
 
@@ -109,7 +109,7 @@ def scene(structure: Structure, domain: Domain | Cells | None = None) -> Scene:
     ----------
     structure : Structure
         With supports and loads.
-    domain : Domain, optional
+    domain : Domain, Grid or Mesh, optional
         With passive regions; none if left out.
 
     Raises
@@ -118,7 +118,7 @@ def scene(structure: Structure, domain: Domain | Cells | None = None) -> Scene:
         If the two are not on the same cells.
     """
     mesh = structure.mesh
-    domain = domain if isinstance(domain, Domain) else Domain(domain or mesh)
+    domain = designed(mesh if domain is None else domain)
     if domain.mesh != mesh:
         raise InputError(f"sketch: the structure is on {mesh}, the domain on {domain.mesh}; use one grid")
     holds = [hold for support in structure.supports for hold in _holds(support, mesh)]

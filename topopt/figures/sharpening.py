@@ -53,7 +53,7 @@ def sharpening(runs: Sequence[tuple[str, History]], names: Sequence[str] = ()) -
         raise InputError("sharpening: every history is empty; there is nothing to draw")
     parameter = driven([history for _, history in shown])
     height = max(2.2, LINE * len(shown) + 0.1)
-    rows = (1 if parameter else 0) + 1
+    rows = 1 + bool(parameter)
     figure = canvas(rows * (height + 0.35) + 0.5)
     panels = list(figure.subplots(rows, 1, squeeze=False, sharex=True)[:, 0])
     pen = pens(names or [name for name, _ in shown])

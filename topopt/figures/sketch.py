@@ -44,7 +44,7 @@ def sketch(structure: Structure, domain: Domain | Cells | None = None, look: str
     ----------
     structure : Structure
         With supports and loads.
-    domain : Domain, optional
+    domain : Domain, Grid or Mesh, optional
         With passive regions; none if left out.
     look : str
         In 3-D: a name from `topopt.figures.VIEWS`.

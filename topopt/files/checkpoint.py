@@ -119,7 +119,11 @@ class Checkpoint:
                 int(arrays["number"]),
                 arrays["x"],
                 str(arrays["memory"]),
-                {name[6:]: array for name, array in arrays.items() if name.startswith("state.")},
+                {
+                    name.removeprefix("state."): array
+                    for name, array in arrays.items()
+                    if name.startswith("state.")
+                },
                 arrays.get("output"),
                 arrays.get("evaluated"),
                 arrays.get("anchor"),
@@ -158,7 +162,8 @@ class Checkpoint:
 
 def _numbered(names: Iterable[str]) -> list[str]:
     """Return the names of the solvers' states in their order."""
-    return sorted((name for name in names if name.startswith("solution.")), key=lambda name: int(name[9:]))
+    states = (name for name in names if name.startswith("solution."))
+    return sorted(states, key=lambda name: int(name.removeprefix("solution.")))
 
 
 def _shrunk(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

@@ -287,11 +287,10 @@ def _listed(value: Any) -> Any:
 
 @functools.cache
 def _documented(cls: type) -> dict[str, str]:
-    """Return the first sentence of a docstring, under the empty name, and what it says of each parameter."""
+    """Return the first paragraph of a docstring, under the empty name, and what it says of each parameter."""
     lines = inspect.cleandoc(cls.__doc__ or "").splitlines()
-    texts = {"": " ".join(" ".join(lines).split("  ")[0].split()).split(". ")[0].rstrip(".") + "."}
     first = next((i for i, line in enumerate(lines) if not line.strip()), len(lines))
-    texts[""] = " ".join(" ".join(lines[:first]).split())
+    texts = {"": " ".join(" ".join(lines[:first]).split())}
     if "Parameters" not in lines:
         return texts
     names: list[str] = []

@@ -19,8 +19,8 @@ from topopt.files.references import dangling
 from topopt.files.registry import importable
 from topopt.files.resolved import resolved
 from topopt.files.sanity import examined
+from topopt.files.shaping import shaped
 from topopt.files.source import text_of
-from topopt.files.spec import shaped
 from topopt.optimizers import Optimizer
 from topopt.problem import Problem
 from topopt.regions import Nowhere, Region

@@ -16,11 +16,12 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from topopt.continuation import Guard, Rollback
 from topopt.fem import Material, Support
 from topopt.files.drawn import MeshFile
+from topopt.files.driving import MEMORIES
 from topopt.files.fields import REGION, Entry, model
 from topopt.files.registry import known
 from topopt.files.sections import LOADS, Case, ModelSections, Output, Sections, Start
 from topopt.files.selectors import COMBINED, DRAWN, EVERYWHERE, GEOMETRIC, GROUP
-from topopt.files.spec import MEMORIES, NAME
+from topopt.files.spec import NAME
 from topopt.grid import Grid
 from topopt.limits import Limit
 from topopt.run import Stop

@@ -8,12 +8,14 @@ from typing import Any, Protocol, runtime_checkable
 
 from topopt.evaluation import Model
 from topopt.files.build import continued
+from topopt.files.driving import driven, led
+from topopt.files.items import fitted_top, plain, typed
 from topopt.files.located import Located, Mistake
 from topopt.files.parts import Parts, booked, made
 from topopt.files.registry import importable
 from topopt.files.resolved import fields_of, said_continuation, written
 from topopt.files.sections import ModelSections
-from topopt.files.spec import Spec, driven, fitted_top, led, plain, typed
+from topopt.files.spec import Spec
 from topopt.run import Stop, schedulable
 
 __all__ = ["Modelled", "modelled"]

@@ -16,14 +16,14 @@ from topopt.files.frames import drop_frames, frame, write_frame
 from topopt.files.reading import read_history
 from topopt.files.table import Table
 from topopt.history import History
-from topopt.parameters import NonNegative, checked
+from topopt.parameters import Checked, NonNegative
 from topopt.run import Step
 
 __all__ = ["Record", "Recording"]
 
 
 @dataclass(frozen=True)
-class Recording:
+class Recording(Checked):
     """How much is written down, and how hard.
 
     Parameters
@@ -38,10 +38,6 @@ class Recording:
 
     frames_every: Annotated[int, at.Ge(0)] = 5
     sync_seconds: NonNegative = 5.0
-
-    def __post_init__(self) -> None:
-        """Check that numbers lie in their bounds."""
-        checked(self)
 
 
 class Record:

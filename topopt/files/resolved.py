@@ -57,9 +57,8 @@ def resolved(spec: Spec, parts: Parts, folder: FilePath) -> str:
         text["optimizer"] = {"type": spec.optimizer.type} | fields_of(spec.optimizer)
         text["stop"] = fields_of(spec.stop)
     text["output"] = {key: complete(value) for key, value in dict(top["output"]).items() if value is not None}
-    kept = ("limits",)
     return written(
-        {key: value for key, value in text.items() if key in kept or value not in (None, {}, [], "")}
+        {key: value for key, value in text.items() if key == "limits" or value not in (None, {}, [], "")}
     )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path as FilePath
 from typing import Any
@@ -118,11 +120,7 @@ def built(value: Any, named: Mapping[str, Region], folder: FilePath, cells: Cell
     if isinstance(value, str):
         return Everywhere() if value == EVERYWHERE else named[value]
     if isinstance(value, list):
-        union: Region = Nowhere()
-        for index, entry in enumerate(value):
-            part = built(entry, named, folder, cells)
-            union = part if index == 0 else union | part
-        return union
+        return functools.reduce(operator.or_, (built(entry, named, folder, cells) for entry in value))
     ((key, inner),) = value.items()
     if key == EVERYWHERE:
         return Everywhere()
@@ -133,10 +131,7 @@ def built(value: Any, named: Mapping[str, Region], folder: FilePath, cells: Cell
     if key == "any":
         return built(inner, named, folder, cells)
     if key == "all":
-        common = built(inner[0], named, folder, cells)
-        for entry in inner[1:]:
-            common = common & built(entry, named, folder, cells)
-        return common
+        return functools.reduce(operator.and_, (built(entry, named, folder, cells) for entry in inner))
     if key in DRAWN:
         return drawn(key, inner, folder)
     if key == "point":

@@ -12,7 +12,7 @@ import numpy as np
 from topopt.errors import InputError
 from topopt.evaluation import Evaluation
 from topopt.optimizers.protocol import check_bounds, check_evaluation
-from topopt.parameters import Array, NonNegative, Positive, Unit, checked
+from topopt.parameters import Array, Checked, NonNegative, Positive, Unit
 
 __all__ = ["Adam", "AdamState", "Sgd", "SgdState"]
 
@@ -44,7 +44,7 @@ class SgdState:
 
 
 @dataclass(frozen=True)
-class Sgd:
+class Sgd(Checked):
     """Gradient descent: ``v <- momentum v + g``, ``x <- x - rate v``, clipped to the bounds.
 
     Where a sensitivity has vanished, its steps vanish with it; `Adam` divides the scale away and hides that.
@@ -77,10 +77,6 @@ class Sgd:
     rate: Positive = 0.1
     momentum: Unit = 0.0
     clip: Positive | None = None
-
-    def __post_init__(self) -> None:
-        """Check that numbers lie in their bounds."""
-        checked(self)
 
     def init(self, x: Array, lower: Array, upper: Array) -> SgdState:
         """Return the memory to start with; see `Optimizer`."""
@@ -127,7 +123,7 @@ class AdamState:
 
 
 @dataclass(frozen=True)
-class Adam:
+class Adam(Checked):
     """Adam: the running mean of the gradient over the root of that of its square.
 
     A gradient that has vanished everywhere by the same factor makes the same step: what the log says of it is
@@ -165,10 +161,6 @@ class Adam:
     second: Kept = 0.999
     small: NonNegative = 1e-16
     clip: Positive | None = None
-
-    def __post_init__(self) -> None:
-        """Check that numbers lie in their bounds."""
-        checked(self)
 
     def init(self, x: Array, lower: Array, upper: Array) -> AdamState:
         """Return the memory to start with; see `Optimizer`."""

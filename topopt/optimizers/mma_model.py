@@ -16,7 +16,7 @@ from topopt.optimizers.mma_dual import Dual, Solution
 from topopt.optimizers.mma_interior import solve_interior
 from topopt.optimizers.mma_subproblem import BULK, Subproblem
 from topopt.optimizers.protocol import Share, check_bounds
-from topopt.parameters import Array, Positive, UnitOpen, checked
+from topopt.parameters import Array, Checked, Positive, UnitOpen
 from topopt.threads import each
 
 __all__ = ["SIZE", "MovingAsymptotes", "heights", "moved", "multiplier_units", "scaling", "solved"]
@@ -27,7 +27,7 @@ SIZE = 100.0
 
 
 @dataclass(frozen=True)
-class MovingAsymptotes(ABC):
+class MovingAsymptotes(Checked, ABC):
     """What the methods of moving asymptotes share; `topopt.optimizers.MMA` says what each number is."""
 
     move: Share = 0.2
@@ -42,8 +42,8 @@ class MovingAsymptotes(ABC):
     softness: Positive = 1.0
 
     def __post_init__(self) -> None:
-        """Check that numbers lie in their bounds."""
-        checked(self)
+        """Refuse asymptotes whose least distance is beyond the largest."""
+        super().__post_init__()
         if self.nearest > self.farthest:
             raise ParameterError(
                 f"{type(self).__name__}.nearest: expected a value <= farthest ({self.farthest:g}), "

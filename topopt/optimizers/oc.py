@@ -13,7 +13,7 @@ from topopt.errors import InputError
 from topopt.evaluation import Evaluation
 from topopt.optimizers.oc_update import TINY, Update, found
 from topopt.optimizers.protocol import Share, check_bounds, check_evaluation
-from topopt.parameters import Array, Positive, checked
+from topopt.parameters import Array, Checked, Positive
 from topopt.threads import each
 
 __all__ = ["OC", "OCState"]
@@ -43,7 +43,7 @@ class OCState:
 
 
 @dataclass(frozen=True)
-class OC:
+class OC(Checked):
     """Optimality criteria: ``x_new = clip(x * (-df/dx / (lambda dg/dx)) ** damping)``.
 
     Parameters
@@ -58,7 +58,8 @@ class OC:
     Notes
     -----
     The multiplier makes the constraint zero as evaluated anew at the new design, filter and projection
-    included. The linearised constraint proposes it, the secant method corrects it, a bracket guards it.
+    included. The linearised constraint proposes it and is corrected by what was seen, until the root is
+    bracketed and interpolated.
 
     * Positive objective derivatives count as 0, as in the 99- and 88-line codes.
     * If no multiplier meets the constraint within the move limits, the step goes to the end that violates it
@@ -90,10 +91,6 @@ class OC:
     move: Share = 0.2
     damping: Share = 0.5
     tolerance: Positive = 1e-10
-
-    def __post_init__(self) -> None:
-        """Check that numbers lie in their bounds."""
-        checked(self)
 
     def init(self, x: Array, lower: Array, upper: Array) -> OCState:
         """Return the memory to start with.

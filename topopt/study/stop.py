@@ -8,13 +8,13 @@ from typing import Annotated
 import annotated_types as at
 
 from topopt.history import History, Iteration
-from topopt.parameters import Positive, Unit, checked
+from topopt.parameters import Checked, Positive, Unit
 
 __all__ = ["FairStop"]
 
 
 @dataclass(frozen=True)
-class FairStop:
+class FairStop(Checked):
     """Stop when the design is at rest, black and white and its continuation at the end, or at the budget.
 
     Parameters
@@ -34,10 +34,6 @@ class FairStop:
     progress: Positive = 1e-4
     window: Annotated[int, at.Ge(1)] = 5
     discreteness: Unit = 0.02
-
-    def __post_init__(self) -> None:
-        """Check that numbers lie in their bounds."""
-        checked(self)
 
     def __call__(self, history: History, settled: bool) -> str | None:
         """Return the reason to stop, or None to go on."""
