@@ -15,12 +15,19 @@ from numpy.typing import NDArray
 
 from topopt.errors import ParameterError, suggestion
 
-__all__ = ["Array", "NonNegative", "Positive", "Unit", "UnitOpen", "checked", "replaced", "scalars"]
+__all__ = [
+    "Amount", "Array", "Finite", "NonNegative", "Positive", "PositiveAmount", "Unit", "UnitOpen", "checked",
+    "replaced", "scalars",
+]  # fmt: skip
 
 T = TypeVar("T")
 Array = NDArray[np.float64]
 
 Positive = Annotated[float, at.Gt(0)]
+Finite = Annotated[float, at.Lt(math.inf), at.Gt(-math.inf)]
+Amount = Annotated[float, at.Ge(0), at.Lt(math.inf)]
+PositiveAmount = Annotated[float, at.Gt(0), at.Lt(math.inf)]
+"""Of something physical, of which there is not infinitely much; a sharpness may be infinite."""
 NonNegative = Annotated[float, at.Ge(0)]
 Unit = Annotated[float, at.Ge(0), at.Le(1)]
 UnitOpen = Annotated[float, at.Gt(0), at.Lt(1)]
