@@ -16,10 +16,13 @@ from numpy.typing import NDArray
 from topopt.errors import ParameterError, suggestion
 
 __all__ = [
+    "Amount",
     "Array",
     "Checked",
+    "Finite",
     "NonNegative",
     "Positive",
+    "PositiveAmount",
     "Unit",
     "UnitOpen",
     "checked",
@@ -31,6 +34,10 @@ T = TypeVar("T")
 Array = NDArray[np.float64]
 
 Positive = Annotated[float, at.Gt(0)]
+Finite = Annotated[float, at.Lt(math.inf), at.Gt(-math.inf)]
+Amount = Annotated[float, at.Ge(0), at.Lt(math.inf)]
+PositiveAmount = Annotated[float, at.Gt(0), at.Lt(math.inf)]
+"""Of something physical, of which there is not infinitely much; a sharpness may be infinite."""
 NonNegative = Annotated[float, at.Ge(0)]
 Unit = Annotated[float, at.Ge(0), at.Le(1)]
 UnitOpen = Annotated[float, at.Gt(0), at.Lt(1)]

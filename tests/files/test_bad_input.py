@@ -423,7 +423,7 @@ PHYSICS = [
     (WORK, with_link("type: conduction, sink: lft, reads: [stiffness]"),
      "beam.yaml:15: chain.more.sink: no region 'lft': did you mean 'left'?"),
     (WORK, with_link("type: conduction, sink: left, power: 0, reads: [stiffness]"),
-     "beam.yaml:15: chain.more.power: expected a number > 0, got 0"),
+     "beam.yaml:15: chain.more.power: expected a number > 0 and < inf, got 0"),
     (WORK, with_link("type: conduction, sink: left, reads: [displacement]"),
      "beam.yaml:15: chain.more: Conduction: expected conductivities of shape (48,), got (130, 1)"),
     (WORK, with_link("type: conduction, sink: left, reads: [stiffness, physical]"),
@@ -472,7 +472,7 @@ PHYSICS = [
     (WORK, with_link("type: buckling_factors, count: 2.5, reads: [stiffness, stiffness, displacement]"),
      "beam.yaml:15: chain.more.count: expected an integer >= 1, got 2.5"),
     (WORK, with_link("type: dynamic_compliance, omega: -1, reads: [stiffness, physical]"),
-     "beam.yaml:15: chain.more.omega: expected a number >= 0, got -1"),
+     "beam.yaml:15: chain.more.omega: expected a number >= 0 and < inf, got -1"),
     (WORK, with_link("type: dynamic_compliance, reads: [stiffness, displacement]"),
      "beam.yaml:15: chain.more: DynamicCompliance: expected masses of shape (48,), got (130, 1); 'stiffness' "
      "has (48,), 'displacement' has (130, 1)"),
@@ -522,6 +522,17 @@ PHYSICS = [
      "number; name a response"),
     (WORK, with_link("type: self_weight, per_volume: [0, 0, -1], reads: [physical]"),
      "beam.yaml:15: chain.more.per_volume: expected 2 finite numbers, got [0.0, 0.0, -1.0]"),
+    (WORK, with_link("type: centrifugal, about: [0, 0], speed: 0, reads: [physical]"),
+     "beam.yaml:15: chain.more.speed: nothing turns at 0; leave the link out, or give a schedule"),
+    (WORK, with_link("type: centrifugal, about: [0, 0], speed: .inf, reads: [physical]"),
+     "beam.yaml:15: chain.more.speed: expected a number >= 0 and < inf, got .inf"),
+    (WORK, with_link("type: dynamic_compliance, loss: .inf, reads: [stiffness, physical]"),
+     "beam.yaml:15: chain.more.loss: expected a number >= 0 and < inf, got .inf"),
+    (WORK, with_link("type: conduction, sink: left, power: .inf, reads: [stiffness]"),
+     "beam.yaml:15: chain.more.power: expected a number > 0 and < inf, got .inf"),
+    ("volume: 0.5", "volume: 0.5, compliance: -3",
+     "beam.yaml:18: limits.compliance: 'compliance' (compliance) is never below 0: nothing keeps an upper "
+     "limit of -3"),
     (WORK, with_link("type: total_work"),
      "beam.yaml:15: chain.more: total_work reads 2 names, got 1: displacement; see its fields in the guide"),
     ("type: equilibrium}", "type: equilibrium, reads: [stiffness, physical]}",
@@ -546,6 +557,55 @@ PHYSICS = [
     ("stop: {iterations: 20}", "stop: {iterations: 20}\noutput: {smoothing: -1}",
      "beam.yaml:23: output.smoothing: expected a number >= 0, got -1"),
 ]  # fmt: skip
+
+
+VOID = "passive: {void: {box: {lower: [2.4, 0.7], upper: [3.0, 1.0]}}}\nchain:\n"
+
+
+@pytest.mark.parametrize(
+    ("link", "path", "what"),
+    [
+        ("type: displacement, on: corner", "on", "1 of 1 looked-at nodes"),
+        ("type: conduction, sink: corner, reads: [stiffness]", "sink", "1 of 1 cold nodes"),
+        ("type: conduction, cooled: corner, film: 1, reads: [stiffness]", "cooled", "1 of 1 cooled nodes"),
+    ],
+)
+def test_what_lies_in_void_altogether_is_no_place_to_look_at_or_to_cool(
+    link: str, path: str, what: str
+) -> None:
+    text = GOOD.replace("regions:\n", "regions:\n  corner: {point: [3.0, 1.0]}\n").replace("chain:\n", VOID)
+    with pytest.raises(ProblemFileError, match="void") as refusal:
+        parse(text.replace(WORK, with_link(link)), "f")
+    assert (
+        refusal.value.mistakes[0]
+        .partition(": ")[2]
+        .startswith(
+            f"chain.more.{path}: {what} touch only passive void cells, the first at (3, 1); move the "
+        )
+    )
+
+
+def test_a_place_that_lies_in_void_in_part_is_told() -> None:
+    text = GOOD.replace("regions:\n", "regions:\n  side: {plane: {x: 3.0}}\n").replace("chain:\n", VOID)
+    link = "type: displacement, on: side, direction: [0, -1]"
+    warnings = parse(text.replace(WORK, with_link(link)), "f").warnings
+    told = [warning.partition(": ")[2] for warning in warnings]
+    assert (
+        "chain.more.on: 1 of 5 looked-at nodes touch only passive void cells, the first at (3, 1); move "
+        "the region or the void" in told
+    )
+
+
+def test_what_stands_there_twice_is_told() -> None:
+    load = "  - {on: tip, force: [0.0, -1.0]}\n"
+    (twice,) = parse(GOOD.replace(load, load + load), "f").warnings
+    assert twice == "f:10: loads.1: the same as loads.0; both act"
+    held = "  - {on: left, fix: all}\n"
+    (again,) = parse(GOOD.replace(held, held + held), "f").warnings
+    assert again == "f:8: supports.1: the same as supports.0; leave one out"
+    spring = "  - {on: tip, fix: [x], spring: 2.0}\n"
+    (more,) = parse(GOOD.replace(held, held + spring + spring), "f").warnings
+    assert more == "f:9: supports.2: the same as supports.1; both act"
 
 
 def test_a_stand_in_is_not_taken_for_what_it_stands_for() -> None:

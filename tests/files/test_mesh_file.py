@@ -283,6 +283,16 @@ def test_nodes_on_the_surface_count_as_inside(part: Path) -> None:
     assert grid.nodes_in(read_solid(part / "part.stl")).sum() == 3 * 3 * 5
 
 
+def test_a_surface_with_corners_nowhere_is_refused(tmp_path: Path) -> None:
+    whole = trimesh.creation.box((1.0, 1.0, 2.0))
+    whole.export(tmp_path / "part.stl")
+    facets = bytearray((tmp_path / "part.stl").read_bytes())
+    facets[96:100] = np.float32(np.nan).tobytes()  # x of the first corner
+    (tmp_path / "part.stl").write_bytes(facets)
+    with pytest.raises(InputError, match=r"^part\.stl holds coordinates that are no finite numbers; export"):
+        read_solid(tmp_path / "part.stl")
+
+
 def test_boxes_of_a_mesh_are_picked_on_any_grid(tmp_path: Path) -> None:
     mesh = boxes(GRID)
     hole = np.flatnonzero(np.abs(mesh.centres - (1.5, 0.5)).max(axis=1) > 0.3)

@@ -7,9 +7,12 @@ from collections.abc import Iterator, Mapping
 from topopt.files.located import Mistake, Path
 from topopt.files.spec import Item, Spec
 from topopt.optimizers import OC
-from topopt.stages import Compliance, Displacement, Mean
+from topopt.stages import Compliance, Displacement, DynamicCompliance, Mean, PowerNorm
 
 __all__ = ["shares", "unkept", "unlimited"]
+
+_POSITIVE = (Compliance, DynamicCompliance, PowerNorm)
+"""Responses that are positive for every design."""
 
 
 def shares(spec: Spec) -> Iterator[tuple[str, Mapping[str, float]]]:
@@ -39,6 +42,14 @@ def unkept(spec: Spec) -> Iterator[Mistake]:
             if not 0 < value < 1:
                 text = f"expected a share between 0 and 1, both excluded, got {value:g}"
                 yield Mistake(("limits", name), text)
+    links = {item.name: item for item in spec.chain}
+    for name, bound in spec.limits.items():
+        upper = bound.get("upper") if isinstance(bound, dict) else bound
+        if name in links and issubclass(links[name].cls, _POSITIVE) and upper is not None and upper <= 0:
+            text = (
+                f"'{name}' ({links[name].type}) is never below 0: nothing keeps an upper limit of {upper:g}"
+            )
+            yield Mistake(("limits", name), text)
     if spec.optimizer is not None and spec.optimizer.cls is OC and not spec.refuses("limits", "chain"):
         yield from _beyond_oc(spec)
 

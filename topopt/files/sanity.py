@@ -13,17 +13,17 @@ from topopt.fem import Structure
 from topopt.fem.assembly import System
 from topopt.fem.picking import nodes_of, place
 from topopt.fem.sanity import mechanisms
-from topopt.files.fields import form
+from topopt.files.idle import idle, powerless, repeated, unread
 from topopt.files.limits import shares, unlimited
 from topopt.files.located import Mistake
 from topopt.files.parts import Parts, solver_from
 from topopt.files.references import asking
 from topopt.files.rehearsal import scheduled, tried
-from topopt.files.selectors import names_in
-from topopt.files.spec import Spec, mapping
+from topopt.files.spec import Spec
 from topopt.grid import Domain
+from topopt.regions import Region
 from topopt.solvers import Choice, choose, direct
-from topopt.stages import Conduction, Cone, DynamicCompliance, Equilibrium, Frequencies
+from topopt.stages import Conduction, Cone, Displacement, DynamicCompliance, Equilibrium, Frequencies
 
 __all__ = ["Findings", "examined"]
 
@@ -64,7 +64,11 @@ def examined(spec: Spec, parts: Parts) -> Findings:
             (mistakes if whole else warnings).append(mistake)
         warnings += _held_in_void(spec, parts.structure, parts.domain)
     if parts.domain is not None:
+        for mistake, whole in _looked_at_in_void(spec, parts, parts.domain):
+            (mistakes if whole else warnings).append(mistake)
+    if parts.domain is not None:
         mistakes += _volumes(spec, parts.domain)
+    mistakes += powerless(spec)
     choice, too_large = None, None
     try:
         choice, refused = _solver(spec, parts)
@@ -74,7 +78,13 @@ def examined(spec: Spec, parts: Parts) -> Findings:
     mistakes += scheduled(parts)
     for mistake, fatal in tried(spec, parts):
         (mistakes if fatal else warnings).append(mistake)
-    warnings += [*unlimited(spec), *_idle(spec), *(_unasked(spec) if unasked else ()), *_fine(spec, parts)]
+    warnings += [
+        *unlimited(spec),
+        *idle(spec),
+        *repeated(spec),
+        *(unread(spec) if unasked else ()),
+        *_fine(spec, parts),
+    ]
     if choice is not None and (choice.bytes_estimated > MUCH_MEMORY or choice.seconds_estimated > LONG):
         text = (
             f"about {choice.bytes_estimated / 1e9:.1f} GB and {choice.seconds_estimated:.0f} s "
@@ -114,6 +124,26 @@ def _held_in_void(spec: Spec, structure: Structure, domain: Domain) -> Iterator[
             text, _ = _astray(domain, held, "held", "support")
             if text:
                 yield Mistake((*item.path, "on"), text)
+
+
+def _looked_at_in_void(spec: Spec, parts: Parts, domain: Domain) -> Iterator[tuple[Mistake, bool]]:
+    """Look for displacements and sinks on nodes that touch only passive void: all of them, or a part."""
+    if not domain.void_cells.any():
+        return
+    for item in spec.chain:
+        stage = parts.stages.get(item.name)
+        found: list[tuple[str, Region | None, str, str]] = []
+        if isinstance(stage, Displacement):
+            found = [("on", stage.on, "looked-at", "region")]
+        elif isinstance(stage, Conduction):
+            found = [("sink", stage.sink, "cold", "sink"), ("cooled", stage.cooled, "cooled", "region")]
+        for field, region, verb, noun in found:
+            if region is not None:
+                chosen = np.zeros(domain.mesh.n_nodes, dtype=bool)
+                chosen[nodes_of(region, domain.mesh, item.type)] = True
+                text, whole = _astray(domain, chosen, verb, noun)
+                if text:
+                    yield Mistake((*item.path, field), text), whole
 
 
 def _astray(domain: Domain, chosen: NDArray[np.bool_], verb: str, noun: str) -> tuple[str, bool]:
@@ -169,28 +199,6 @@ def _complex(body: System) -> Choice:
         2 * real.bytes_estimated,
         4.0 * real.seconds_estimated,
     )
-
-
-def _idle(spec: Spec) -> Iterator[Mistake]:
-    """Look for regions that nothing uses."""
-    named = mapping(spec.top["regions"])
-    items = [*spec.supports, *spec.chain, *(item for *_, loads in spec.cases for item in loads)]
-    values = [item.values.get(field) for item in items for field in form(item.cls).regions]
-    values += [*mapping(spec.located.data.get("passive")).values(), *named.values()]
-    values.append(mapping(spec.located.data.get("output")).get("hidden"))
-    used = {name for value in values for name in names_in(value)}
-    for name in named:
-        if name not in used:
-            yield Mistake(("regions", name), "nothing uses this region")
-
-
-def _unasked(spec: Spec) -> Iterator[Mistake]:
-    """Look for a structure that no link computes, as where warmth alone is conducted."""
-    heat = next((item.name for item in spec.chain if item.cls is Conduction), None)
-    advice = f"; what holds and feeds the heat are sink, cooled and source of '{heat}'" if heat else ""
-    for section in ("material", "supports", "loads", "cases"):
-        if spec.located.data.get(section):
-            yield Mistake((section,), f"no link of the chain reads a structure, so this does nothing{advice}")
 
 
 def _fine(spec: Spec, parts: Parts) -> Iterator[Mistake]:

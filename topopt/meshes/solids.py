@@ -131,12 +131,17 @@ def read_solid(
         ) from error
     try:
         with file.open("rb") as stream:
-            surface = trimesh.load_mesh(stream, file_type="stl")
+            surface = trimesh.load_mesh(stream, file_type="stl", process=False)
+        whole = bool(np.isfinite(surface.vertices).all())
+        if whole:
+            surface.merge_vertices()
         triangles = np.asarray(surface.triangles, dtype=np.float64)
     except Exception as error:  # it fails in many ways on what is no STL
         raise InputError(f"{file.name} is no STL file that can be read: {error}") from error
     if not len(triangles):
         raise InputError(f"{file.name} holds no triangles")
+    if not whole:
+        raise InputError(f"{file.name} holds coordinates that are no finite numbers; export it again")
     move = np.array(offset, dtype=np.float64)
     if move.shape != (3,):
         raise InputError(f"{file.name}: expected an offset of 3 numbers, got {tuple(offset)}")

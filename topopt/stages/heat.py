@@ -18,7 +18,7 @@ from topopt.fem.operator import StiffnessOperator
 from topopt.fem.picking import nodes_of
 from topopt.grid import Domain
 from topopt.meshes import Mesh
-from topopt.parameters import Array, NonNegative, Positive
+from topopt.parameters import Amount, Array, PositiveAmount
 from topopt.regions import Everywhere, Region
 from topopt.solvers import Solver
 from topopt.stages.on_cells import OnCells
@@ -72,10 +72,10 @@ class Conduction(OnCells):
     domain: Domain
     sink: Region | None = None
     cooled: Region | None = None
-    film: NonNegative = 0.0
+    film: Amount = 0.0
     source: Region | None = None
-    power: Positive = 1.0
-    conductivity: Positive = 1.0
+    power: PositiveAmount = 1.0
+    conductivity: PositiveAmount = 1.0
     solver: str | Solver = "auto"
 
     def __post_init__(self) -> None:

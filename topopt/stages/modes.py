@@ -15,7 +15,7 @@ from topopt.fem.element import mass, masses
 from topopt.fem.operator import StiffnessOperator
 from topopt.fem.structure import Structure
 from topopt.meshes import Mesh
-from topopt.parameters import Array, Positive, UnitOpen
+from topopt.parameters import Amount, Array, PositiveAmount, UnitOpen
 from topopt.solvers import Solver, direct
 from topopt.stages.eigenpairs import assembled, largest, quadratic, require_room
 from topopt.stages.states import chosen, require_shapes
@@ -97,8 +97,8 @@ class Frequencies(Stage):
 
     structure: Structure
     count: Annotated[int, at.Ge(1)] = 6
-    density: Positive = 1.0
-    attached: Annotated[float, at.Ge(0)] = 0.0
+    density: PositiveAmount = 1.0
+    attached: Amount = 0.0
     solver: str | Solver = "auto"
 
     def rehearsed(self, *inputs: Array) -> Array:

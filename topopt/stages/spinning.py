@@ -14,7 +14,7 @@ from topopt.errors import InputError
 from topopt.fem.element import mass
 from topopt.fem.structure import Structure
 from topopt.meshes import Mesh
-from topopt.parameters import Array, NonNegative, Positive
+from topopt.parameters import Amount, Array, PositiveAmount
 
 __all__ = ["Centrifugal"]
 
@@ -59,8 +59,8 @@ class Centrifugal(Stage):
     structure: Structure
     about: tuple[float, ...]
     axis: str = "z"
-    speed: NonNegative = 1.0
-    density: Positive = 1.0
+    speed: Amount = 1.0
+    density: PositiveAmount = 1.0
 
     def __post_init__(self) -> None:
         """Normalise the point and refuse what does not fit the cells."""

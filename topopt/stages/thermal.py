@@ -15,7 +15,7 @@ from topopt.fem.element import boxed, strain_displacement
 from topopt.fem.material import elasticity
 from topopt.fem.structure import Structure
 from topopt.meshes import Mesh
-from topopt.parameters import Array
+from topopt.parameters import Array, Finite
 
 __all__ = ["ThermalLoad"]
 
@@ -45,7 +45,7 @@ class ThermalLoad(Stage):
     gives: ClassVar[str] = "forces"
 
     structure: Structure
-    expansion: float = 1.0
+    expansion: Finite = 1.0
 
     @functools.cached_property
     def _element(self) -> Array:

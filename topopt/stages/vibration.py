@@ -14,7 +14,7 @@ from topopt.errors import SingularSystemError
 from topopt.fem.assembly import each_times
 from topopt.fem.operator import StiffnessOperator
 from topopt.fem.structure import Structure
-from topopt.parameters import Array, NonNegative, Positive
+from topopt.parameters import Amount, Array, PositiveAmount
 from topopt.stages.eigenpairs import assembled
 from topopt.stages.modes import inertia
 from topopt.stages.states import require_shapes
@@ -55,9 +55,9 @@ class DynamicCompliance(Stage):
     takes: ClassVar[tuple[str, ...]] = ("moduli", "masses")
 
     structure: Structure
-    omega: NonNegative = 1.0
-    loss: NonNegative = 0.02
-    density: Positive = 1.0
+    omega: Amount = 1.0
+    loss: Amount = 0.02
+    density: PositiveAmount = 1.0
 
     def rehearsed(self, *inputs: Array) -> Array:
         """Return a number."""
