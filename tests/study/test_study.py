@@ -20,6 +20,7 @@ from topopt.files import parse
 from topopt.files.study import parse_study
 from topopt.files.study_sections import StudySections, StudyStarts, StudyStop, StudyYardstick
 from topopt.grid import Domain, Grid
+from topopt.nets.models import FlossedRnn
 from topopt.optimizers import GCMMA
 from topopt.problem import Problem
 from topopt.regions import Box, Plane, Point
@@ -113,10 +114,19 @@ def test_noise_leaves_passive_cells_alone() -> None:
     assert abs(noisy.initial().mean() - problem.initial().mean()) < 1e-12
 
 
+def test_a_net_starts_from_its_seed_and_those_that_follow() -> None:
+    net = FlossedRnn(units=4, count=2, steps=12, seed=3)
+    found = dict(Starts(perturbed=2).of(net))
+    assert [(name, net.seed) for name, net in found.items()] == [("seed-3", 3), ("seed-4", 4), ("seed-5", 5)]
+    assert np.array_equal(found["seed-3"].initial(), net.initial())
+    assert not np.array_equal(found["seed-4"].initial(), net.initial())
+    assert list(dict(Starts(uniform=False, perturbed=1).of(net))) == ["seed-4"]
+
+
 def test_starts_without_a_start_are_refused() -> None:
     with pytest.raises(InputError, match=r"starts: there is none; say uniform=True or perturbed=1"):
         Starts(uniform=False, perturbed=0)
-    with pytest.raises(InputError, match=r"only a topopt.Problem can be perturbed, got a Springs"):
+    with pytest.raises(InputError, match=r"only a topopt.Problem or a net can be perturbed, got a Springs"):
         Study({"a": Springs()}, {"fixed": Continuation()}, Starts(perturbed=1)).trials()
     with pytest.raises(ParameterError, match=r"Starts.noise: expected a value <= 1"):
         Starts(noise=1.5)
