@@ -70,7 +70,9 @@ def test_mollified_is_held_against_its_controls(printed, tmp_path, monkeypatch) 
     pytest.importorskip("torch")
     pytest.importorskip("sklearn")
     monkeypatch.chdir(tmp_path)
-    right = dict(re.findall(r"^([a-z ]+):.*right: ([\d.]+)", printed("mollified.py"), re.MULTILINE))
+    right = dict(
+        re.findall(r"^\| ([a-z ]+) \| [^|]+\) \| ([\d.]+) \|", printed("mollified.py"), re.MULTILINE)
+    )
     assert list(right) == ["annealed", "a short ramp", "never soft", "always soft"]
     assert float(right.pop("annealed")) > 0.2 + max(float(share) for share in right.values())
     assert (tmp_path / "results" / "mollified_quick" / "mollified.png").is_file()
