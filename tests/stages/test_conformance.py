@@ -20,7 +20,7 @@ from topopt.chain import Chain, Stage
 from topopt.errors import InputError, MissingDependencyError
 from topopt.fem import LoadCase, PointLoad, Structure, Support
 from topopt.grid import Domain, Grid
-from topopt.nets import Affine, Bend, CrossEntropy, Samples, SignGate, StraightThrough
+from topopt.nets import Affine, Bend, CrossEntropy, PairwiseLikelihood, Samples, SignGate, StraightThrough
 from topopt.regions import Ball, Box, Plane, Point
 from topopt.stages import (
     BucklingFactors,
@@ -104,6 +104,7 @@ STAGES: dict[str, list[tuple[Stage, tuple[int, ...]]]] = {
     ],
     "Cone": [(Cone(Domain(GRID), 2.4), DENSITY), (Cone(PASSIVE, 2.4), DENSITY)],
     "CrossEntropy": [(CrossEntropy(FED), (4, 3))],
+    "PairwiseLikelihood": [(PairwiseLikelihood(FED), (4, 2))],
     "Displacement": [
         (Displacement(BEAM, Point((6.0, 0.0)), (0.0, 1.0)), MOVED),
         (Displacement(BEAM, Plane(x=6.0), (1.0, 0.0), case="side"), MOVED),
