@@ -336,7 +336,7 @@ WARNINGS = [
      "chain.displacement: solved in every iteration, but nothing depends on it"),
     (["limits={}"], "limits: nothing is limited: the best design fills the whole domain; limit a volume"),
     (["minimise=volume", "limits={}", "chain=[{name: physical, type: tanh, beta: 1}, {name: volume, type: "
-      "mean}]", "continuation={}", "supports=[]", "loads=[]"],
+      "mean}]", "continuation={}", "supports=[]", "loads=[]", "regions={}"],
      "limits: nothing is limited: the best design is empty; limit a response"),
     (["regions.idle={point: [0, 0]}"], "regions.idle: nothing uses this region"),
     (["passive={void: {box: {lower: [0, 0], upper: [1, 0.5]}}}"],
