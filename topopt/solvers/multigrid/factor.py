@@ -43,10 +43,10 @@ __all__ = ["MultigridFactor"]
 PRECISIONS = {"single": np.float32, "double": np.float64}
 CYCLES = {2: Steps(2, 2, 1), 3: Steps(1, 2, 2)}
 """By dimension, where the solver does not say."""
-ONE_THREAD = {2: 40_000, 3: 6_000}
+ONE_THREAD = {2: 60_000, 3: 10_000}
 """Free unknowns, by dimension, below which kernels keep to one thread.
 
-A second one gains a quarter at most there, and costs a slice of the scheduler's time a kernel where another
+A second one gains a third at most there, and costs a slice of the scheduler's time a kernel where another
 program wants its core: at a load of ten on two cores an iteration of 0.3 s took up to twelve.
 """
 
