@@ -35,7 +35,9 @@ def test_without_a_way_of_its_own_it_copies_the_leader(final, every):
 
 @given(ENDS, ENDS, PLACES, PLACES, PLACES)
 def test_a_way_of_its_own_is_walked_in_equal_ratios(start, final, low, high, lead):
-    if math.isclose(low, high, rel_tol=1e-6):  # refused, as too near to tell apart
+    if math.log(low) == math.log(high):
+        with pytest.raises(InputError, match="two positive, different values"):
+            Follow(LEADER, start, final, (low, high))
         return
     rule = Follow(LEADER, start, final, (low, high))
     value = rule.at(lead)

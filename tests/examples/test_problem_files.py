@@ -36,7 +36,8 @@ def opened(path: Path, *overrides: str) -> Job:
 def coarse(path: Path, *overrides: str) -> Job:
     """Return the same problem on a fifth of the cells along each axis; in 3-D a half, or an eighth.
 
-    A mesh from a file stays what it is.
+    A mesh from a file stays what it is. What is solved to 1e-5 on millions of cells is solved to 1e-8 here,
+    as `auto` would: a remainder is to be read at small steps, where its third power does not show yet.
     """
     said = located(path.read_text("utf-8"), path.name).data  # building millions of cells takes its time
     if "grid" not in said:
@@ -46,6 +47,8 @@ def coarse(path: Path, *overrides: str) -> Job:
     cells = [max(2, n // share) for n in grid["cells"]]
     lengths = grid.get("size", grid["cells"])
     radius = 2.0 * max(length / n for length, n in zip(lengths, cells, strict=True))
+    if path in FINE:
+        overrides = ("chain.displacement.solver={name: multigrid, tolerance: 1.0e-8}", *overrides)
     return opened(path, f"grid.cells={cells}", f"chain.filtered.radius={radius}", *overrides)
 
 
@@ -106,8 +109,6 @@ def test_gradients_are_true(path: Path, beta: float, rng: np.random.Generator) -
     sharpness = {name: beta for name in problem.parameters() if name.endswith(".beta")}
     for response in (*problem.objectives, *problem.limits):
         report = check.chain(problem.chain, response, x, rng, settings=[sharpness])
-        if not report.ok:  # along some directions the second derivative all but vanishes, and the third shows
-            report = check.chain(problem.chain, response, x, rng, settings=[sharpness])
         assert report.ok, str(report)
 
 

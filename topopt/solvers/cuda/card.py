@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
@@ -13,6 +12,7 @@ from numpy.typing import DTypeLike
 
 from topopt.grid import structured
 from topopt.parameters import Array
+from topopt.remembered import remembered
 from topopt.solvers.cuda.bottom import card_bottom
 from topopt.solvers.cuda.device import grid_for, require_card
 from topopt.solvers.cuda.kernels import kernels
@@ -111,7 +111,7 @@ def _levels(finest: FineOperator, plan: Plan, matrix: Array) -> tuple[tuple[Card
         finest.kernels.invert[grid_for(stage.inverse.size)](stage.inverse, stage.free)
         levels.append(CardLevel(stage, floor.bound, coarse.lattice, held))
         if level + 2 < len(floors):
-            table = _table(np.ascontiguousarray(matrix).tobytes(), ndim, level + 1)
+            table = _table(matrix, ndim, level + 1)
             stored = cuda.to_device(springs.astype(dtype))
             stage = StoredOperator.galerkin(finest, table, level + 1, coarse.lattice, held, stored)
     return tuple(levels), springs
@@ -126,11 +126,10 @@ def _cast(operator: FineOperator, kind: Any, dtype: DTypeLike) -> FineOperator:
     return replace(operator, kernels=kind, springs=springs, moduli=moduli, matrix=matrix)
 
 
-@functools.lru_cache(maxsize=16)
-def _table(key: bytes, ndim: int, level: int) -> Any:
+@remembered(maxsize=16)
+def _table(matrix: Array, ndim: int, level: int) -> Any:
     """Return what each fine cell of a coarse one adds to its matrix, on the card."""
-    size = round((len(key) // 8) ** 0.5)
-    return cuda.to_device(child_matrices(np.frombuffer(key).reshape(size, size), ndim, level))
+    return cuda.to_device(child_matrices(matrix, ndim, level))
 
 
 def _room(lattice: Lattice, dtype: DTypeLike, several: bool) -> Room:

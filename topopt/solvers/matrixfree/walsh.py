@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from topopt.errors import InputError
 from topopt.parameters import Array
+from topopt.remembered import remembered
 
 __all__ = ["blocks", "by_class", "child_matrices", "matrices_at", "walsh"]
 
@@ -107,22 +108,15 @@ def _weights(place: tuple[float, ...], level: int, components: int) -> Array:
     return np.kron(functools.reduce(np.kron, ends), np.eye(components))
 
 
-@functools.lru_cache(maxsize=8)
-def _child_matrices(key: bytes, ndim: int, level: int) -> Array:
-    """Return the triple products for an element matrix given as bytes."""
-    size = int(np.sqrt(len(key) // 8))
-    matrix = np.frombuffer(key).reshape(size, size)
-    found = matrices_at(matrix, ndim, level, itertools.product(range(2**level), repeat=ndim))
-    found.flags.writeable = False
-    return found
-
-
+@remembered(maxsize=8)
 def child_matrices(element_matrix: Array, ndim: int, level: int) -> Array:
     """Return P_c^T K P_c of every fine cell c: the Galerkin matrix of a coarse cell is sum_c E_c P_c^T K P_c.
 
     Returns
     -------
     array, shape (2**(level ndim), k, k)
-        Memoised, read-only.
+        Read-only.
     """
-    return _child_matrices(np.ascontiguousarray(element_matrix, dtype=np.float64).tobytes(), ndim, level)
+    found = matrices_at(element_matrix, ndim, level, itertools.product(range(2**level), repeat=ndim))
+    found.flags.writeable = False
+    return found

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +10,7 @@ from scipy.linalg import LinAlgError
 
 from topopt.errors import SingularSystemError
 from topopt.parameters import Array
+from topopt.remembered import remembered
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
 from topopt.solvers.multigrid.banded import added, coupled, factor_band, mirror, reduce, solve_both
 from topopt.solvers.multigrid.moments import cell_matrices
@@ -81,8 +81,8 @@ class _Places:
     targets: NDArray[np.intp]
 
 
-@functools.lru_cache(maxsize=8)
-def _places(lattice: Lattice, meeting: int, fixed: bytes) -> _Places:
+@remembered(maxsize=8)
+def _places(lattice: Lattice, meeting: int, fixed: NDArray[np.uintp]) -> _Places:
     """Return the numbering plane by plane, the longest axis slowest, which keeps the bands narrow.
 
     Entries of fixed unknowns go to a place behind all others.
@@ -107,7 +107,7 @@ def _places(lattice: Lattice, meeting: int, fixed: bytes) -> _Places:
     # behind the middle plane it is the larger number of two that is eliminated first
     line = np.where(row < front, column, front + len(order) - 1 - row)
     targets = line * width + row - column
-    held = np.isin(order, np.frombuffer(fixed, dtype=np.uintp).astype(np.intp))
+    held = np.isin(order, fixed.astype(np.intp))
     targets[held[row] | held[column]] = (len(order) + size) * width
     turned = np.concatenate([np.arange(front), np.arange(len(order) - 1, front - 1, -1)])
     return _Places(front, size, width, order[turned], held[turned], targets)
@@ -125,7 +125,7 @@ def bands_of(element_matrix: Array, moduli: Array, level: int, lattice: Lattice,
         The number of the middle plane; if left out, it lies half-way.
     """
     planes = max(lattice.box)
-    places = _places(lattice, planes // 2 if meeting is None else meeting, fixed.tobytes())
+    places = _places(lattice, planes // 2 if meeting is None else meeting, fixed)
     matrices = cell_matrices(element_matrix, moduli, level, 0, lattice.cells[0])
     rows = np.zeros((len(places.order) + places.size + 1, places.width))
     added(places.targets.ravel(), matrices.ravel(), rows.ravel())
@@ -152,10 +152,9 @@ def bottom(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, f
     bands = bands_of(element_matrix, moduli, level, lattice, fixed, springs)
     middle = bands.ends[0][-bands.size :, : bands.size].copy()
     try:
-        work = len(bands.order) * bands.ends[0].shape[1] ** 2
-        taken = each(
-            lambda at: _eliminated(bands.ends[at.start], bands.size), 2, size=1, short=2 * (work < WORTH)
-        )
+        products = len(bands.order) * bands.ends[0].shape[1] ** 2
+        alone = 2 if products < WORTH else 0
+        taken = each(lambda at: _eliminated(bands.ends[at.start], bands.size), 2, size=1, short=alone)
         reduce(middle, *taken)
         factor_band(middle)
     except LinAlgError as error:

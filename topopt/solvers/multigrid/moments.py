@@ -16,6 +16,7 @@ import numpy as np
 from numba import prange
 
 from topopt.parameters import Array
+from topopt.remembered import remembered
 from topopt.solvers.matrixfree.compiled import parallel
 from topopt.solvers.matrixfree.walsh import matrices_at
 
@@ -43,7 +44,7 @@ def cell_matrices(element_matrix: Array, moduli: Array, level: int, first: int, 
         Lower triangles.
     """
     _, polynomials = _lagrange(level)
-    matrices = _at_places(np.ascontiguousarray(element_matrix).tobytes(), moduli.ndim, level)
+    matrices = _at_places(element_matrix, moduli.ndim, level)
     box = moduli.shape if moduli.ndim == 3 else (moduli.shape[0], 1, moduli.shape[1])
     middle = polynomials if moduli.ndim == 3 else np.ones((1, 1))
     n_rows, n_columns = (-(-box[axis] // n) for axis, n in ((1, len(middle)), (2, len(polynomials))))
@@ -64,13 +65,12 @@ def _lagrange(level: int) -> tuple[tuple[float, ...], Array]:
     return tuple(places.tolist()), values
 
 
-@functools.lru_cache(maxsize=16)
-def _at_places(key: bytes, ndim: int, level: int) -> Array:
+@remembered(maxsize=16)
+def _at_places(element_matrix: Array, ndim: int, level: int) -> Array:
     """Return the packed matrices of fine cells at all combinations of places, shape (combinations, pairs)."""
-    size = int(np.sqrt(len(key) // 8))
     places = itertools.product(_lagrange(level)[0], repeat=ndim)
-    matrices = matrices_at(np.frombuffer(key).reshape(size, size), ndim, level, places)
-    one, two = np.tril_indices(size)
+    matrices = matrices_at(element_matrix, ndim, level, places)
+    one, two = np.tril_indices(len(element_matrix))
     return np.ascontiguousarray(matrices[:, one, two])
 
 

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from topopt.fem.assembly import System
 from topopt.parameters import Array
+from topopt.remembered import remembered
 from topopt.solvers.matrixfree.lattice import Lattice
 from topopt.solvers.matrixfree.operator import fixed_dofs, lattice_of
 from topopt.solvers.matrixfree.walsh import child_matrices, matrices_at
@@ -122,18 +123,7 @@ def lowered(fine: Floor, coarse: Floor, entries: NDArray[np.uintp], values: Arra
     return out
 
 
-@functools.lru_cache(maxsize=32)
-def _largest(key: bytes, ndim: int, level: int) -> float:
-    """Look at every fine cell of a coarse one, and at the one in its corner."""
-    size = int(np.sqrt(len(key) // 8))
-    matrix = np.frombuffer(key).reshape(size, size)
-    children = child_matrices(matrix, ndim, min(level, SAMPLED))
-    if level > SAMPLED:
-        children = np.concatenate([children, matrices_at(matrix, ndim, level, [(0,) * ndim])])
-    scale = 1.0 / np.sqrt(np.einsum("cii->ci", children))
-    return float(np.linalg.eigvalsh(children * scale[:, :, None] * scale[:, None, :])[:, -1].max())
-
-
+@remembered(maxsize=32)
 def largest_eigenvalue(element_matrix: Array, ndim: int, level: int) -> float:
     """Return a bound of the eigenvalues of D^-1 K on a level, whatever the moduli.
 
@@ -141,4 +131,8 @@ def largest_eigenvalue(element_matrix: Array, ndim: int, level: int) -> float:
     largest of the summands' (the Rayleigh quotient of the sum is a mean of theirs). From the fourth level on
     not all fine cells are looked at, but those of the third and the one in the corner, where the largest is.
     """
-    return _largest(np.ascontiguousarray(element_matrix).tobytes(), ndim, level)
+    children = child_matrices(element_matrix, ndim, min(level, SAMPLED))
+    if level > SAMPLED:
+        children = np.concatenate([children, matrices_at(element_matrix, ndim, level, [(0,) * ndim])])
+    scale = 1.0 / np.sqrt(np.einsum("cii->ci", children))
+    return float(np.linalg.eigvalsh(children * scale[:, :, None] * scale[:, None, :])[:, -1].max())
