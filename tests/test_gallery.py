@@ -39,9 +39,7 @@ def test_the_gradient_at_a_partner_in_a_protein_dies_and_is_kept() -> None:
 
     found = protein()
     assert found.before[-1] < -45
-    assert (
-        found.after[-1] > -16.5
-    )  # of gates that add 1
+    assert found.after[-1] > -16.5  # of gates that add 1
 
 
 def test_a_cold_choice_is_blind_where_a_warm_one_sees() -> None:
