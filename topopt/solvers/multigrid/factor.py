@@ -129,8 +129,8 @@ class MultigridFactor:
 
     def _threads(self) -> AbstractContextManager[None]:
         """Keep what is soon done to one thread."""
-        alone = len(self._system.free) < ONE_THREAD[self._system.ndim]
-        return at_most(1) if alone else contextlib.nullcontext()
+        soon = len(self._system.free) < ONE_THREAD[self._system.ndim]
+        return at_most(1) if soon else contextlib.nullcontext()
 
     def _known(self, states: Array | None) -> Guesses:
         """Return the states of the last design, made zero where nothing can move."""
@@ -189,16 +189,15 @@ class MultigridFactor:
         fine, coarse = self.solver.smoothing or (usual.fine, usual.coarse)
         visits = self.solver.visits or usual.visits
         steps = Steps(fine + rung.fine, coarse + rung.coarse, visits + rung.visits)
+        floors, dtype = (
+            plan(self._system, self.solver.coarsest),
+            rung.dtype or PRECISIONS[self.solver.precision],
+        )
         try:
-            self._cycles = self._hierarchy(steps, rung.dtype or PRECISIONS[self.solver.precision])
+            self._cycles = self._backend.cycles(self._exact, self._body, floors, steps, dtype)
         except SingularSystemError as error:
             self._rung = len(_LADDER) - 1
             self._climb(str(error))
-
-    def _hierarchy(self, steps: Steps, kind: DTypeLike) -> Cycles:
-        """Build the operators of all grids."""
-        floors = plan(self._system, self.solver.coarsest)
-        return self._backend.cycles(self._exact, self._body, floors, steps, kind)
 
     def _directly(self, column: Array) -> Array:
         """Solve with the ladder's last rung and look at the residual."""
