@@ -11,16 +11,18 @@ from topopt.fem import Material, PointLoad, Structure, Support
 from topopt.fem.element import diffusion, mass
 from topopt.grid import Grid
 from topopt.regions import Plane, Point
+from topopt.solvers.matrixfree.lattice import Lattice
 from topopt.solvers.matrixfree.operator import MatrixFree
 from topopt.solvers.matrixfree.sweep import APPLY
 from topopt.solvers.matrixfree.walsh import child_matrices
 from topopt.solvers.multigrid.bottom import bands_of, bottom
-from topopt.solvers.multigrid.cycle import Steps, chebyshev
+from topopt.solvers.multigrid.cycle import LEAST, Steps, chebyshev, corrections
 from topopt.solvers.multigrid.hierarchy import hierarchy
 from topopt.solvers.multigrid.moments import cell_matrices
 from topopt.solvers.multigrid.plan import plan
 from topopt.solvers.multigrid.scaled import Scaled
 from topopt.solvers.multigrid.transfer import prolong, restrict
+from topopt.solvers.multigrid.vectors import mix
 
 GRIDS = [Grid((7, 5), (1.0, 1.0)), Grid((5, 6, 7), (1.0, 2.0, 3.0)), Grid((9, 1, 2)), Grid((4, 4))]
 NOTHING = np.zeros(0, np.uintp)
@@ -194,7 +196,9 @@ def test_transfers_are_interpolation_and_its_transpose(grid, rng):
     assert not above[fixed].any()
 
 
-@pytest.mark.parametrize("steps", [Steps(1, 2), Steps(2, 3), Steps(3, 1), Steps(1, 1, visits=2)], ids=str)
+@pytest.mark.parametrize(
+    "steps", [Steps(1, 2), Steps(2, 3), Steps(3, 1), Steps(1, 1, visits=2), Steps(1, 2, visits=3)], ids=str
+)
 @pytest.mark.parametrize("grid", [Grid((7, 5), (1.0, 1.0)), Grid((4, 5, 3))], ids=str)
 def test_the_cycle_is_symmetric_positive_and_contracts(grid, steps, rng):
     """Wherever it is held, B is symmetric and B K has its eigenvalues between 0 and 2."""
@@ -221,6 +225,55 @@ def test_the_cycle_is_symmetric_positive_and_contracts(grid, steps, rng):
     eigenvalues = np.linalg.eigvals(b @ matrix).real
     assert eigenvalues.min() > 0.0
     assert eigenvalues.max() < 2.0
+
+
+@pytest.mark.parametrize("steps", range(1, 13))
+def test_smoothing_contracts_up_to_the_bound_of_the_spectrum(steps):
+    """A stretch too far would make the highest modes grow."""
+    places = np.linspace(1e-3, 1.0, 1000)
+    error, step = np.ones_like(places), np.zeros_like(places)
+    for a, c in chebyshev(steps, 1.0):
+        step = a * step + c * places * error
+        error -= step
+    assert np.abs(error).max() < 1.0
+    assert np.abs(error[places > 0.3]).max() < 0.95
+
+
+@pytest.mark.parametrize("visits", [1, 2, 3, 4])
+def test_corrections_leave_least_of_the_interval_and_contract_below_it(visits):
+    places = np.linspace(1e-3, 1.0, 2000)
+    left = np.prod([1.0 - weight * places for weight in corrections(visits)], axis=0)
+    inside = np.abs(left[places >= LEAST]).max()
+    assert inside == pytest.approx(1.0 / chebyshev_value(visits, (1 + LEAST) / (1 - LEAST)), rel=1e-2)
+    assert ((left[places < LEAST] > 0.0) & (left[places < LEAST] < 1.0)).all()
+
+
+def chebyshev_value(degree, at):
+    """Return Chebyshev's polynomial beyond 1."""
+    return np.cosh(degree * np.arccosh(at))
+
+
+def test_mixing_overwrites_what_is_not_wanted(rng):
+    x, total = rng.random(1000), np.full(1000, np.nan)
+    mix(2.0, x, 0.0, total, 2)
+    assert np.array_equal(total, 2.0 * x)
+    mix(1.0, x, -3.0, total, 2)
+    assert total == pytest.approx(-5.0 * x, rel=1e-14)
+
+
+@pytest.mark.parametrize(("cells", "components"), [((5, 3), 2), ((4, 3), 1), ((3, 4, 5), 3), ((2, 3, 2), 1)])
+def test_unknowns_come_back_from_a_vector_in_their_order(cells, components, rng):
+    lattice = Lattice(cells, components)
+    nodes = tuple(n + 1 for n in cells)
+    columns = rng.random((np.prod(nodes) * components, 3))
+    vector = lattice.vector(np.float32)
+    lattice.load(vector, columns[:, 1], 2.0)
+    window = tuple(slice(0, n) for n in nodes)
+    fields = vector.reshape(components, *lattice.box)
+    wanted = 2.0 * np.moveaxis(columns[:, 1].reshape(*nodes, components), -1, 0)
+    assert fields[(slice(None), *window)] == pytest.approx(wanted, rel=1e-6)
+    assert np.count_nonzero(vector) == wanted.size
+    assert lattice.unload(vector, 0.5) == pytest.approx(columns[:, 1], rel=1e-6)
 
 
 @pytest.mark.parametrize("cells", [(16, 8), (8, 4, 4)])

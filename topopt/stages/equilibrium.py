@@ -172,8 +172,10 @@ def _adjoint(
     product.
     """
     forces, displacements = state
-    wanted = np.array(cotangent)
-    wanted[_fixed(structure)] = 0.0
+    wanted, fixed = cotangent, _fixed(structure)
+    if np.any(wanted[fixed]):
+        wanted = wanted.copy()
+        wanted[fixed] = 0.0
     adjoint, unknown = [], []
     loaded = _loaded(structure) if forces is structure.forces else _largest(forces)
     columns = zip(wanted.T, forces.T, loaded, displacements.T, strict=True)

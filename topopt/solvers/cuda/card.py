@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -91,7 +92,7 @@ class Card:
         shaped = body.moduli.reshape(structured(system.mesh).cells)
         direct = card_bottom(matrix, shaped, len(levels), last.lattice, last.fixed, springs)
         rooms = tuple(
-            _room(floor.lattice, dtype, (steps.coarse if level else steps.fine) > 1)
+            Room.at(level, steps, partial(_some, floor.lattice, dtype))
             for level, floor in enumerate(plan.floors)
         )
         return Recorded(Hierarchy(levels, direct, rooms, steps), exact)
@@ -132,8 +133,6 @@ def _table(matrix: Array, ndim: int, level: int) -> Any:
     return cuda.to_device(child_matrices(matrix, ndim, level))
 
 
-def _room(lattice: Lattice, dtype: DTypeLike, several: bool) -> Room:
-    """Return the vectors of a level."""
-    count = lattice.n * lattice.components
-    x, y, b = (zeros(count, dtype) for _ in range(3))
-    return Room(x, y, b, zeros(count if several else 0, dtype))
+def _some(lattice: Lattice, dtype: DTypeLike, wanted: bool) -> Any:
+    """Return a vector on the card, or an empty one."""
+    return zeros(lattice.n * lattice.components if wanted else 0, dtype)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from topopt.parameters import Array
 from topopt.solvers.cuda.device import grid_for
 from topopt.solvers.cuda.kernels import Kernels
-from topopt.solvers.cuda.vectors import CardSpace, dot, jacobi, nothing, zeros
+from topopt.solvers.cuda.vectors import CardSpace, dot, jacobi, mix, nothing, zeros
 from topopt.solvers.matrixfree.lattice import Lattice
 from topopt.solvers.matrixfree.sweep import APPLY
 
@@ -163,6 +163,10 @@ class CardLevel:
     def jacobi(self, b: Any, c: float, x: Any, z: Any) -> None:
         """Do x = c b / diagonal, and z = x unless z is empty: the first step from zero."""
         jacobi(b, self.operator.inverse, x.dtype.type(c), x, z)
+
+    def mix(self, a: float, x: Any, c: float, total: Any) -> None:
+        """Do total = a x + c total, whatever total is where c is zero."""
+        mix(a, x, c, total)
 
     def restrict(self, r: Any, below: Any) -> None:
         """Do below = P^T r."""

@@ -15,7 +15,7 @@ from topopt.solvers.cuda.device import BLOCK, SIMULATED, grid_for, stream
 from topopt.solvers.matrixfree.lattice import Lattice
 from topopt.solvers.multigrid.gradients import Sums
 
-__all__ = ["CardSpace", "cast", "dot", "jacobi", "nothing", "zeros"]
+__all__ = ["CardSpace", "cast", "dot", "jacobi", "mix", "nothing", "zeros"]
 
 BLOCKS = 2 if SIMULATED else 512
 """Blocks that add up a sum."""
@@ -70,6 +70,13 @@ def _direction(beta, z, p):  # type: ignore[no-untyped-def]
     e = cuda.grid(1)
     if e < p.size:
         p[e] = z[e] + beta * p[e]
+
+
+@cuda.jit
+def _mix(a, x, c, total):  # type: ignore[no-untyped-def]
+    e = cuda.grid(1)
+    if e < total.size:
+        total[e] = a * x[e] if c == 0 else a * x[e] + c * total[e]
 
 
 @cuda.jit
@@ -157,6 +164,12 @@ def dot(one: Any, other: Any) -> float:
 def jacobi(b: Any, inverse: Any, c: float, x: Any, z: Any) -> None:
     """Do x = c b / diagonal, and z = x unless z is empty: the first step from zero."""
     _jacobi[grid_for(x.size)](b, inverse, c, x, z)
+
+
+def mix(a: float, x: Any, c: float, total: Any) -> None:
+    """Do total = a x + c total, whatever total is where c is zero."""
+    number = total.dtype.type
+    _mix[grid_for(total.size)](number(a), x, number(c), total)
 
 
 @dataclass(frozen=True)

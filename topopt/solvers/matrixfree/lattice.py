@@ -6,15 +6,17 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
+import numba
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from topopt.parameters import Array
-from topopt.threads import BLOCK, SHORT, each
+from topopt.solvers.matrixfree.numbering import joined, split
 
 __all__ = ["Lattice", "Vector"]
 
 Vector = NDArray[Any]
+Sizes = tuple[np.uintp, np.uintp, np.uintp]
 SLACK = 64
 """Zeros beyond the reach of a stencil: a kernel works through whole blocks of as many nodes."""
 
@@ -74,7 +76,7 @@ class Lattice:
         return tuple(-(-n // 2) for n in self.cells)
 
     @property
-    def sizes(self) -> tuple[np.uintp, np.uintp, np.uintp]:
+    def sizes(self) -> Sizes:
         """`shape` as the kernels want it."""
         first, second, third = self.shape
         return np.uintp(first), np.uintp(second), np.uintp(third)
@@ -84,43 +86,22 @@ class Lattice:
         count = (self.components if components is None else components) * self.n
         return np.zeros(count + 2 * self.guard, dtype)[self.guard : self.guard + count]
 
-    def inner(self, vector: Vector) -> Vector:
-        """Return a view of a vector on the nodes of the grid itself, shape (components, nodes along axes)."""
-        window = tuple(slice(0, n + 1) for n in self.cells)
-        return vector.reshape(-1, *self.box)[(slice(None), *window)]
-
     def load(self, vector: Vector, unknowns: Array, factor: float = 1.0) -> None:
         """Write a multiple of unknowns, shape (n_nodes * components,), node by node, into a vector."""
-        inner, by_node = self.inner(vector), self._by_node(unknowns)
-
-        def work(at: slice) -> None:
-            for component in range(self.components):
-                np.multiply(by_node[at, ..., component], factor, out=inner[component, at])
-
-        each(work, len(by_node), *self._pieces)
+        split(unknowns, factor, vector, *self._nodes, numba.get_num_threads())
 
     def unload(self, vector: Vector, factor: float = 1.0) -> Array:
         """Return a multiple of the unknowns of a vector, numbered node by node."""
-        inner = self.inner(vector)
         unknowns = np.empty(math.prod(n + 1 for n in self.cells) * self.components)
-        by_node = self._by_node(unknowns)
-
-        def work(at: slice) -> None:
-            for component in range(self.components):
-                np.multiply(inner[component, at], factor, out=by_node[at, ..., component])
-
-        each(work, len(by_node), *self._pieces)
+        joined(vector, factor, unknowns, *self._nodes, numba.get_num_threads())
         return unknowns
 
-    def _by_node(self, unknowns: Array) -> Array:
-        """Return a view of unknowns, shape (nodes along axes, components)."""
-        return unknowns.reshape(*(n + 1 for n in self.cells), self.components)
-
     @property
-    def _pieces(self) -> tuple[int, int]:
-        """Planes of nodes that a thread takes at a time, and how many are not worth two threads."""
-        plane = self.shape[1] * self.shape[2]
-        return max(1, BLOCK // plane), SHORT // plane
+    def _nodes(self) -> tuple[Sizes, Sizes, np.uintp]:
+        """Nodes of the grid and of the lattice along three axes, and components, as kernels want them."""
+        nodes = [n + 1 for n in self.cells]
+        grid = np.uintp(nodes[0]), np.uintp(nodes[1] if self.ndim == 3 else 1), np.uintp(nodes[-1])
+        return grid, self.sizes, np.uintp(self.components)
 
     def numbers(self, dofs: NDArray[np.intp]) -> NDArray[np.uintp]:
         """Return where unknowns, numbered node by node, stand in a vector."""

@@ -43,6 +43,8 @@ __all__ = ["MultigridFactor"]
 PRECISIONS = {"single": np.float32, "double": np.float64}
 CYCLES = {2: Steps(2, 2, 1), 3: Steps(1, 2, 2)}
 """By dimension, where the solver does not say."""
+ONLY_TWO = Steps(2, 2, 1)
+"""Where the second lattice is solved for directly: members are a few cells thick, and smoothing is cheap."""
 ONE_THREAD = {2: 60_000, 3: 10_000}
 """Free unknowns, by dimension, below which kernels keep to one thread.
 
@@ -185,14 +187,12 @@ class MultigridFactor:
             direct = Cholmod() if cholmod_available() else SuperLU()
             self._direct = direct.factor(self.operator)
             return
-        rung, usual = _LADDER[self._rung], CYCLES[self._system.ndim]
+        rung, floors = _LADDER[self._rung], plan(self._system, self.solver.coarsest)
+        usual = ONLY_TWO if len(floors.floors) == 2 else CYCLES[self._system.ndim]
         fine, coarse = self.solver.smoothing or (usual.fine, usual.coarse)
         visits = self.solver.visits or usual.visits
         steps = Steps(fine + rung.fine, coarse + rung.coarse, visits + rung.visits)
-        floors, dtype = (
-            plan(self._system, self.solver.coarsest),
-            rung.dtype or PRECISIONS[self.solver.precision],
-        )
+        dtype = rung.dtype or PRECISIONS[self.solver.precision]
         try:
             self._cycles = self._backend.cycles(self._exact, self._body, floors, steps, dtype)
         except SingularSystemError as error:

@@ -25,7 +25,7 @@ from topopt.solvers.multigrid.levels import Runs, invert, stencil
 from topopt.solvers.multigrid.plan import Floor, Plan, lowered
 from topopt.solvers.multigrid.scaled import Scaled
 from topopt.solvers.multigrid.transfer import prolong, restrict
-from topopt.solvers.multigrid.vectors import jacobi, node_sums
+from topopt.solvers.multigrid.vectors import jacobi, mix, node_sums
 
 __all__ = ["HostLevel", "below", "hierarchy"]
 
@@ -59,6 +59,11 @@ class HostLevel:
     def jacobi(self, b: Vector, c: float, x: Vector, z: Vector) -> None:
         """Do x = c b / diagonal, and z = x unless z is empty: the first step from zero."""
         jacobi(b, self.operator.inverse, x.dtype.type(c), x, z, numba.get_num_threads())
+
+    def mix(self, a: float, x: Vector, c: float, total: Vector) -> None:
+        """Do total = a x + c total, whatever total is where c is zero."""
+        number = total.dtype.type
+        mix(number(a), x, number(c), total, numba.get_num_threads())
 
     def restrict(self, r: Vector, below: Vector) -> None:
         """Do below = P^T r."""
@@ -120,15 +125,14 @@ def hierarchy(body: Scaled, plan: Plan, steps: Steps, dtype: DTypeLike) -> Hiera
 def _rooms(plan: Plan, steps: Steps, dtype: np.dtype[Any], thread: int) -> tuple[Room, ...]:
     """Return a thread's vectors, which last no longer than a cycle and serve all hierarchies of a plan."""
     return tuple(
-        _room(floor.lattice, dtype, (steps.coarse if level else steps.fine) > 1)
+        Room.at(level, steps, functools.partial(_some, floor.lattice, dtype))
         for level, floor in enumerate(plan.floors)
     )
 
 
-def _room(lattice: Lattice, dtype: DTypeLike, several: bool) -> Room:
-    """Return the vectors of a level."""
-    x, y, b = (lattice.vector(dtype) for _ in range(3))
-    return Room(x, y, b, lattice.vector(dtype) if several else np.zeros(0, dtype))
+def _some(lattice: Lattice, dtype: DTypeLike, wanted: bool) -> Vector:
+    """Return a vector, or an empty one."""
+    return lattice.vector(dtype) if wanted else np.zeros(0, dtype)
 
 
 def _vector(lattice: Lattice, springs: Array, dtype: DTypeLike) -> Vector:

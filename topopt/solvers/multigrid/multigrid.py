@@ -48,12 +48,14 @@ class Multigrid:
         over their sum.
     smoothing : tuple of int, optional
         Chebyshev steps on the finest grid and on the others, before and after each correction; if left out,
-        (2, 2) in 2-D, which took .87 of the time of (1, 4) there, and (1, 2) in 3-D.
+        (1, 2) in space, and (2, 2) in the plane and where the second grid is solved for directly. In the
+        plane that took .87 of the time of (1, 4).
     visits : int, optional
-        How often a cycle corrects the second grid from below; 1 is a V-cycle. If left out, 1 in 2-D and 2 in
-        3-D. Cycles and milliseconds of a solve to 1e-5 on two cores, a cantilever of 128x64x64, grey and
-        black and white: smoothing (1, 4) and 1 visit 17, 330 and 21, 416; (1, 2) and 1 visit 21, 335 and 32,
-        493; (1, 2) and 2 visits 16, 280 and 21, 380; (2, 3) and 2 visits 13, 317 and 16, 425.
+        How many corrections the grids from the third on get in a cycle, weighted as in Chebyshev's iteration;
+        1 is a V-cycle. If left out, 1 in the plane and 2 in space. Cycles and milliseconds of a solve to 1e-5
+        on two cores, the cantilever of 128x64x64 uniform, and black and white as
+        problems/cantilever_3d_fine.yaml leaves it: smoothing (1, 2) and 1, 2, 3 visits 12, 230 and 26, 455;
+        12, 268 and 19, 392; 12, 286 and 17, 382; (2, 3) and 2 visits 7, 227 and 14, 415.
     coarsest : int
         Unknowns up to which a grid is solved directly.
     precision : {"single", "double"}

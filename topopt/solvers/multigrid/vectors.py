@@ -10,7 +10,7 @@ from numba import prange
 from topopt.solvers.matrixfree.compiled import parallel
 from topopt.solvers.matrixfree.memory import read, read_scratch, read_sum, write, write_scratch, write_sum
 
-__all__ = ["advance", "direction", "dot", "jacobi", "node_sums", "rescale", "sums"]
+__all__ = ["advance", "direction", "dot", "jacobi", "mix", "node_sums", "rescale", "sums"]
 
 U = np.uintp
 
@@ -80,6 +80,21 @@ def direction(beta: Any, z: Any, p: Any, slabs: Any) -> None:
     for s in prange(slabs):
         for e in range(U(s) * n // U(slabs), (U(s) + U(1)) * n // U(slabs)):
             write_sum(p, e, read(z, e) + beta * read_sum(p, e))
+
+
+@parallel
+def mix(a: Any, x: Any, c: Any, total: Any, slabs: Any) -> None:
+    """Do total = a x + c total, whatever total is where c is zero."""
+    n = U(total.size)
+    for s in prange(slabs):
+        first = U(s) * n // U(slabs)
+        last = (U(s) + U(1)) * n // U(slabs)
+        if c == 0:
+            for e in range(first, last):
+                write_sum(total, e, a * read(x, e))
+        else:
+            for e in range(first, last):
+                write_sum(total, e, a * read(x, e) + c * read_sum(total, e))
 
 
 @parallel
