@@ -116,7 +116,7 @@ def _iterated(
     with alone():
         clock = _Clock()
         parameters = continuation.at(now.history)
-        with solves.begun(now.states, _progress(now.history)) as solved:
+        with solves.begun(now.states, now.older, _progress(now.history)) as solved:
             evaluation = model.evaluate(now.x, model_parameters(parameters))
         clock.mark("evaluate")
         rule = replaced(optimizer, _optimizer_fields(parameters), "optimizer")
@@ -132,7 +132,7 @@ def _iterated(
     iteration = dataclasses.replace(written, seconds=seconds, solver=solved.columns())
     history = History([*now.history, iteration])
     output = now.output if refused else evaluation.output
-    after = Snapshot(history, x, state, output, states=tuple(solved.states))
+    after = Snapshot(history, x, state, output, states=tuple(solved.states), older=now.states)
     if continuation.rollback is not None:
         after = _watched(now, dataclasses.replace(after, evaluated=now.x), continuation, rule)
     handed = dataclasses.replace(evaluation, signals=None)

@@ -22,8 +22,8 @@ class Solves:
 
     Parameters
     ----------
-    guesses : sequence of array
-        The `states` of the evaluation before.
+    last, older : sequence of array
+        The `states` of the evaluation before, and of the one before that.
     progress : float
         Root mean square change of the model's output in the iteration before; inf in front of the first one,
         nan where nothing is known of it.
@@ -39,7 +39,8 @@ class Solves:
         sensitivities, as a share of the energy.
     """
 
-    guesses: Sequence[Array] = ()
+    last: Sequence[Array] = ()
+    older: Sequence[Array] = ()
     progress: float = math.nan
     states: list[Array] = field(default_factory=list)
     iterations: int = 0
@@ -47,11 +48,11 @@ class Solves:
     tolerance: float = 0.0
     error: float = 0.0
 
-    def guess(self, shape: tuple[int, ...]) -> Array | None:
-        """Return what the next solve may begin with, None if nothing of that shape is known."""
+    def guesses(self, shape: tuple[int, ...]) -> list[Array]:
+        """Return what the next solve may begin with, the nearest first; only what has that shape."""
         number = len(self.states)
-        known = self.guesses[number] if number < len(self.guesses) else None
-        return known if known is not None and known.shape == shape else None
+        known = [states[number] for states in (self.last, self.older) if number < len(states)]
+        return [state for state in known if state.shape == shape]
 
     def columns(self) -> dict[str, float]:
         """Return what the log says of the solves; nothing if there was none."""
@@ -69,15 +70,17 @@ _current: ContextVar[Solves | None] = ContextVar("solves", default=None)
 
 
 @contextmanager
-def begun(guesses: Sequence[Array] = (), progress: float = math.nan) -> Iterator[Solves]:
-    """Collect the solves of the body; what it evaluates begins with the guesses.
+def begun(
+    last: Sequence[Array] = (), older: Sequence[Array] = (), progress: float = math.nan
+) -> Iterator[Solves]:
+    """Collect the solves of the body, which begin with states that are known.
 
     Parameters
     ----------
-    guesses, progress
+    last, older, progress
         As for `Solves`.
     """
-    solves = Solves(guesses, progress)
+    solves = Solves(last, older, progress)
     token = _current.set(solves)
     try:
         yield solves

@@ -31,8 +31,8 @@ class Snapshot:
         The design that a roll-back would go back to, shape (n,).
     evaluated : array, optional
         The design of the log's last iteration, shape (n,), where a roll-back may want it.
-    states : tuple of array
-        What iterative solvers found last, and begin with next, see `topopt.solves`.
+    states, older : tuple of array
+        What iterative solvers found last and the time before, and begin with next, see `topopt.solves`.
     """
 
     history: History
@@ -42,6 +42,7 @@ class Snapshot:
     anchor: Array | None = None
     evaluated: Array | None = None
     states: tuple[Array, ...] = ()
+    older: tuple[Array, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

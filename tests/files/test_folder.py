@@ -168,7 +168,7 @@ def damage(path: Path, what: str) -> None:
         ("torn marker", r"run\.json: damaged"),
         (
             "version",
-            r"written in format 99, this topopt reads format 1; resume it with the version that wrote it",
+            r"written in format 99, this topopt reads format 2; resume it with the version that wrote it",
         ),
         ("problem", r"problem\.yaml: changed since the run began; undo the change"),
         ("no problem", r"problem\.yaml: missing"),

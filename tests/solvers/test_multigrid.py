@@ -162,10 +162,31 @@ def test_a_guess_saves_iterations_and_a_bad_one_does_no_harm(rng):
     cold = factor.solve(structure.forces)
     count = [outcome.iterations for outcome in factor.outcomes]
     near = Multigrid().factor(StiffnessOperator(structure, moduli * 1.01))
-    near.solve(structure.forces, guess=7.0 * cold)
+    near.solve(structure.forces, [7.0 * cold])
     assert max(outcome.iterations for outcome in near.outcomes) < min(count) / 2
-    near.solve(structure.forces, guess=rng.normal(size=cold.shape))
+    near.solve(structure.forces, [rng.normal(size=cold.shape)])
     assert max(outcome.iterations for outcome in near.outcomes) <= max(count) + 1
+
+
+@pytest.mark.parametrize("cases", [1, 3])
+@pytest.mark.parametrize("cells", [(41, 20), (18, 12, 7)])
+def test_the_last_two_states_together_say_where_the_next_one_lies(cells, cases, rng):
+    structure = cantilever(cells)
+    forces = structure.forces[:, :cases]
+    start, way = 0.1 + rng.random((2, structure.grid.n_cells))
+    designs = [StiffnessOperator(structure, start + step * way) for step in (0.2, 0.25, 0.3)]
+    older, last = (TIGHT.factor(design).solve(forces) for design in designs[:2])
+    factor = Multigrid().factor(designs[2])
+    counts = []
+    for guesses in ([last], [last, older], [last, np.zeros_like(last)], [last, last], [last, 1e9 * older]):
+        found = factor.solve(forces, guesses)
+        assert factor.work.tolerance <= 1e-5
+        assert found == pytest.approx(TIGHT.factor(designs[2]).solve(forces), abs=1e-4 * np.abs(found).max())
+        counts.append(factor.work.iterations)
+    one, two, nothing, same, scaled = counts
+    assert two < 0.8 * one
+    assert scaled <= two + 1
+    assert max(nothing, same) <= one + 1
 
 
 def test_load_cases_help_each_other(rng):
@@ -176,15 +197,15 @@ def test_load_cases_help_each_other(rng):
     factor = Multigrid().factor(StiffnessOperator(structure, moduli))
     factor.solve(structure.forces)
     cold = factor.work.iterations
-    factor.solve(structure.forces, near)
+    factor.solve(structure.forces, [near])
     own = factor.work.iterations
-    found = factor.solve(structure.forces, near @ rng.normal(size=(3, 3)))
+    found = factor.solve(structure.forces, [near @ rng.normal(size=(3, 3))])
     assert factor.work.iterations <= own + 2 < 0.7 * cold
     assert found == pytest.approx(TIGHT.factor(StiffnessOperator(structure, moduli)).solve(structure.forces),
                                   abs=1e-4 * np.abs(found).max())  # fmt: skip
     twice = np.repeat(near[:, :1], 3, axis=1)
-    assert np.isfinite(factor.solve(structure.forces, twice)).all()
-    assert np.isfinite(factor.solve(structure.forces, 0.0 * near)).all()
+    assert np.isfinite(factor.solve(structure.forces, [twice])).all()
+    assert np.isfinite(factor.solve(structure.forces, [0.0 * near])).all()
 
 
 def test_a_load_that_is_a_sum_of_others_costs_a_cycle(rng):
@@ -211,11 +232,11 @@ def test_the_error_of_the_sensitivities_is_bounded(cells, tolerance, near, rng):
         operator = StiffnessOperator(structure, moduli)
         exact = Cholmod().factor(operator).solve(structure.forces)
         factor = Multigrid(tolerance=tolerance).factor(operator)
-        guess = None
+        guesses = []
         if near is not None:
             other = StiffnessOperator(structure, moduli * (1.0 + near * rng.random(structure.grid.n_cells)))
-            guess = Cholmod().factor(other).solve(structure.forces)
-        found = factor.solve(structure.forces, guess)
+            guesses = [Cholmod().factor(other).solve(structure.forces)]
+        found = factor.solve(structure.forces, guesses)
         for u, v, f in zip(found.T, exact.T, structure.forces.T, strict=True):
             parts = moduli * (energies(structure, u, u) - energies(structure, v, v))
             assert np.abs(parts).sum() / (v @ f) <= factor.work.error

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,7 @@ from topopt.run import Snapshot, Step
 
 __all__ = ["FORMAT", "Checkpoint"]
 
-FORMAT = 1
+FORMAT = 2
 """Version of the run folder; a folder of another version is refused."""
 
 
@@ -45,7 +45,7 @@ class Checkpoint:
         The design of the last iteration, kept once the run has ended, or where it may be gone back to.
     anchor : array, shape (n,), optional
         The design that a roll-back would go back to.
-    states : tuple of array
+    states, older : tuple of array
         What iterative solvers begin with.
     """
 
@@ -57,6 +57,7 @@ class Checkpoint:
     evaluated: Array | None = None
     anchor: Array | None = None
     states: tuple[Array, ...] = ()
+    older: tuple[Array, ...] = ()
 
     @classmethod
     def of(cls, step: Step) -> Checkpoint:
@@ -79,6 +80,7 @@ class Checkpoint:
             evaluated,
             now.anchor,
             now.states,
+            now.older,
         )
 
     def save(self, path: Path, durable: bool = False) -> None:
@@ -92,7 +94,8 @@ class Checkpoint:
         optional = {"output": self.output, "evaluated": self.evaluated, "anchor": self.anchor}
         arrays |= {name: array for name, array in optional.items() if array is not None}
         arrays |= {f"state.{name}": array for name, array in self.state.items()}
-        arrays |= {f"solution.{number}": array for number, array in enumerate(self.states)}
+        for name, found in (("solution", self.states), ("older", self.older)):
+            arrays |= {f"{name}.{number}": array for number, array in enumerate(found)}
         # Into memory first: one large write takes half the time of many small ones.
         buffer = io.BytesIO()
         np.savez(buffer, **_shrunk(arrays))  # type: ignore[arg-type]
@@ -127,7 +130,8 @@ class Checkpoint:
                 arrays.get("output"),
                 arrays.get("evaluated"),
                 arrays.get("anchor"),
-                tuple(arrays[name] for name in _numbered(arrays)),
+                _numbered(arrays, "solution."),
+                _numbered(arrays, "older."),
             )
         except FileNotFoundError:
             return None
@@ -157,13 +161,15 @@ class Checkpoint:
             state = unpacked(cls, self.state)
         except InputError as error:
             raise RunFolderError(f"checkpoint: written by another version of topopt: {error}") from error
-        return Snapshot(history, self.x, state, self.output, self.anchor, self.evaluated, self.states)
+        return Snapshot(
+            history, self.x, state, self.output, self.anchor, self.evaluated, self.states, self.older
+        )
 
 
-def _numbered(names: Iterable[str]) -> list[str]:
-    """Return the names of the solvers' states in their order."""
-    states = (name for name in names if name.startswith("solution."))
-    return sorted(states, key=lambda name: int(name.removeprefix("solution.")))
+def _numbered(arrays: Mapping[str, NDArray[Any]], prefix: str) -> tuple[NDArray[Any], ...]:
+    """Return the arrays whose names are a prefix and a number, in their order."""
+    names = (name for name in arrays if name.startswith(prefix))
+    return tuple(arrays[name] for name in sorted(names, key=lambda name: int(name.removeprefix(prefix))))
 
 
 def _shrunk(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

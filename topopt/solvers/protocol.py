@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
@@ -43,15 +43,16 @@ class Operator(Protocol):
 class Factor(Protocol):
     """An operator made ready for solving; it stays valid whatever is factored later."""
 
-    def solve(self, rhs: Array, guess: Array | None = None) -> Array:
+    def solve(self, rhs: Array, guesses: Sequence[Array] = ()) -> Array:
         """Return the solutions of K u = rhs, zero on fixed unknowns.
 
         Parameters
         ----------
         rhs : array, shape (n_dofs,) or (n_dofs, k)
             Right-hand sides as columns; entries on fixed unknowns are ignored.
-        guess : array, optional
-            Like `rhs`, near the solutions; what an iterative solver begins with, and others ignore.
+        guesses : sequence of array, optional
+            Each like `rhs` and near the solutions, the nearest first; an iterative solver begins with the
+            best mixture of them, others ignore them.
 
         Returns
         -------
@@ -81,7 +82,7 @@ class Work:
 
 @runtime_checkable
 class IterativeFactor(Factor, Protocol):
-    """A factor whose solutions depend on the guess, within its tolerance."""
+    """A factor whose solutions depend on the guesses, within its tolerance."""
 
     @property
     def work(self) -> Work:
@@ -119,7 +120,7 @@ class DirectFactor:
     system: System
     substitute: Callable[[Array], Array]
 
-    def solve(self, rhs: Array, guess: Array | None = None) -> Array:
+    def solve(self, rhs: Array, guesses: Sequence[Array] = ()) -> Array:
         """Return the solutions, all columns at once; see `Factor.solve`."""
         columns = rhs.reshape(rhs.shape[0], -1)
         out = np.zeros_like(columns, dtype=np.float64)

@@ -50,7 +50,7 @@ def _choice(system: System, request: str | Solver) -> Solver:
 
 
 def solved(factor: Factor, rhs: Array) -> Array:
-    """Solve; what iterates begins with the state of the evaluation before, and leaves its own.
+    """Solve; what iterates begins with the states of the evaluations before, and leaves its own.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def solved(factor: Factor, rhs: Array) -> Array:
     if not isinstance(factor, IterativeFactor):
         return factor.solve(rhs)
     solves = current()
-    found = factor.solve(rhs, solves.guess(rhs.shape))
+    found = factor.solve(rhs, solves.guesses(rhs.shape))
     solves.states.append(found)
     solves.iterations += factor.work.iterations
     solves.climbs += factor.work.climbs

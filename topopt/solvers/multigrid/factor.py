@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import logging
 import math
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -28,6 +29,7 @@ from topopt.solvers.multigrid.gradients import (
     begin,
     begin_from_zero,
     conjugate_gradients,
+    improved,
 )
 from topopt.solvers.multigrid.guesses import Guesses
 from topopt.solvers.multigrid.host import Host
@@ -96,7 +98,7 @@ class MultigridFactor:
         with alone(), self._threads():
             self._build()
 
-    def solve(self, rhs: Array, guess: Array | None = None) -> Array:
+    def solve(self, rhs: Array, guesses: Sequence[Array] = ()) -> Array:
         """Return the solutions, one column after the other; see `Factor.solve`.
 
         Raises
@@ -107,12 +109,12 @@ class MultigridFactor:
         columns = rhs.reshape(rhs.shape[0], -1)
         out = np.zeros(columns.shape)
         self.outcomes.clear()
-        guesses = None if guess is None else guess.reshape(columns.shape)
+        states = [guess.reshape(columns.shape) for guess in guesses]
         with alone(), self._threads():
             if columns.shape[1] == 1:
-                out[:, 0] = self._one(columns[:, 0], None if guesses is None else guesses[:, 0])
+                out[:, 0] = self._one(columns[:, 0], [state[:, 0] for state in states])
             else:
-                known = self._known(guesses)
+                known = self._known(states)
                 for number, column in enumerate(columns.T):
                     out[:, number] = self._one(column, known.best(column))
                     known.add(out[:, number].copy(), column)
@@ -134,17 +136,17 @@ class MultigridFactor:
         soon = len(self._system.free) < ONE_THREAD[self._system.ndim]
         return at_most(1) if soon else contextlib.nullcontext()
 
-    def _known(self, states: Array | None) -> Guesses:
-        """Return the states of the last design, made zero where nothing can move."""
+    def _known(self, designs: list[Array]) -> Guesses:
+        """Return the states of the last designs, made zero where nothing can move."""
         known = Guesses()
-        if states is not None:
-            states = states.copy()
-            states[fixed_dofs(self._system)] = 0.0
-            for state in states.T:
+        for states in designs:
+            held = states.copy()
+            held[fixed_dofs(self._system)] = 0.0
+            for state in held.T:
                 known.add(state, self._exact.apply(state) * self._unit)
         return known
 
-    def _one(self, column: Array, guess: Array | None) -> Array:
+    def _one(self, column: Array, guesses: list[Array]) -> Array:
         """Solve for one right-hand side, climbing the ladder as far as it takes."""
         space = self._space
         f, x = space.states()
@@ -155,17 +157,20 @@ class MultigridFactor:
             return np.zeros(len(column))
         space.scale(f, 1.0 / norm)
         goal = Goal(self.solver.tolerance, self.solver.limit, _least(self.solver))
-        if guess is not None:
+        for guess in guesses[:1]:
             space.load(x, guess, self._unit / norm)
         while self._direct is None:
             assert self._cycles is not None
             parts = self._exact, self._cycles, space, f, x
-            sums = begin_from_zero(*parts[1:]) if guess is None else begin(*parts)
+            sums = begin(*parts) if guesses else begin_from_zero(*parts[1:])
+            for guess in guesses[1:]:
+                space.load(space.directions(self._cycles.rhs)[0], guess, self._unit / norm)
+                sums = improved(*parts[1:], sums)
             outcome = conjugate_gradients(*parts, goal, sums)
             if not outcome.trouble:
                 break
             self._climb(outcome.trouble)
-            guess = None
+            guesses = []
         else:
             return self._directly(column)
         self.outcomes.append(outcome)

@@ -1,4 +1,4 @@
-"""A first guess from states that are known: those of the last design, and of the loads solved before."""
+"""A first guess from states that are known: those of the last designs, and of the loads solved before."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ class Guesses:
         self._states.append(state)
         self._work = work
 
-    def best(self, force: Array) -> Array | None:
-        """Return the mixture that has the least error in energy for a force; None if nothing is known."""
+    def best(self, force: Array) -> list[Array]:
+        """Return the mixture that has the least error in energy for a force; nothing if nothing is known."""
         sizes = np.sqrt(np.abs(np.diag(self._work)))
         if not sizes.any():
-            return None
+            return []
         sizes[sizes == 0.0] = 1.0
         given = np.array([state @ force for state in self._states]) / sizes
         shares = np.linalg.lstsq(self._work / np.outer(sizes, sizes), given, rcond=1e-10)[0] / sizes
         mixture = np.zeros(len(force))
         for share, state in zip(shares, self._states, strict=True):
             mixture += share * state
-        return mixture
+        return [mixture]
