@@ -91,11 +91,12 @@ def wavy(seed: int, n: int, m: int, k: int) -> tuple[Model, Array, Array, Array]
 
 
 @example(seed=12, n=1, m=0, k=2)
+@example(seed=673, n=1, m=1, k=3)  # a multiplier beyond the usual penalty
 @given(seed=st.integers(0, 10**6), n=st.integers(1, 20), m=st.integers(0, 5), k=st.sampled_from([0, 2, 3]))
 @settings(max_examples=40, deadline=None)
 def test_what_is_accepted_never_rises_and_stays_feasible(seed: int, n: int, m: int, k: int) -> None:
     model, start, lower, upper = wavy(seed, n, m, k)
-    accepted, state = tried(model, start, lower, upper, 40)
+    accepted, state = tried(model, start, lower, upper, 40, penalty=1e6)
     values = np.array([now.objective for now in accepted])
     # what counts as rounding is a share of the scaled objective, which is 100 at first, not of what is left
     assert np.all(np.diff(values) <= 1e-7 * 100.0 / state.scale)
