@@ -278,6 +278,45 @@ def test_a_ball_has_the_volume_that_its_facets_hold(tmp_path: Path) -> None:
     assert np.array_equal(grid.cells_in(read_solid(tmp_path / "turned.stl")), inside)
 
 
+def shell(lower: float, upper: float, turned: bool = False) -> trimesh.Trimesh:
+    """Return the surface of a box that is 2 high and wide between two places along x."""
+    whole = trimesh.creation.box(bounds=[[lower, 0.0, 0.0], [upper, 2.0, 2.0]])
+    if turned:
+        whole.invert()
+    return whole
+
+
+@pytest.mark.parametrize("all_turned", [False, True])
+def test_bodies_that_overlap_are_one_and_a_turned_one_inside_is_a_hole(
+    tmp_path: Path, all_turned: bool
+) -> None:
+    grid = Grid((8, 4, 4), (4.0, 2.0, 2.0))
+    x = grid.centres[:, 0]
+    for name, parts, expected in (
+        ("overlap", [shell(0.0, 2.5), shell(1.5, 3.0)], x < 3.0),
+        ("apart", [shell(0.0, 1.0), shell(2.0, 3.0)], (x < 1.0) | ((x > 2.0) & (x < 3.0))),
+        ("hole", [shell(0.0, 3.0), shell(1.0, 2.0, turned=True)], (x < 1.0) | ((x > 2.0) & (x < 3.0))),
+        ("insert", [shell(0.0, 3.0), shell(1.0, 2.0)], x < 3.0),
+    ):
+        surface = trimesh.util.concatenate(parts)
+        if all_turned:
+            surface.invert()
+        surface.export(tmp_path / f"{name}.stl")
+        assert np.array_equal(grid.cells_in(read_solid(tmp_path / f"{name}.stl")), expected), name
+
+
+def test_triangles_written_either_way_at_random_bound_a_body_all_the_same(
+    part: Path, rng: np.random.Generator
+) -> None:
+    whole = trimesh.load_mesh(part / "part.stl")
+    some = rng.random(len(whole.faces)) < 0.5
+    faces = np.where(some[:, None], whole.faces[:, ::-1], whole.faces)
+    trimesh.Trimesh(whole.vertices, faces, process=False).export(part / "mixed.stl")
+    grid = Grid((8, 8, 8), (2.0, 2.0, 2.0))
+    found, expected = (grid.cells_in(read_solid(part / f"{name}.stl")) for name in ("mixed", "part"))
+    assert np.array_equal(found, expected)
+
+
 def test_nodes_on_the_surface_count_as_inside(part: Path) -> None:
     grid = Grid((4, 4, 4), (2.0, 2.0, 2.0))
     assert grid.nodes_in(read_solid(part / "part.stl")).sum() == 3 * 3 * 5
