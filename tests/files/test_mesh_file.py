@@ -39,6 +39,29 @@ $Elements
 $EndElements
 """
 """A line in a physical group, and a triangle without tags."""
+TWICE = """$MeshFormat
+2.2 0 8
+$EndMeshFormat
+$PhysicalNames
+2
+2 1 "body"
+2 2 "pad"
+$EndPhysicalNames
+$Nodes
+4
+1 0 0 0
+2 1 0 0
+3 1 1 0
+4 0 1 0
+$EndNodes
+$Elements
+3
+1 2 2 1 1 1 2 3
+2 2 2 1 2 1 3 4
+3 2 2 2 2 1 3 4
+$EndElements
+"""
+"""Two triangles, of which the second is in two physical groups and stands there twice."""
 
 
 def mistakes(text: str, folder: Path) -> str:
@@ -88,6 +111,13 @@ def test_groups_are_those_of_the_file(tmp_path: Path) -> None:
     groups = read_mesh(written(tmp_path / "a.vtu", mesh, **data)).groups
     assert list(groups) == ["near"]
     assert groups["near"].cells.tolist() == near.tolist()
+
+
+def test_a_cell_in_two_physical_groups_is_one_cell(tmp_path: Path) -> None:
+    (tmp_path / "twice.msh").write_text(TWICE)
+    mesh = read_mesh(tmp_path / "twice.msh")
+    assert mesh.volumes == pytest.approx([0.5, 0.5])
+    assert {name: group.cells.tolist() for name, group in mesh.groups.items()} == {"body": [0, 1], "pad": [1]}
 
 
 def test_a_file_with_a_mesh_is_a_problem_and_reads_again(plate: Path) -> None:
