@@ -267,6 +267,8 @@ def test_a_body_from_stl_bounds_the_design(part: Path) -> None:
         ("part.stl", "part.obj", "part.obj: expected a surface that ends in .stl"),
         ("part.stl}", "part.stl, offset: [9.0, 9.0, 9.0]}",
          "no node lies in this region; the grid spans (0, 0, 0) to"),
+        ("part.stl}", "part.stl, scale: 1000.0}",
+         "(0.25, 0.25, 0.25), the body (500, 500, 0) to (1500, 1500, 2000); scale or move the body"),
         ("part.stl}", "part.stl, offset: [9.0, 9.0]}", "part.stl: expected an offset of 3 numbers"),
         ("part.stl}", "part.stl, fit: true, scale: 2.0}", "give fit, or scale and offset, not both"),
         ("part.stl}", "part.stl, scale: -1.0}", "regions.part.stl.scale: expected a number > 0, got -1.0"),

@@ -73,9 +73,13 @@ class Solid(Tabulated):
         """Say where it lies."""
         if self.fit:
             return self.name
-        low, high = self.triangles.min(axis=(0, 1)), self.triangles.max(axis=(0, 1))
-        span = " to ".join("(" + ", ".join(f"{v:g}" for v in corner) + ")" for corner in (low, high))
+        span = " to ".join("(" + ", ".join(f"{v:g}" for v in corner) + ")" for corner in self.ends)
         return f"{self.name} from {span}"
+
+    @property
+    def ends(self) -> tuple[Array, Array]:
+        """Lower and upper corner of the box around it, shape (3,) each."""
+        return self.triangles.min(axis=(0, 1)), self.triangles.max(axis=(0, 1))
 
     def contains(self, points: Array, size: tuple[float, ...], spacing: Array) -> Flags:
         """Count crossings above every point, at the corners of a tiny box around it."""
