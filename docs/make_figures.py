@@ -51,13 +51,12 @@ SHOWN = {
     "wheel": ("design.png",),
     "cast_beam": ("design.png",),
     "mbb_slim": ("design.png",),
+    "hollow_deck": ("design.png",),
     "bracket_mesh": ("design.png",),
     "cold_plate_mesh": ("design.png",),
     "mbb_robust": ("design.png",),
     "stool_stl": ("design.png",),
 }
-FINER = {"stool_stl": ("grid.cells=[32, 32, 32]", "stop.iterations=60")}
-"""What is shown on more cells than its file has for a quick look."""
 EXAMPLES = ("proteins", "genome", "digit_duel", "chosen_pixels", "mollified")
 """Examples that leave a picture of their own name."""
 WIDTH = 1000
@@ -73,8 +72,7 @@ def main() -> None:
         for problem, names in SHOWN.items():
             file = HERE.parent / "problems" / f"{problem}.yaml"
             command = [sys.executable, "-c", "from topopt.cli import main; main()", "run", str(file)]
-            changes = [word for change in FINER.get(problem, ()) for word in ("--set", change)]
-            subprocess.run([*command, "--results", scratch, *changes], check=True)
+            subprocess.run([*command, "--results", scratch], check=True)
             for name in names:
                 kept(Path(scratch, problem, name), target / f"{problem}_{name}")
         first_screen(Path(scratch, "bridge")).savefig(target / "bridge.png")

@@ -15,9 +15,9 @@ OUTLINE = np.array(
 
 
 def main():
-    """Write the surface in 48 sectors, in the middle of a base of 200 x 200 mm."""
+    """Write the surface in 48 sectors, its axis upright along y, in the middle of a base of 200 x 200 mm."""
     stool = trimesh.creation.revolve(OUTLINE.astype(float), sections=48)
-    stool.apply_translation((100.0, 100.0, 0.0))
+    stool.apply_transform([[1, 0, 0, 100], [0, 0, 1, 0], [0, -1, 0, 100], [0, 0, 0, 1]])
     file = Path(__file__).with_name("stool.stl")
     stool.export(file)
     print(f"{file.name}: {len(stool.faces)} triangles, {stool.volume:.4g} mm3, closed: {stool.is_watertight}")

@@ -65,6 +65,33 @@ def weight(beam: to.Structure, domain: to.Domain) -> tuple[Links, Any, dict[str,
     return links, "work", {}
 
 
+def turn(beam: to.Structure, domain: to.Domain) -> tuple[Links, Any, dict[str, float]]:
+    """Loads that the density makes as it turns about a corner."""
+    links = [
+        ("stiffness", to.Ramp(e_min=1e-6)),
+        ("pull", to.Centrifugal(beam, (0.0, 0.0), speed=1e-2), "physical"),
+        ("displacement", to.Equilibrium(beam, "cholmod"), ("stiffness", "pull")),
+        ("work", to.TotalWork(beam), ("displacement", "pull")),
+    ]
+    return links, "work", {}
+
+
+def warmth(beam: to.Structure, domain: to.Domain) -> tuple[Links, Any, dict[str, float]]:
+    """Heat and what it pushes: a factorisation of either, and a second solve for both."""
+    height = domain.grid.size[1]
+    middle = to.Point((0.5 * domain.grid.size[0], 0.0))
+    sink = to.Box((0.0, 0.4 * height), (0.0, 0.6 * height))
+    links = [
+        ("conducting", to.Ramp(e_min=1e-3)),
+        ("temperature", to.Conduction(domain, sink=sink, solver="cholmod")),
+        ("stiffness", to.Ramp(e_min=1e-6), "physical"),
+        ("expansion", to.ThermalLoad(beam, 1e-6), ("temperature", "stiffness")),
+        ("displacement", to.Equilibrium(beam, "cholmod"), ("stiffness", "expansion")),
+        ("output", to.Displacement(beam, middle, (0.0, -1.0))),
+    ]
+    return links, "output", {}
+
+
 def stress(beam: to.Structure, domain: to.Domain) -> tuple[Links, Any, dict[str, float]]:
     """Compliance under a limit on a norm of the stress."""
     links = [
@@ -116,7 +143,9 @@ def stiff(beam: to.Structure) -> Links:
     return [("stiffness", to.Simp()), ("displacement", to.Equilibrium(beam, "cholmod"))]
 
 
-PHYSICS = (compliance, mechanism, heat, weight, stress, frequencies, buckling, response)
+PHYSICS = (
+    compliance, mechanism, heat, weight, turn, warmth, stress, frequencies, buckling, response,
+)  # fmt: skip
 
 
 @contextmanager

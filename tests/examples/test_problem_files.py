@@ -105,7 +105,8 @@ def test_a_file_fits_its_solver(path: Path) -> None:
 @pytest.mark.parametrize("beta", [1.0, 8.0, 24.0])
 def test_gradients_are_true(path: Path, beta: float, rng: np.random.Generator) -> None:
     problem = coarse(path).problem
-    x = problem.field(rng.uniform(0.35, 0.65, len(problem.initial())))
+    # Not around a half, where a projection of the mean of many cells has no curvature that could be read.
+    x = problem.field(rng.uniform(0.3, 0.6, len(problem.initial())))
     sharpness = {name: beta for name in problem.parameters() if name.endswith(".beta")}
     for response in (*problem.objectives, *problem.limits):
         report = check.chain(problem.chain, response, x, rng, settings=[sharpness])

@@ -39,6 +39,29 @@ $Elements
 $EndElements
 """
 """A line in a physical group, and a triangle without tags."""
+TWICE = """$MeshFormat
+2.2 0 8
+$EndMeshFormat
+$PhysicalNames
+2
+2 1 "body"
+2 2 "pad"
+$EndPhysicalNames
+$Nodes
+4
+1 0 0 0
+2 1 0 0
+3 1 1 0
+4 0 1 0
+$EndNodes
+$Elements
+3
+1 2 2 1 1 1 2 3
+2 2 2 1 2 1 3 4
+3 2 2 2 2 1 3 4
+$EndElements
+"""
+"""Two triangles, of which the second is in two physical groups and stands there twice."""
 
 
 def mistakes(text: str, folder: Path) -> str:
@@ -88,6 +111,13 @@ def test_groups_are_those_of_the_file(tmp_path: Path) -> None:
     groups = read_mesh(written(tmp_path / "a.vtu", mesh, **data)).groups
     assert list(groups) == ["near"]
     assert groups["near"].cells.tolist() == near.tolist()
+
+
+def test_a_cell_in_two_physical_groups_is_one_cell(tmp_path: Path) -> None:
+    (tmp_path / "twice.msh").write_text(TWICE)
+    mesh = read_mesh(tmp_path / "twice.msh")
+    assert mesh.volumes == pytest.approx([0.5, 0.5])
+    assert {name: group.cells.tolist() for name, group in mesh.groups.items()} == {"body": [0, 1], "pad": [1]}
 
 
 def test_a_file_with_a_mesh_is_a_problem_and_reads_again(plate: Path) -> None:
@@ -237,6 +267,8 @@ def test_a_body_from_stl_bounds_the_design(part: Path) -> None:
         ("part.stl", "part.obj", "part.obj: expected a surface that ends in .stl"),
         ("part.stl}", "part.stl, offset: [9.0, 9.0, 9.0]}",
          "no node lies in this region; the grid spans (0, 0, 0) to"),
+        ("part.stl}", "part.stl, scale: 1000.0}",
+         "(0.25, 0.25, 0.25), the body (500, 500, 0) to (1500, 1500, 2000); scale or move the body"),
         ("part.stl}", "part.stl, offset: [9.0, 9.0]}", "part.stl: expected an offset of 3 numbers"),
         ("part.stl}", "part.stl, fit: true, scale: 2.0}", "give fit, or scale and offset, not both"),
         ("part.stl}", "part.stl, scale: -1.0}", "regions.part.stl.scale: expected a number > 0, got -1.0"),
@@ -276,6 +308,45 @@ def test_a_ball_has_the_volume_that_its_facets_hold(tmp_path: Path) -> None:
     turned = trimesh.Trimesh(ball.vertices, ball.faces[:, ::-1])
     turned.export(tmp_path / "turned.stl")
     assert np.array_equal(grid.cells_in(read_solid(tmp_path / "turned.stl")), inside)
+
+
+def shell(lower: float, upper: float, turned: bool = False) -> trimesh.Trimesh:
+    """Return the surface of a box that is 2 high and wide between two places along x."""
+    whole = trimesh.creation.box(bounds=[[lower, 0.0, 0.0], [upper, 2.0, 2.0]])
+    if turned:
+        whole.invert()
+    return whole
+
+
+@pytest.mark.parametrize("all_turned", [False, True])
+def test_bodies_that_overlap_are_one_and_a_turned_one_inside_is_a_hole(
+    tmp_path: Path, all_turned: bool
+) -> None:
+    grid = Grid((8, 4, 4), (4.0, 2.0, 2.0))
+    x = grid.centres[:, 0]
+    for name, parts, expected in (
+        ("overlap", [shell(0.0, 2.5), shell(1.5, 3.0)], x < 3.0),
+        ("apart", [shell(0.0, 1.0), shell(2.0, 3.0)], (x < 1.0) | ((x > 2.0) & (x < 3.0))),
+        ("hole", [shell(0.0, 3.0), shell(1.0, 2.0, turned=True)], (x < 1.0) | ((x > 2.0) & (x < 3.0))),
+        ("insert", [shell(0.0, 3.0), shell(1.0, 2.0)], x < 3.0),
+    ):
+        surface = trimesh.util.concatenate(parts)
+        if all_turned:
+            surface.invert()
+        surface.export(tmp_path / f"{name}.stl")
+        assert np.array_equal(grid.cells_in(read_solid(tmp_path / f"{name}.stl")), expected), name
+
+
+def test_triangles_written_either_way_at_random_bound_a_body_all_the_same(
+    part: Path, rng: np.random.Generator
+) -> None:
+    whole = trimesh.load_mesh(part / "part.stl")
+    some = rng.random(len(whole.faces)) < 0.5
+    faces = np.where(some[:, None], whole.faces[:, ::-1], whole.faces)
+    trimesh.Trimesh(whole.vertices, faces, process=False).export(part / "mixed.stl")
+    grid = Grid((8, 8, 8), (2.0, 2.0, 2.0))
+    found, expected = (grid.cells_in(read_solid(part / f"{name}.stl")) for name in ("mixed", "part"))
+    assert np.array_equal(found, expected)
 
 
 def test_nodes_on_the_surface_count_as_inside(part: Path) -> None:

@@ -104,6 +104,7 @@ def test_a_picture_does_not_slide_over_a_mesh_that_lies_elsewhere():
         ),
         ([[0, 0], [2, 0], [0.4, 0.4], [0, 2]], [[0, 1, 2, 3]], "1 of 1 quadrilaterals are inverted"),
         (SQUARE, [[0, 1, 1], [0, 2, 3]], "1 of 2 triangles are flat: they have no volume"),
+        (SQUARE, [[0, 1, 2], [0, 2, 3], [1, 2, 0]], "1 cells have the same corners as others; give every"),
         (SQUARE, [[0, 1, 2]], "1 nodes belong to no cell; leave them out"),
         (SQUARE, [[0, 1, 2], [0, 2, 4]], "cells name the nodes 0 to 4, but there are 4"),
         (SQUARE, [[0, 1], [2, 3]], "cells with 2 corners in 2-D; known are triangles"),

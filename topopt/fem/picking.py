@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from topopt.cells import Cells
 from topopt.errors import InputError
 from topopt.grid import Grid
+from topopt.meshes import Solid
 from topopt.regions import Ball, Point, Region
 
 __all__ = ["cells_of", "nodes_of", "place"]
@@ -63,6 +64,9 @@ def _advice(region: Region, mesh: Cells) -> str:
         centre = region.position
     elif isinstance(region, Ball):
         centre = region.centre
+    elif isinstance(region, Solid) and not region.fit:
+        low, high = region.ends
+        return f"{extent}, the body {place(low)} to {place(high)}; scale or move the body"
     else:
         return f"{extent}; enlarge the region or move it"
     nearest = mesh.nodes[np.argmin(np.linalg.norm(mesh.nodes - np.array(centre), axis=1))]

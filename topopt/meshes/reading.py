@@ -54,11 +54,11 @@ def read_mesh(file: str | Path, scale: float = 1.0, refine: int = 0) -> Mesh:
     points = np.asarray(content.points, dtype=np.float64)
     if _DIMENSIONS[kind] == 2:
         points = _plane(points, content, kind, file.name)
-    corners = np.concatenate([block.data for block in content.cells if block.type == kind])
+    corners, place = _once(np.concatenate([block.data for block in content.cells if block.type == kind]))
     used = np.unique(corners)
     number = np.full(len(points), -1, dtype=np.intp)
     number[used] = np.arange(len(used))
-    mesh = Mesh(points[used] * scale, number[corners], dict(_groups(content, kind, number)))
+    mesh = Mesh(points[used] * scale, number[corners], dict(_groups(content, kind, number, place)))
     wanted = mesh.n_cells * 2.0 ** (mesh.ndim * refine)
     if refine and wanted > MOST:
         raise InputError(f"{file.name}: {wanted:.3g} cells are too many; choose a smaller refine")
@@ -133,7 +133,21 @@ def _plane(points: NDArray[Any], content: Any, kind: str, name: str) -> NDArray[
     return points[:, :2]
 
 
-def _groups(content: Any, kind: str, number: NDArray[np.intp]) -> Iterator[tuple[str, Group]]:
+def _once(corners: NDArray[Any]) -> tuple[NDArray[Any], NDArray[np.intp]]:
+    """Return every cell once, in the file's order, and which of them each of the file's cells is.
+
+    Up to version 2.2 Gmsh's format repeats a cell for every physical group that it is in.
+    """
+    _, first, which = np.unique(np.sort(corners, axis=1), axis=0, return_index=True, return_inverse=True)
+    order = np.argsort(first)
+    rank = np.empty(len(first), dtype=np.intp)
+    rank[order] = np.arange(len(first))
+    return corners[first[order]], rank[which.ravel()]
+
+
+def _groups(
+    content: Any, kind: str, number: NDArray[np.intp], place: NDArray[np.intp]
+) -> Iterator[tuple[str, Group]]:
     """Walk the groups; nodes that no cell has are left out."""
     found: dict[str, tuple[list[Any], list[Any], list[Any]]] = {}
     first = 0
@@ -142,7 +156,7 @@ def _groups(content: Any, kind: str, number: NDArray[np.intp]) -> Iterator[tuple
             nodes, cells, sides = found.setdefault(name, ([], [], []))
             nodes.append(block.data[members].ravel())
             if block.type == kind:
-                cells.append(members + first)
+                cells.append(place[members + first])
             elif block.type in _DIMENSIONS:
                 sides.append(number[block.data[members]])
         first += len(block.data) if block.type == kind else 0

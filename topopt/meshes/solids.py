@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,9 +28,11 @@ PAIRS = 4_000_000
 class Solid(Tabulated):
     """The points inside a closed surface, boundary included (3-D).
 
-    A ray along z from each point meets the surface an odd number of times if the point is inside; the
-    direction in which triangles are written does not count. Rays go a hair beside the point, so that none
-    runs in a face that is parallel to an axis.
+    A ray along z from each point leaves the surface more often than it enters it if the point is inside:
+    bodies that overlap are one, and a surface inside another is a hole if it is written the other way round.
+    Which way round the whole is written does not count. Where neighbouring triangles are written in different
+    directions, the ray meets the surface an odd number of times instead. Rays go a hair beside the point, so
+    that none runs in a face that is parallel to an axis.
 
     Parameters
     ----------
@@ -59,7 +62,7 @@ class Solid(Tabulated):
             raise InputError(f"{self.name}: coordinates are nan or infinite")
         triangles.flags.writeable = False
         object.__setattr__(self, "triangles", triangles)
-        count = _open_edges(triangles)
+        count = _odd_edges(triangles)[0]
         if count:
             raise InputError(
                 f"{self.name} is not closed, it has {count} open edges, so that nothing is inside; close its "
@@ -70,9 +73,13 @@ class Solid(Tabulated):
         """Say where it lies."""
         if self.fit:
             return self.name
-        low, high = self.triangles.min(axis=(0, 1)), self.triangles.max(axis=(0, 1))
-        span = " to ".join("(" + ", ".join(f"{v:g}" for v in corner) + ")" for corner in (low, high))
+        span = " to ".join("(" + ", ".join(f"{v:g}" for v in corner) + ")" for corner in self.ends)
         return f"{self.name} from {span}"
+
+    @property
+    def ends(self) -> tuple[Array, Array]:
+        """Lower and upper corner of the box around it, shape (3,) each."""
+        return self.triangles.min(axis=(0, 1)), self.triangles.max(axis=(0, 1))
 
     def contains(self, points: Array, size: tuple[float, ...], spacing: Array) -> Flags:
         """Count crossings above every point, at the corners of a tiny box around it."""
@@ -88,11 +95,16 @@ class Solid(Tabulated):
             missed = np.flatnonzero(~inside)
             beside = points[missed] + hair * (x, y, 0.0)
             columns, column = np.unique(beside[:, :2], axis=0, return_inverse=True)
-            crossed, heights = _crossings(triangles, columns)
+            crossed, heights, ways = _crossings(triangles, columns)
             for z in (-hair[2], hair[2]):
-                above = _above(crossed, heights, column.ravel(), beside[:, 2] + z)
-                inside[missed] |= above % 2 == 1
+                above = _above(crossed, heights, ways, column.ravel(), beside[:, 2] + z)
+                inside[missed] |= above != 0 if self._oriented else above % 2 == 1
         return inside
+
+    @functools.cached_property
+    def _oriented(self) -> bool:
+        """Whether triangles that share an edge are written the same way round."""
+        return not _odd_edges(self.triangles)[1]
 
 
 def read_solid(
@@ -148,12 +160,17 @@ def read_solid(
     return Solid(triangles * scale + move, f"STL '{file.name}'", fit)
 
 
-def _open_edges(triangles: Array) -> int:
-    """Return how many edges belong to an odd number of triangles; corners are equal to the last digit."""
+def _odd_edges(triangles: Array) -> tuple[int, int]:
+    """Return how many edges have an odd number of triangles, and how many not as many from either side.
+
+    Corners are equal to the last digit.
+    """
     corners = np.unique(triangles.reshape(-1, 3), axis=0, return_inverse=True)[1].reshape(-1, 3)
     corners = corners[(corners != np.roll(corners, 1, axis=1)).all(axis=1)]
-    edges = np.sort(corners[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2), axis=1)
-    return int(np.count_nonzero(np.unique(edges, axis=0, return_counts=True)[1] % 2))
+    written = corners[:, [[0, 1], [1, 2], [2, 0]]].reshape(-1, 2)
+    _, edge, count = np.unique(np.sort(written, axis=1), axis=0, return_inverse=True, return_counts=True)
+    ways = np.bincount(edge.ravel(), np.where(written[:, 0] < written[:, 1], 1.0, -1.0), len(count))
+    return int(np.count_nonzero(count % 2)), int(np.count_nonzero(ways))
 
 
 def _fitted(triangles: Array, size: tuple[float, ...]) -> Array:
@@ -164,8 +181,8 @@ def _fitted(triangles: Array, size: tuple[float, ...]) -> Array:
     return np.asarray((triangles - 0.5 * (low + high)) * factor + 0.5 * box)
 
 
-def _crossings(triangles: Array, columns: Array) -> tuple[NDArray[np.intp], Array]:
-    """Return where rays along z cross triangles: the ray's number and the height.
+def _crossings(triangles: Array, columns: Array) -> tuple[NDArray[np.intp], Array, NDArray[np.intp]]:
+    """Return where rays along z cross triangles: the ray's number, the height, and 1 if it leaves, -1 if not.
 
     Columns are sorted by x. A ray through an edge crosses one of its two triangles, or both or none where the
     surface turns back there: which side of an edge a ray is on is reckoned the same for both.
@@ -174,7 +191,7 @@ def _crossings(triangles: Array, columns: Array) -> tuple[NDArray[np.intp], Arra
     first = np.searchsorted(columns[:, 0], low[:, 0])
     count = np.searchsorted(columns[:, 0], high[:, 0], side="right") - first
     parts = np.searchsorted(np.cumsum(count), np.arange(PAIRS, count.sum() + PAIRS, PAIRS))
-    found: list[tuple[NDArray[np.intp], Array]] = []
+    found: list[tuple[NDArray[np.intp], Array, NDArray[np.intp]]] = []
     start = 0
     for end in (*(parts + 1), len(triangles)):
         chosen = np.arange(start, min(int(end), len(triangles)))
@@ -189,9 +206,10 @@ def _crossings(triangles: Array, columns: Array) -> tuple[NDArray[np.intp], Arra
         triangle, ray = triangle[near], ray[near]
         left = np.stack([_left(triangles[triangle], k, columns[ray]) for k in range(3)])
         hit = (left == left[0]).all(axis=0)
-        found.append((ray[hit], _heights(triangles[triangle[hit]], columns[ray[hit]])))
-    rays, heights = zip(*found, strict=True)
-    return np.concatenate(rays), np.concatenate(heights)
+        ways = np.where(left[0, hit], 1, -1)
+        found.append((ray[hit], _heights(triangles[triangle[hit]], columns[ray[hit]]), ways))
+    rays, heights, directions = zip(*found, strict=True)
+    return np.concatenate(rays), np.concatenate(heights), np.concatenate(directions)
 
 
 def _left(triangles: Array, corner: int, places: Array) -> Flags:
@@ -212,13 +230,16 @@ def _heights(triangles: Array, places: Array) -> Array:
     return np.asarray(origin[:, 2] - along / normal[:, 2])
 
 
-def _above(rays: NDArray[np.intp], heights: Array, column: NDArray[np.intp], z: Array) -> NDArray[np.intp]:
-    """Return how many crossings of its ray lie above each point."""
+def _above(
+    rays: NDArray[np.intp], heights: Array, ways: NDArray[np.intp], column: NDArray[np.intp], z: Array
+) -> NDArray[np.intp]:
+    """Return the sum of the ways of crossings of its ray that lie above each point."""
     owner = np.concatenate([rays, column])
     height = np.concatenate([heights, z])
+    way = np.concatenate([ways, np.zeros(len(column), dtype=np.intp)])
     order = np.lexsort((height, owner))[::-1]
-    passed = np.cumsum(order < len(rays))
-    totals = np.bincount(rays, minlength=int(owner.max(initial=0)) + 1)
+    passed = np.cumsum(way[order])
+    totals = np.bincount(owner, way).astype(np.intp)
     before = np.cumsum(totals[::-1])[::-1] - totals  # on rays of higher numbers, which came first
     count = np.zeros(len(owner), dtype=np.intp)
     count[order] = passed

@@ -1,4 +1,4 @@
-"""What is no mesh, and where: nodes that no cell has, cells without volume, cells turned inside out."""
+"""What is no mesh, and where: nodes of no cell, cells that repeat, have no volume or are inside out."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ FLAT = 1e-10
 
 
 def require_nodes(mesh: Mesh) -> None:
-    """Refuse coordinates that are none, corners that are no nodes, and nodes that are no corners."""
+    """Refuse coordinates that are none, corners that are no nodes, loose nodes and repeated cells."""
     if not np.isfinite(mesh.points).all():
         raise InputError("mesh: coordinates are nan or infinite")
     lowest, highest = int(mesh.corners.min()), int(mesh.corners.max())
@@ -29,6 +29,9 @@ def require_nodes(mesh: Mesh) -> None:
     used[mesh.corners] = True
     if not used.all():
         raise InputError(f"mesh: {np.count_nonzero(~used)} nodes belong to no cell; leave them out")
+    repeated = mesh.n_cells - len(np.unique(np.sort(mesh.corners, axis=1), axis=0))
+    if repeated:
+        raise InputError(f"mesh: {repeated} cells have the same corners as others; give every cell once")
 
 
 def require_cells(mesh: Mesh) -> None:
