@@ -10,6 +10,7 @@ import pytest
 
 from tests.beams import BRIEF as TEXT
 from topopt.continuation import (
+    Constant,
     Continuation,
     Follow,
     Guard,
@@ -30,6 +31,7 @@ TWO = TEXT.replace(
     "  - {name: twice, type: tanh}\n  - {name: stiffness, type: simp}\n",
 )
 GATE: dict[str, Schedule] = {"physical.beta": Survival()}
+RISE: dict[str, Schedule] = {"stiffness.penal": Follow("physical.beta", 1.0, 3.0, (1.0, 2.0))}
 STAIRS = "type: staircase, every: 7"
 
 
@@ -44,8 +46,19 @@ def continuation(said: str, text: str = TEXT, **more: Any) -> Continuation:
 
 @pytest.mark.parametrize("said", ["", "continuation: {}"])
 def test_a_sharpness_that_nobody_sets_is_driven_by_the_survival_gate(said: str) -> None:
-    assert continuation(said) == Continuation(GATE)
+    assert continuation(said) == Continuation(GATE | RISE)
     assert parse(TEXT).problem.parameters()["physical.beta"] == 1.0
+
+
+def test_a_penalty_that_nobody_sets_rises_where_nobody_sets_a_sharpness() -> None:
+    held = TEXT.replace("type: simp", "type: simp, penal: 3")
+    assert continuation("", held) == Continuation(GATE)
+    assert continuation("continuation: {stiffness.penal: 2}").schedules["stiffness.penal"] == Constant(2.0)
+    assert continuation("continuation: {physical.beta: {type: survival}}") == Continuation(GATE)
+    assert continuation("continuation: {optimizer.move: 0.1}").schedules.keys() == (GATE | RISE).keys() | {
+        "optimizer.move"
+    }
+    assert [RISE["stiffness.penal"].at(beta) for beta in (1.0, 2.0**0.5, 2.0, 64.0)] == pytest.approx([1, 2, 3, 3])  # type: ignore[attr-defined]
 
 
 def test_a_sharpness_that_somebody_sets_is_left_alone() -> None:
@@ -57,8 +70,8 @@ def test_a_sharpness_that_somebody_sets_is_left_alone() -> None:
 
 def test_the_gate_drives_every_projection_that_nobody_sets() -> None:
     both = continuation("", TWO)
-    assert both.schedules == GATE | {"twice.beta": Follow("physical.beta")}
-    assert both.at(History()) == {"physical.beta": 1.0, "twice.beta": 1.0}
+    assert both.schedules == GATE | {"twice.beta": Follow("physical.beta")} | RISE
+    assert both.at(History()) == {"physical.beta": 1.0, "twice.beta": 1.0, "stiffness.penal": 1.0}
 
 
 THREE = TWO.replace(
@@ -78,7 +91,7 @@ THREE = TWO.replace(
     ],
 )
 def test_the_sharpness_of_the_design_s_density_leads(said: str, leader: str) -> None:
-    schedules = continuation(said, THREE).schedules
+    schedules = {n: rule for n, rule in continuation(said, THREE).schedules.items() if n.endswith("beta")}
     names = {f"{name}.beta" for name in ("physical", "twice", "third")}
     assert schedules.keys() == names
     following = {name: rule for name, rule in schedules.items() if isinstance(rule, Follow)}
@@ -128,9 +141,9 @@ def test_a_schedule_bears_its_guard(said: str, guard: Guard) -> None:
 @pytest.mark.parametrize(
     ("said", "schedules", "memory", "rollback"),
     [
-        ("memory: damp", GATE, "damp", None),
-        ("rollback: {}", GATE, "keep", Rollback()),
-        ("memory: reset, rollback: {rise: 0.1}", GATE, "reset", Rollback(0.1)),
+        ("memory: damp", GATE | RISE, "damp", None),
+        ("rollback: {}", GATE | RISE, "keep", Rollback()),
+        ("memory: reset, rollback: {rise: 0.1}", GATE | RISE, "reset", Rollback(0.1)),
         (
             "physical.beta: {type: homotopy, jump: 0.1}",
             {"physical.beta": Homotopy(jump=0.1, parameter="physical.beta")},

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from topopt.continuation import Constant, Follow, Guard, Rollback, Survival
@@ -21,13 +21,18 @@ SETTINGS = ("memory", "rollback")
 """What a continuation says besides its schedules."""
 SHARPNESS = "beta"
 """The field that makes a sharp stage sharper."""
+PENALTY = "penal"
+"""The field that makes grey dear, from 1, where it costs nothing."""
+RISE = (1.0, 2.0)
+"""The sharpness between which a penalty rises that goes with it; `docs/study.md` tells what else was tried."""
 
 
 def driven(spec: Spec) -> None:
     """Fit the schedules and the settings.
 
     A sharpness that nobody sets follows one that has a way of its own; if none has, it is driven by the
-    survival gate. Of several that of the design's density leads, or else the first in the chain.
+    survival gate. Of several that of the design's density leads, or else the first in the chain. Where nobody
+    sets any sharpness, a penalty that nobody sets rises with it.
     """
     data = mapping(spec.located.data.get("continuation"))
     for name, entry in data.items():
@@ -47,7 +52,10 @@ def driven(spec: Spec) -> None:
     sharp = [item for item in spec.chain if getattr(item.cls, "sharp", False)]
     sharp.sort(key=lambda item: item.name != spec.top["density"])
     gates = {f"{item.name}.{SHARPNESS}": item for item in sharp}
-    led(spec, list(gates), [n for n, item in gates.items() if item.values.get(SHARPNESS, 0.0) is None])
+    free = [name for name, item in gates.items() if item.values.get(SHARPNESS, 0.0) is None]
+    led(spec, list(gates), free)
+    if free and not any(name in data for name in gates):
+        _raised(spec, free[0], data)
 
 
 def led(spec: Spec, gates: Sequence[str], free: Sequence[str]) -> None:
@@ -73,6 +81,18 @@ def led(spec: Spec, gates: Sequence[str], free: Sequence[str]) -> None:
         if name != leader:
             fields["leader"] = leader
         spec.continuation[name] = Item(("continuation", name), cls, fields, type_name(cls))
+
+
+def _raised(spec: Spec, leader: str, data: Mapping[str, Any]) -> None:
+    """Let every penalty that nobody sets rise from 1 to its usual value while the sharpness begins to."""
+    for item in spec.chain:
+        name, final = f"{item.name}.{PENALTY}", item.values.get(PENALTY)
+        said = spec.located.data["chain"][item.path[1]]
+        if final is None or PENALTY in said or name in data:
+            continue
+        fields = {key: default for key, (_, default) in form(Follow).fields.items()}
+        fields |= {"leader": leader, "start": 1.0, "final": final, "between": RISE}
+        spec.continuation[name] = Item(("continuation", name), Follow, fields, type_name(Follow))
 
 
 def _schedule(spec: Spec, data: Any, path: Path) -> Item | None:
