@@ -60,6 +60,8 @@ SHOWN = {
 EXAMPLES = ("proteins", "genome", "digit_duel", "chosen_pixels", "mollified")
 """Examples that leave a picture of their own name."""
 WIDTH = 1000
+PATH = 10_000
+"""Steps over which a net's exponent and its costate are held against each other."""
 STAGES = ("physical", "filtered", "design")
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 
@@ -186,9 +188,9 @@ def transition() -> Figure:
     )
     gains = np.array([0.5, 0.7, 0.9, 1.1, 1.2, 1.5, 2.0, 3.0, 4.0, 5.0])
     networks = [RandomNetwork.drawn(400, gain) for gain in gains]
-    found = [network.spectrum(1, 2000, 500) for network in networks]
+    found = [network.spectrum(1, PATH, 500) for network in networks]
     tops, errors = (np.array([getattr(one, name)[0] for one in found]) for name in ("exponents", "errors"))
-    slopes = [network.costate_path(3000, 500).rate for network in networks]
+    slopes = [network.costate_path(PATH, 500).rate for network in networks]
     for gain, top, slope in zip(gains, tops, slopes, strict=True):
         exact = mean_field(gain).largest
         print(f"g = {gain}: {top:.4f} by QR, {slope:.4f} by the costate, {exact:.4f} in theory")

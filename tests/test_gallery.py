@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -54,6 +55,11 @@ def test_a_cold_choice_is_blind_where_a_warm_one_sees() -> None:
     assert warm[-1] > -1.5
 
 
+def test_the_bridge_and_the_wing_are_among_the_systems() -> None:
+    files = {call.args[1]: call.args[0] for call in gallery.systems()[0] if isinstance(call, partial)}
+    assert files == {"bridge": PROBLEMS / "bridge.yaml", "wing rib": PROBLEMS / "wing_rib.yaml"}
+
+
 def test_a_problem_file_is_drawn_under_its_own_schedule() -> None:
     found = designs.of_file(PROBLEMS / "mbb.yaml", "rib")
     assert (found.system, found.cure) == ("rib", "a settling schedule")
@@ -71,6 +77,7 @@ def test_what_cannot_be_measured_here_is_a_sentence(tmp_path: Path, monkeypatch:
         "beam", "inverter", "long", "flossed", "critic", "neuron", "steered",
     ]  # fmt: skip
     assert [sentence.split(" left out")[0] for sentence in missing] == [
+        "The bridge is",
         "The wing rib is",
         "The sign net is",
         "Genome, protein contacts, the GAN on digits and chosen pixels are",

@@ -30,7 +30,7 @@ BUDGET = 2000
 ASIDE = 100
 """The start that rates are found from; it is in no table of starts."""
 RULES: dict[str, to.Sgd | to.Adam] = {"SGD": to.Sgd(), "Adam": to.Adam(first=0.5)}
-RATES = {"SGD": (0.01, 0.03, 0.1, 0.3, 1.0), "Adam": (0.0003, 0.001, 0.003, 0.01)}
+RATES = {"SGD": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0), "Adam": (0.0003, 0.001, 0.003, 0.01)}
 
 
 @dataclass(frozen=True)
@@ -73,9 +73,9 @@ class Way:
 
 
 WAYS = {  # constant noise has the rate that was found for 1 to 0
-    "saturating": Way("saturating", "SGD", 0.01),
-    "saturating, noise 1 to 0": Way("saturating", "SGD", 0.01, (1.0, 0.0)),
-    "saturating, constant noise 1": Way("saturating", "SGD", 0.01, (1.0, 1.0)),
+    "saturating": Way("saturating", "SGD", 0.003),
+    "saturating, noise 1 to 0": Way("saturating", "SGD", 0.003, (1.0, 0.0)),
+    "saturating, constant noise 1": Way("saturating", "SGD", 0.003, (1.0, 1.0)),
     "non-saturating": Way("non_saturating", "SGD", 0.3),
     "Wasserstein": Way("wasserstein", "SGD", 0.03),
     "saturating, Adam": Way("saturating", "Adam", 0.001),

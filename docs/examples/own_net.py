@@ -15,7 +15,10 @@ from topopt.nets.torch import TorchModel
 
 
 class Steep(nn.Module):
-    """A gate that you wrote: any float of a module is a parameter, under its dotted name."""
+    """A gate that you wrote: any float of a module is a parameter, under its dotted name.
+
+    Named among the model's `gates` it is passed by the references that the log compares with.
+    """
 
     def __init__(self) -> None:
         super().__init__()
@@ -49,7 +52,7 @@ def misfit(net: nn.Module, batch: tuple[Tensor, Tensor]) -> Tensor:
 
 def learnt(slope: to.Schedule, batches: int) -> to.Step:
     """Learn with a slope that follows a schedule; these are the ten lines."""
-    model = TorchModel(network(), misfit, spirals, every=10)
+    model = TorchModel(network(), misfit, spirals, gates=("1",), every=10)
     continuation = to.Continuation(
         {
             "1.slope": slope,

@@ -83,13 +83,13 @@ def test_signs_are_sharpened_by_every_rule_on_every_net_and_all_gates_together()
         Power: {64.0},
     }
     nets = {(type(entry.job.problem), len(entry.job.problem.bits)) for entry in study.entries}
-    assert nets == {(SignDigits, 1), (SignDigits, 4), (HashedDigits, 1)}
+    assert nets == {(SignDigits, 1), (SignDigits, 4), (HashedDigits, 1), (HashedDigits, 4)}
 
 
 def test_a_net_is_tried_from_seeds_and_each_trial_can_be_resumed_by_its_own_file() -> None:
     pytest.importorskip("sklearn")
     trials = trials_of(read_study(FOLDER / "sign_gates.yaml"))
-    assert len(trials) == 3 * 10 * 5
+    assert len(trials) == 4 * 10 * 5
     for trial in trials[:5]:
         assert trial.start == f"seed-{trial.model.seed}"
         assert parse(trial.resolved).problem == trial.model

@@ -40,20 +40,31 @@ def test_signs_are_sharpened_in_ten_ways(printed, tmp_path: Path, monkeypatch: p
     pytest.importorskip("sklearn")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LOKY_MAX_CPU_COUNT", "1")
-    classes, codes = printed("sign_digits.py").split("\n\n")
+    classes, codes, *rest = printed("sign_digits.py").split("\n\n")
     rows = [dict(re.findall(r"^\| (.+?) \| (0\.\d{3}) \|", text, re.MULTILINE)) for text in (classes, codes)]
     assert [len(row) for row in rows] == [10, 10]
     assert float(rows[0]["abrupt 50"]) < 0.4 < 0.6 < float(rows[0]["straight through"])
     assert float(rows[1]["abrupt 50"]) < float(rows[1]["survival gate"])
-    assert (tmp_path / "results" / "sign_gates_quick" / "trials").is_dir()
+    page = (tmp_path / "results" / "sign_gates_quick" / "report.html").read_text("utf-8")
+    assert "judged with every gate a sign" in page
+    assert rest[-1].strip().startswith("The report is results/sign_gates_quick/")
 
 
 def test_saliency_is_scored_by_every_method(printed) -> None:
     pytest.importorskip("sklearn")
-    lines = printed("saliency.py").splitlines()
-    assert [line.partition(":")[0] for line in lines] == ["slope 1", "slope 16"]
+    text = printed("saliency.py")
+    lines = [line for line in text.splitlines() if line.startswith("seed")]
+    assert [line.partition(":")[0] for line in lines] == ["seed 0, slope 1", "seed 0, slope 16"]
     for method in ("gradient", "integrated gradients", "DeepLIFT", "softened gates", "random"):
         assert all(f"{method} " in line for line in lines)
+    assert [len(row.split("|")) for row in text.splitlines() if row.startswith(("| 1 |", "| 16 |"))] == [
+        11,
+        11,
+    ]
+    shares = re.findall(r"^\| ([A-Za-z0-9, ]+) \| (\d\.\d\d) \(", text.split("\n\n")[1], re.MULTILINE)
+    kept = {name: float(share) for name, share in shares}
+    assert len(kept) == 8
+    assert kept["mask, gates 1 to 256"] > max(0.7, kept["mask, gates steep"], kept["random"])
 
 
 def test_a_network_of_ones_own_is_driven_by_the_name_of_its_part(printed) -> None:

@@ -19,7 +19,7 @@ from topopt.study.study import trials_of
 from topopt.study.task import TRIALS
 from topopt.study.trial import Trial
 
-__all__ = ["elsewhere", "reported", "require_free", "require_study_file", "study_file"]
+__all__ = ["elsewhere", "how_measured", "reported", "require_free", "require_study_file", "study_file"]
 
 
 @guarded
@@ -85,7 +85,7 @@ def study_file(
         errors.print(f"interrupted; go on with:\n  {again('study', file, options)}")
         return INTERRUPTED
     if report:
-        reported(Comparison(tuple(outcomes)), folder, study.name, _measured(study), quiet)
+        reported(Comparison(tuple(outcomes)), folder, study.name, how_measured(study), quiet)
     elif quiet:
         console.print(str(folder))
     else:
@@ -123,8 +123,14 @@ def reported(comparison: Comparison, folder: Path, title: str, measured: Sequenc
     say(f"The report is {report.html}")
 
 
-def _measured(study: StudyFile) -> list[str]:
-    """Say how a study was measured."""
+def how_measured(study: StudyFile) -> list[str]:
+    """Say how a study is measured, a line each.
+
+    Parameters
+    ----------
+    study : StudyFile
+        What is carried out.
+    """
     stop, yardstick = study.stop, study.yardstick
     share = "the problem's limit" if yardstick["volume"] is None else f"{yardstick['volume']:g} of the cells"
     value = yardstick["response"] or "what the problem minimises"

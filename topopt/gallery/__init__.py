@@ -15,7 +15,8 @@ __all__ = ["gallery", "systems", "table"]
 
 PROBLEMS = Path(__file__).parents[2] / "problems"
 """Where a checkout keeps its problem files; an installed package has none."""
-RIB = "wing_rib.yaml"
+FILES = {"bridge": "bridge.yaml", "wing rib": "wing_rib.yaml"}
+"""Which of them are measured, and what they are called."""
 
 Measured = Callable[[], Strength]
 
@@ -26,15 +27,17 @@ def systems(problems: Path = PROBLEMS) -> tuple[tuple[Measured, ...], tuple[str,
     Parameters
     ----------
     problems : Path
-        Folder with the problem file of the wing's rib.
+        Folder with the problem files of the bridge and of the wing's rib.
     """
     made: list[Measured] = [designs.beam, designs.inverter]
     missing = []
-    rib = problems / RIB
-    if rib.exists():
-        made.append(functools.partial(designs.of_file, rib, "wing rib"))
-    else:
-        missing.append(f"The wing rib is left out: its problem file, {RIB}, comes with the repository only.")
+    for system, name in FILES.items():
+        if (problems / name).exists():
+            made.append(functools.partial(designs.of_file, problems / name, system))
+        else:
+            missing.append(
+                f"The {system} is left out: its problem file, {name}, comes with the repository only."
+            )
     digits = find_spec("sklearn") is not None
     if digits:
         made.append(dynamics.signs)

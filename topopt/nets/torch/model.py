@@ -19,7 +19,7 @@ from topopt.evaluation import Bounds, Evaluation, Signals
 from topopt.nets.samples import batch_number
 from topopt.nets.torch.double import in_double
 from topopt.nets.torch.gates import SignGate
-from topopt.nets.torch.passing import Calls, as_logged, bypassed, flat, watched
+from topopt.nets.torch.passing import Calls, Detour, as_logged, bypassed, detoured, flat, watched
 from topopt.nets.torch.tap import Tap
 from topopt.parameters import Array, Positive, checked
 
@@ -53,6 +53,10 @@ class TorchModel:
         From the module to numbers for the log: an accuracy on samples that are held out, say.
     watch : tuple of str, optional
         Parts whose costates are recorded; all that have no parts of their own if left out.
+    gates : tuple of str, optional
+        Parts of your own that work entry by entry and whose slope can die. What is left of a sensitivity is
+        said in comparison to what would arrive if gates let it pass as it is; `SignGate` is one unasked, and
+        its slope is logged beside.
     every : int
         Batches from one recording to the next. A recording costs a second way back where there are gates.
         Controllers that read the log need 1.
@@ -89,6 +93,7 @@ class TorchModel:
     batches: Callable[[int], Any]
     judge: Callable[[nn.Module], Mapping[str, float]] | None = None
     watch: tuple[str, ...] | None = None
+    gates: tuple[str, ...] = ()
     every: int = 1
     judged: int = 1
     reach: Positive = 100.0
@@ -114,6 +119,7 @@ class TorchModel:
         if BATCH in _numbers(self.module):
             raise InputError(f"TorchModel.module: its attribute '{BATCH}' is the name of the batch's number")
         Tap(self.module, self.watch)
+        Tap(self.module, self.gates)
         start = np.concatenate([flat(weight) for weight in self._weights()])
         object.__setattr__(self, "start", start)
 
@@ -146,7 +152,8 @@ class TorchModel:
             recording = number % self.every == 0
             gates = self._gates() if recording else {}
             tap = Tap(self.module, None if self.watch is None else dict.fromkeys([*self.watch, *gates]))
-            with tap if recording else contextlib.nullcontext():
+            around = detoured(self.module, self.gates if recording else ())
+            with tap if recording else contextlib.nullcontext(), around as detours:
                 before = [buffer.clone() for buffer in self.module.buffers()]
                 with watched(gates) as calls:
                     loss = self.loss(self.module, self.batches(number))
@@ -154,10 +161,10 @@ class TorchModel:
                 self._require_still(before)
                 if recording:
                     _require_seen(loss)
-                gradient = self._gradient(loss, keep=bool(gates))
+                gradient = self._gradient(loss, keep=bool(gates or detours))
                 signals = None
                 if recording:
-                    signals = self._signals(loss, gradient, tap, calls, tuple(parameters or {}))
+                    signals = self._signals(loss, gradient, tap, calls, detours, tuple(parameters or {}))
             measures: Mapping[str, float] = {}
             if self.judge is not None and number % self.judged == 0:
                 with torch.no_grad():
@@ -254,14 +261,20 @@ class TorchModel:
         return np.concatenate([flat(part) for part in parts])
 
     def _signals(
-        self, loss: Tensor, gradient: Array, tap: Tap, calls: Mapping[str, Calls], scheduled: tuple[str, ...]
+        self,
+        loss: Tensor,
+        gradient: Array,
+        tap: Tap,
+        calls: Mapping[str, Calls],
+        detours: list[Detour],
+        scheduled: tuple[str, ...],
     ) -> Signals:
         """Return what the vanishing log reads; the references take a second way back, past the gates."""
         true = {WEIGHTS: gradient} | {name: flat(costate) for name, costate in tap.costates.items()}
         references = true
         gates = {name: gate for name, gate in self._gates().items() if calls[name]}
-        if gates:
-            with bypassed(gates):
+        if gates or detours:
+            with bypassed([*gates.values(), *detours]):
                 straight = self._gradient(loss, keep=False)
             references = {WEIGHTS: straight} | {name: flat(costate) for name, costate in tap.costates.items()}
         return Signals(
