@@ -58,7 +58,9 @@ def test_a_penalty_that_nobody_sets_rises_where_nobody_sets_a_sharpness() -> Non
     assert continuation("continuation: {optimizer.move: 0.1}").schedules.keys() == (GATE | RISE).keys() | {
         "optimizer.move"
     }
-    assert [RISE["stiffness.penal"].at(beta) for beta in (1.0, 2.0**0.5, 2.0, 64.0)] == pytest.approx([1, 2, 3, 3])  # type: ignore[attr-defined]
+    assert [RISE["stiffness.penal"].at(beta) for beta in (1.0, 2.0**0.5, 2.0, 64.0)] == pytest.approx(
+        [1, 2, 3, 3]
+    )  # type: ignore[attr-defined]
 
 
 def test_a_sharpness_that_somebody_sets_is_left_alone() -> None:
