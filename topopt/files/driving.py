@@ -24,7 +24,7 @@ SHARPNESS = "beta"
 PENALTY = "penal"
 """The field that makes grey dear, from 1, where it costs nothing."""
 RISE = (1.0, 2.0)
-"""The sharpness between which a penalty rises that goes with it; `docs/study.md` tells what else was tried."""
+"""The sharpness between which a penalty rises that goes with it; see `docs/study.md` for what was tried."""
 
 
 def driven(spec: Spec) -> None:
