@@ -57,8 +57,8 @@ def test_the_line(steps: list[Step]) -> None:
     line = progress_line(steps[1], 120, remaining=75.2)
     number = r"[-+.\de]+"
     assert re.fullmatch(
-        rf"  2/120  objective {number}  volume 0\.3\d{{3}}  beta 1\.035  M_nd \d\d\.\d %  survival {number} *"
-        rf"  change 0\.20  at most 76 s left",
+        rf"  2/120  objective {number}  volume 0\.3\d{{3}}  beta 1\.005  penal 1\.014  M_nd \d\d\.\d %"
+        rf"  survival {number} *  change 0\.20  at most 76 s left",
         line,
     )
     assert "left" not in progress_line(steps[-1], 3, remaining=0.0), "the last one has nothing left"
