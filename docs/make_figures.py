@@ -52,6 +52,7 @@ SHOWN = {
     "cast_beam": ("design.png",),
     "mbb_slim": ("design.png",),
     "hollow_deck": ("design.png",),
+    "facade_image": ("design.png",),
     "bracket_mesh": ("design.png",),
     "cold_plate_mesh": ("design.png",),
     "mbb_robust": ("design.png",),

@@ -119,7 +119,9 @@ def test_a_design_improves_and_keeps_its_limits(path: Path) -> None:
     job = coarse(path, "stop.iterations=12")
     steps = list(optimize(job.problem, job.optimizer, job.continuation, job.stop))
     first, last = steps[0].iteration, steps[-1].iteration
-    assert last.objective < 0.8 * first.objective
+    rising = {name: value for name, value in last.parameters.items() if name.endswith(".penal")}
+    begun = job.problem.evaluate(steps[0].x, rising).objective if rising else first.objective
+    assert last.objective < 0.8 * begun
     if path.stem in FAR:
         assert last.violation < 0.25 * first.violation
     else:
