@@ -155,6 +155,8 @@ def test_what_cannot_be_varied_is_named_all_at_once() -> None:
     ]
     with pytest.raises(InputError, match="nothing to vary"):
         dials_of(gate, {}, [BETA])
+    with pytest.raises(InputError, match=r"growth: no number .*it names no schedule; write the schedule out"):
+        dials_of(gate, {"physical.beta.growth": Range(0.1, 0.2)}, [])
 
 
 def test_numbers_are_set_in_schedules_and_their_guards_alone() -> None:

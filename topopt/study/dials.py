@@ -145,7 +145,8 @@ def dials_of(
     found = []
     for path, span in over.items():
         if path not in known:
-            mistakes.append(f"{path}: no number of this continuation: {suggestion(path, known)}")
+            hint = suggestion(path, known) if known else "it names no schedule; write the schedule out"
+            mistakes.append(f"{path}: no number of this continuation: {hint}")
             continue
         place, field, kind, part = known[path]
         complaint = _complaint(part, field, kind, span)
