@@ -48,13 +48,14 @@ def test_where_it_was_computed_only_the_hamiltonian_itself_has_a_slope(flow):
         assert slope == pytest.approx(flow.gradient(weights)[k], abs=1e-14)
 
 
-def test_sweeps_train_a_net_and_need_to_be_held(flow):
-    begun = flow.loss(flow.states(flow.drawn())[-1])
+def test_sweeps_train_a_net_from_five_starts_and_need_to_be_held(flow):
     held, loose = (
-        [sweep.loss for sweep in islice(trained(flow, flow.drawn(), hold), 30)] for hold in (0.1, 0.0)
+        np.array([[*islice(trained(flow, flow.drawn(seed), hold), 30)][-1].loss for seed in range(5)])
+        for hold in (0.1, 0.0)
     )
-    assert held[-1] < 0.03 * begun
-    assert loose[-1] > 3 * held[-1]
+    assert held.mean() < 0.03
+    assert held.max() < 0.06
+    assert (loose > 3 * held).all()
 
 
 def test_targets_that_do_not_fit_are_refused():
