@@ -69,8 +69,10 @@ def test_a_climb_is_counted_in_the_log(caplog):
     assert "going on with a direct solver" in caplog.text
 
 
+@pytest.mark.parametrize("large", [0, 10**6])
 @pytest.mark.parametrize("optimizer", [to.OC(), to.MMA()])
-def test_a_resumed_run_is_the_unbroken_one_digit_for_digit(tmp_path, optimizer):
+def test_a_resumed_run_is_the_unbroken_one_digit_for_digit(tmp_path, optimizer, large, monkeypatch):
+    monkeypatch.setattr("topopt.run.LARGE", large)
     stop = to.Stop(iterations=7, change=0.0)
     whole = list(to.optimize(beam(), optimizer, stop=stop))
     with RunFolder.create(tmp_path, "broken") as folder:

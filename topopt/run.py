@@ -9,6 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, cast
 
+import numpy as np
+
 from topopt import solves
 from topopt.continuation import Continuation, Rollback
 from topopt.entry import Turn, entry
@@ -18,7 +20,7 @@ from topopt.history import History
 from topopt.optimizers import MMA, Optimizer
 from topopt.optimizers.honest import require_honest, verifies
 from topopt.optimizers.protocol import Verifier
-from topopt.parameters import replaced, scalars
+from topopt.parameters import Array, replaced, scalars
 from topopt.step import Snapshot, Step
 from topopt.stopping import Stop, StopRule
 from topopt.threads import alone
@@ -36,6 +38,8 @@ __all__ = [
 ]
 
 _OPTIMIZER = "optimizer."
+LARGE = 1_000_000
+"""Unknowns of a state from which on it is slimmed once it is the older one."""
 
 
 @dataclass
@@ -132,7 +136,7 @@ def _iterated(
     iteration = dataclasses.replace(written, seconds=seconds, solver=solved.columns())
     history = History([*now.history, iteration])
     output = now.output if refused else evaluation.output
-    after = Snapshot(history, x, state, output, states=tuple(solved.states), older=now.states)
+    after = Snapshot(history, x, state, output, states=tuple(solved.states), older=_slim(now.states))
     if continuation.rollback is not None:
         after = _watched(now, dataclasses.replace(after, evaluated=now.x), continuation, rule)
     handed = dataclasses.replace(evaluation, signals=None)
@@ -164,6 +168,14 @@ def _require_types(optimizer: object, continuation: object, stop: object) -> Non
         raise InputError(f"continuation: expected Continuation({{name: schedule}}), got {continuation!r}")
     if isinstance(stop, type) or not callable(stop):
         raise InputError(f"stop: expected a rule such as Stop(iterations=100), got {stop!r}")
+
+
+def _slim(states: tuple[Array, ...]) -> tuple[Array, ...]:
+    """Return states as they are kept for one more iteration: only a direction is taken from them.
+
+    Single precision does for that, and saves 12 bytes an element in space.
+    """
+    return tuple(state.astype(np.float32) if state.size > LARGE else state for state in states)
 
 
 def _begun(model: Model, optimizer: Optimizer, bounds: Bounds) -> Snapshot:

@@ -18,8 +18,8 @@ FOLDER = Path(__file__).parents[2] / "problems" / "studies"
 FILES = sorted(FOLDER.glob("*.yaml"))
 NETS = ("sign_gates",)
 """Studies of nets, which need scikit-learn's digits."""
-OWN = (*NETS, "penalty")
-"""Studies that ask something else than how fast a projection may be sharpened."""
+SHARPENING = ("beta_quick", "beta_full", "beta_large")
+"""Studies that ask how fast a projection may be sharpened."""
 
 
 @pytest.fixture(name="study", params=FILES, ids=lambda path: path.stem)
@@ -44,9 +44,9 @@ def test_every_combination_stands_by_itself(study: StudyFile) -> None:
         assert parse(entry.job.resolved) == entry.job
 
 
-def test_a_study_has_the_rows_that_no_comparison_may_lack(study: StudyFile) -> None:
-    if study.name in OWN:
-        pytest.skip("it asks something else")
+@pytest.mark.parametrize("name", SHARPENING)
+def test_a_study_has_the_rows_that_no_comparison_may_lack(name: str) -> None:
+    study = read_study(FOLDER / f"{name}.yaml")
     schedules = {
         entry.continuation: entry.job.continuation.schedules["physical.beta"]
         for entry in study.entries

@@ -55,6 +55,8 @@ def test_a_penalty_that_nobody_sets_rises_where_nobody_sets_a_sharpness() -> Non
     assert continuation("", held) == Continuation(GATE)
     assert continuation("continuation: {stiffness.penal: 2}").schedules["stiffness.penal"] == Constant(2.0)
     assert continuation("continuation: {physical.beta: {type: survival}}") == Continuation(GATE)
+    fixed = TWO.replace("name: twice, type: tanh", "name: twice, type: tanh, beta: 8")
+    assert continuation("", fixed) == Continuation(GATE)
     assert continuation("continuation: {optimizer.move: 0.1}").schedules.keys() == (GATE | RISE).keys() | {
         "optimizer.move"
     }

@@ -152,6 +152,8 @@ def test_those_that_lack_a_case_come_last_and_tie_with_nobody():
         ({"x": Continuation({"p": Survival()}, "reset")}, "x", ()),
         ({"x": Continuation({"p": Guarded(Survival()), "q": Follow("p")})}, "x", ()),
         ({"x": Continuation({"p": Survival(), "q": Follow("p")}), "y": GATE}, "x", ()),
+        ({"y": GATE, "x": Continuation({"p": Survival(), "q": Follow("p")})}, "x", ()),
+        ({"y": SLOW, "x": Continuation({"p": Guarded(Survival()), "q": Follow("p")})}, "y", ()),
         ({"x": Continuation({"p": Linear(1, 8), "q": Constant(3)})}, None, ("x",)),
         ({"x": Continuation({"p": Guarded(Linear(1, 8))})}, None, ()),
         ({"x": Continuation({"p": Linear(1, 8)}, rollback=Rollback())}, None, ()),

@@ -54,7 +54,7 @@ def driven(spec: Spec) -> None:
     gates = {f"{item.name}.{SHARPNESS}": item for item in sharp}
     free = [name for name, item in gates.items() if item.values.get(SHARPNESS, 0.0) is None]
     led(spec, list(gates), free)
-    if free and not any(name in data for name in gates):
+    if free and len(free) == len(gates) and not any(name in data for name in gates):
         _raised(spec, free[0], data)
 
 

@@ -78,9 +78,13 @@ class Comparison:
     def default(self) -> str | None:
         """The continuation that is the default of every problem file, or else the first survival gate.
 
-        None if there is neither; only outcomes tell that know their schedules.
+        Of several that which drives the most parameters: in a file that names no continuation the gate leads
+        the penalty, too. None if there is neither; only outcomes tell that know their schedules.
         """
-        return next(iter([*self._playing(is_default), *self._playing(is_gate)]), None)
+        led = {outcome.continuation: len(outcome.schedules.schedules)
+               for outcome in self.outcomes if outcome.schedules is not None}  # fmt: skip
+        playing = [*self._playing(is_default)] or [*self._playing(is_gate)][:1]
+        return max(playing, key=lambda name: led[name], default=None)
 
     @cached_property
     def ramps(self) -> tuple[str, ...]:

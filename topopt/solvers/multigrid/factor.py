@@ -157,8 +157,8 @@ class MultigridFactor:
             return np.zeros(len(column))
         space.scale(f, 1.0 / norm)
         goal = Goal(self.solver.tolerance, self.solver.limit, _least(self.solver))
-        for guess in guesses[:1]:
-            space.load(x, guess, self._unit / norm)
+        if guesses:
+            space.load(x, guesses[0], self._unit / norm)
         while self._direct is None:
             assert self._cycles is not None
             parts = self._exact, self._cycles, space, f, x
