@@ -123,6 +123,24 @@ def test_a_cycle_is_that_of_the_host(kind, grid, threads, rng, monkeypatch):
     assert same == pytest.approx(energy, rel=1e-9)
 
 
+def test_several_corrections_are_those_of_the_host(rng):
+    grid = Grid((6, 5), (1.0, 1.0))
+    found = plan(body(grid), 1)
+    assert len(found.floors) > 3
+    scaled, steps, card = Scaled(body(grid), moduli_of(grid, rng)), Steps(1, 1, visits=3), Card()
+    on_card = card.cycles(card.exact(scaled), scaled, found, steps, np.float64)
+    on_host, once = (hierarchy(scaled, found, Steps(1, 1, visits), np.float64) for visits in (3, 1))
+    b = rng.normal(size=len(on_host.rhs)) * (on_host.levels[0].operator.inverse > 0)
+    on_host.rhs[:] = b
+    on_card.rhs.copy_to_device(b)
+    expected = on_host.cycle()[0].copy()
+    once.rhs[:] = b
+    assert not np.allclose(once.cycle()[0], expected, rtol=1e-3)
+    for _ in range(2):  # the second finds what the first has left in its vectors
+        found_there = on_card.cycle()[0].copy_to_host()
+        assert found_there == pytest.approx(expected, rel=1e-9, abs=1e-9 * np.abs(expected).max())
+
+
 def test_a_third_grid_is_the_galerkin_product_of_the_first(rng):
     """Couplings of every coarse lattice come from the fine moduli at once."""
     grid = Grid((6, 5), (1.0, 1.0))
