@@ -20,7 +20,7 @@ def cantilever(cells):
 
 def without_vectors():
     """Forget the vectors that are kept for the next solve, so that they count again."""
-    host._pair.cache_clear()
+    host._vectors.cache_clear()
     hierarchy._rooms.cache_clear()
 
 

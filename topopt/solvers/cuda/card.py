@@ -92,7 +92,7 @@ class Card:
         shaped = body.moduli.reshape(structured(system.mesh).cells)
         direct = card_bottom(matrix, shaped, len(levels), last.lattice, last.fixed, springs)
         rooms = tuple(
-            Room.at(level, steps, partial(_some, floor.lattice, dtype))
+            Room.at(level, steps, partial(_some, floor.lattice, dtype), single=False)
             for level, floor in enumerate(plan.floors)
         )
         return Recorded(Hierarchy(levels, direct, rooms, steps), exact)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numba import cuda
@@ -153,6 +153,7 @@ class CardLevel:
     bound: float
     coarse: Lattice
     held: Any
+    single: ClassVar[None] = None
 
     def run(
         self, job: int, u: Any, y: Any, b: Any = None, z: Any = None, a: float = 0.0, c: float = 0.0

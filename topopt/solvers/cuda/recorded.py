@@ -11,7 +11,7 @@ from typing import Any
 
 from topopt.solvers.cuda.device import SIMULATED, stream
 from topopt.solvers.cuda.levels import FineOperator
-from topopt.solvers.cuda.vectors import dot
+from topopt.solvers.cuda.vectors import direction, dot
 from topopt.solvers.matrixfree.sweep import APPLY
 from topopt.solvers.multigrid.cycle import Hierarchy
 
@@ -49,6 +49,11 @@ class Recorded:
     def product(self, p: Any, q: Any) -> float:
         """Do q = K p in double precision: whole element matrices sum before they subtract; return p . K p."""
         return self._exact.run(APPLY, p, q)
+
+    def onward(self, beta: float, z: Any, p: Any, following: Any, q: Any) -> float:
+        """Do following = z + beta p and q = K following in double precision; return following . q."""
+        direction(beta, z, p, following)
+        return self.product(following, q)
 
     def _record(self) -> Any:
         """Return the cycle as a graph."""

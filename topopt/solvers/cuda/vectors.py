@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from topopt.solvers.cuda.device import BLOCK, SIMULATED, grid_for, stream
 from topopt.solvers.matrixfree.lattice import Lattice
 from topopt.solvers.multigrid.gradients import Sums
 
-__all__ = ["CardSpace", "cast", "dot", "jacobi", "mix", "nothing", "zeros"]
+__all__ = ["CardSpace", "cast", "direction", "dot", "jacobi", "mix", "nothing", "zeros"]
 
 BLOCKS = 2 if SIMULATED else 512
 """Blocks that add up a sum."""
@@ -47,10 +48,13 @@ def _dot(one, other, out):  # type: ignore[no-untyped-def]
 
 
 @cuda.jit
-def _advance(alpha, p, q, x, r, out):  # type: ignore[no-untyped-def]
+def _advance(alpha, p, beta, before, q, x, r, out):  # type: ignore[no-untyped-def]
     part = 0.0
-    for e in range(cuda.grid(1), x.size, cuda.gridsize(1)):
-        x[e] += alpha * p[e]
+    for e in range(cuda.grid(1), r.size, cuda.gridsize(1)):
+        if before.size > 0:
+            x[e] += alpha * p[e] + beta * before[e]
+        elif x.size > 0:
+            x[e] += alpha * p[e]
         v = r[e] - alpha * q[e]
         r[e] = v
         part += v * v
@@ -66,10 +70,10 @@ def _rescale(factor, f, x, r):  # type: ignore[no-untyped-def]
 
 
 @cuda.jit
-def _direction(beta, z, p):  # type: ignore[no-untyped-def]
+def _direction(beta, z, p, following):  # type: ignore[no-untyped-def]
     e = cuda.grid(1)
     if e < p.size:
-        p[e] = z[e] + beta * p[e]
+        following[e] = z[e] + beta * p[e]
 
 
 @cuda.jit
@@ -166,6 +170,11 @@ def jacobi(b: Any, inverse: Any, c: float, x: Any, z: Any) -> None:
     _jacobi[grid_for(x.size)](b, inverse, c, x, z)
 
 
+def direction(beta: float, z: Any, p: Any, following: Any) -> None:
+    """Do following = z + beta p."""
+    _direction[grid_for(p.size)](beta, z, p, following)
+
+
 def mix(a: float, x: Any, c: float, total: Any) -> None:
     """Do total = a x + c total, whatever total is where c is zero."""
     number = total.dtype.type
@@ -202,9 +211,9 @@ class CardSpace:
         """Return two vectors in double precision."""
         return self.zeros(), self.zeros()
 
-    def directions(self, like: Any) -> tuple[Any, Any]:
-        """Return two vectors in double precision: on a card products in mixed precision were not measured."""
-        return self.zeros(), self.zeros()
+    def directions(self, like: Any) -> tuple[Any, Any, Any]:
+        """Return three vectors in double precision: mixed products were not measured on a card."""
+        return self.zeros(), self.zeros(), self.zeros()
 
     def load(self, vector: Any, unknowns: Array, factor: float) -> None:
         """Write a multiple of unknowns that are numbered node by node, zero on fixed ones."""
@@ -246,12 +255,24 @@ class CardSpace:
         """Copy, from one precision to another where they differ."""
         _assign[grid_for(target.size)](target, source)
 
-    def advance(self, alpha: float, p: Any, q: Any, x: Any, r: Any) -> float:
-        """Do x += alpha p, r -= alpha q; return r . r."""
-        out = zeros(1, np.float64)
-        _advance[_summing(x.size)](alpha, p, q, x, r, out)
-        return float(out.copy_to_host()[0])
+    def reduce(self, alpha: float, q: Any, r: Any) -> float:
+        """Do r -= alpha q; return r . r."""
+        none = nothing(np.dtype(np.float64))
+        return _advanced(alpha, q, 0.0, none, q, none, r)
 
-    def direction(self, beta: float, z: Any, p: Any) -> None:
-        """Do p = z + beta p."""
-        _direction[grid_for(p.size)](beta, z, p)
+    def advance(self, steps: Sequence[tuple[float, Any]], q: Any, x: Any, r: Any) -> float:
+        """Do x += alpha p for one or two steps and r -= alpha q for the last; return r . r."""
+        alpha, p = steps[-1]
+        beta, before = steps[0] if len(steps) > 1 else (0.0, nothing(np.dtype(np.float64)))
+        return _advanced(alpha, p, beta, before, q, x, r)
+
+    def mix(self, a: float, x: Any, c: float, total: Any) -> None:
+        """Do total = a x + c total."""
+        _mix[grid_for(total.size)](a, x, c, total)
+
+
+def _advanced(alpha: float, p: Any, beta: float, before: Any, q: Any, x: Any, r: Any) -> float:
+    """Take steps as `CardSpace.advance` does, without those that are empty."""
+    out = zeros(1, np.float64)
+    _advance[_summing(r.size)](alpha, p, beta, before, q, x, r, out)
+    return float(out.copy_to_host()[0])

@@ -1,4 +1,8 @@
-"""Runs of cells: displacements of the corners in, Walsh modes of the forces out."""
+"""Runs of cells: displacements of the corners in, Walsh modes of the forces out.
+
+The corners of a run begin at `at`, one row further at `s1` and one plane further at `s0`, those of the next
+component at `n`; its moduli begin at `cell`.
+"""
 
 from __future__ import annotations
 
@@ -60,14 +64,15 @@ def _put(t: Any, e: Any, pair: Any, even: Any, odd: Any) -> None:
 
 
 @kernel
-def cells_h8(u: Any, n: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) -> None:
+def cells_h8(u: Any, n: Any, at: Any, s1: Any, s0: Any, moduli: Any, cell: Any, run: Any, k: Any,
+             t: Any) -> None:  # fmt: skip
     """Bricks: 8 blocks, which take the 33 numbers of `coefficients`, in its order."""
     number = k.dtype.type
     for e in range(run):
         x = _corners(u, at + e, s1, s0, number)
         y = _corners(u, n + at + e, s1, s0, number)
         z = _corners(u, n + n + at + e, s1, s0, number)
-        m = read(moduli, at + e)
+        m = read(moduli, cell + e)
         # class 0, stretching: (4, x), (2, y), (1, z)
         x4 = m * (read(k, U(0)) * x[4] + read(k, U(1)) * y[2] + read(k, U(2)) * z[1])
         y2 = m * (read(k, U(1)) * x[4] + read(k, U(3)) * y[2] + read(k, U(4)) * z[1])
@@ -113,13 +118,13 @@ def cells_h8(u: Any, n: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k
 
 
 @kernel
-def cells_q4(u: Any, n: Any, at: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) -> None:
+def cells_q4(u: Any, n: Any, at: Any, s0: Any, moduli: Any, cell: Any, run: Any, k: Any, t: Any) -> None:
     """Rectangles: stretching (2, x), (1, y); shear (1, x), (2, y); bending (3, x) and (3, y)."""
     number = k.dtype.type
     for e in range(run):
         x = _ends(u, at + e, s0, number)
         y = _ends(u, n + at + e, s0, number)
-        m = read(moduli, at + e)
+        m = read(moduli, cell + e)
         x2 = m * (read(k, U(0)) * x[2] + read(k, U(1)) * y[1])
         y1 = m * (read(k, U(1)) * x[2] + read(k, U(2)) * y[1])
         x1 = m * (read(k, U(3)) * x[1] + read(k, U(4)) * y[2])
@@ -133,12 +138,12 @@ def cells_q4(u: Any, n: Any, at: Any, s0: Any, moduli: Any, run: Any, k: Any, t:
 
 
 @kernel
-def cells_s3(u: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) -> None:
+def cells_s3(u: Any, at: Any, s1: Any, s0: Any, moduli: Any, cell: Any, run: Any, k: Any, t: Any) -> None:
     """One unknown a node, bricks: the matrix is diagonal in the modes."""
     number = k.dtype.type
     for e in range(run):
         x = _corners(u, at + e, s1, s0, number)
-        m = read(moduli, at + e)
+        m = read(moduli, cell + e)
         _put(t, e, U(0), m * (read(k, U(0)) * x[0]), m * (read(k, U(1)) * x[1]))
         _put(t, e, U(1), m * (read(k, U(2)) * x[2]), m * (read(k, U(3)) * x[3]))
         _put(t, e, U(2), m * (read(k, U(4)) * x[4]), m * (read(k, U(5)) * x[5]))
@@ -146,18 +151,19 @@ def cells_s3(u: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k: Any, t
 
 
 @kernel
-def cells_s2(u: Any, at: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) -> None:
+def cells_s2(u: Any, at: Any, s0: Any, moduli: Any, cell: Any, run: Any, k: Any, t: Any) -> None:
     """One unknown a node, rectangles."""
     number = k.dtype.type
     for e in range(run):
         x = _ends(u, at + e, s0, number)
-        m = read(moduli, at + e)
+        m = read(moduli, cell + e)
         _put(t, e, U(0), m * (read(k, U(0)) * x[0]), m * (read(k, U(1)) * x[1]))
         _put(t, e, U(1), m * (read(k, U(2)) * x[2]), m * (read(k, U(3)) * x[3]))
 
 
 @kernel
-def cells_coarse(u: Any, n: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: Any, k: Any, t: Any) -> None:
+def cells_coarse(u: Any, n: Any, at: Any, s1: Any, s0: Any, moduli: Any, cells: Any, cell: Any, run: Any,
+                 k: Any, t: Any) -> None:  # fmt: skip
     """Bricks made of eight bricks: mode classes g and h couple by coefficient g ^ h of the children's moduli.
 
     ``t`` has room for the modes behind the 24 rows of the result.
@@ -177,4 +183,4 @@ def cells_coarse(u: Any, n: Any, at: Any, s1: Any, s0: Any, moduli: Any, run: An
             write_sum(v, (U(3) * (U(6) ^ flip) + c) * WIDTH + e, x[6])
             write_sum(v, (U(3) * (U(7) ^ flip) + c) * WIDTH + e, x[7])
     for e in range(run):
-        coarse_product(v, e, moduli, n, at, k, t)
+        coarse_product(v, e, moduli, cells, cell, k, t)

@@ -62,12 +62,19 @@ def _scatter_2d(t: Any, acc: Any, below: Any, above: Any, stride: Any, nc: Any, 
 
 
 @kernel
-def _layer(kind: Any, u: Any, n: Any, at: Any, m1: Any, m2: Any, moduli: Any, k: Any, t: Any, acc: Any,
-           below: Any, above: Any, stride: Any, nc: Any) -> None:  # fmt: skip
-    """Go through one layer of cells, between the planes of nodes that begin at `at` and one plane further."""
+def layer(kind: Any, u: Any, n: Any, at: Any, s0: Any, m1: Any, m2: Any, moduli: Any, cells: Any, cell: Any,
+          k: Any, t: Any, acc: Any, below: Any, above: Any, stride: Any, nc: Any) -> None:  # fmt: skip
+    """Go through one layer of cells, between a plane of nodes and the next one.
+
+    Parameters
+    ----------
+    u, n, at, s0 : vector and uintp
+        Displacements, where their next component begins, where the planes do, and how far apart these are.
+    moduli, cells, cell : vector and uintp
+        Moduli, where their next field begins, and where the layer does.
+    """
     flat = m1 == U(1)
     total = m2 if flat else (m1 - U(1)) * m2
-    s0 = m1 * m2
     one = k.dtype.type(1)
     temps = nc * U(4) if flat else nc * U(8)
     for q in range(temps):
@@ -76,15 +83,15 @@ def _layer(kind: Any, u: Any, n: Any, at: Any, m1: Any, m2: Any, moduli: Any, k:
     while e < total:
         run = min(RUN, total - e)
         if kind == BRICK:
-            cells_h8(u, n, at + e, m2, s0, moduli, run, k, t)
+            cells_h8(u, n, at + e, m2, s0, moduli, cell + e, run, k, t)
         elif kind == SQUARE:
-            cells_q4(u, n, at + e, s0, moduli, run, k, t)
+            cells_q4(u, n, at + e, s0, moduli, cell + e, run, k, t)
         elif kind == SCALAR_3D:
-            cells_s3(u, at + e, m2, s0, moduli, run, k, t)
+            cells_s3(u, at + e, m2, s0, moduli, cell + e, run, k, t)
         elif kind == SCALAR_2D:
-            cells_s2(u, at + e, s0, moduli, run, k, t)
+            cells_s2(u, at + e, s0, moduli, cell + e, run, k, t)
         else:
-            cells_coarse(u, n, at + e, m2, s0, moduli, run, k, t)
+            cells_coarse(u, n, at + e, m2, s0, moduli, cells, cell + e, run, k, t)
         if flat:
             _scatter_2d(t, acc, below + e, above + e, stride, nc, run)
         else:
@@ -183,7 +190,7 @@ def sweep(kind: Any, nc: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, spri
         while i < last:
             acc[above : above + nc * stride] = 0
             if i + U(1) < m0:
-                _layer(kind, u, n, i * s0, m1, m2, moduli, k, t, acc, below, above, stride, nc)
+                layer(kind, u, n, i * s0, s0, m1, m2, moduli, n, i * s0, k, t, acc, below, above, stride, nc)
             if i >= first:
                 total += _finish(
                     acc, below, stride, u, y, b, z, inverse, springs, i * s0, n, s0, nc, job, a, c

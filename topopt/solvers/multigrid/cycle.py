@@ -68,11 +68,19 @@ class Room:
     rest: Any
 
     @staticmethod
-    def at(level: int, steps: Steps, vector: Callable[[bool], Any]) -> Room:
-        """Return the vectors of a level, fine to coarse; `vector` makes one, or an empty one."""
+    def at(level: int, steps: Steps, vector: Callable[[bool], Any], single: bool) -> Room:
+        """Return the vectors of a level, fine to coarse.
+
+        Parameters
+        ----------
+        vector : callable
+            Makes one, or an empty one.
+        single : bool
+            Whether the level has `Single`, whose only step from zero is never written.
+        """
         several = (steps.fine if level == 0 else steps.coarse) > 1
         again = level >= FIRST and steps.visits > 1
-        return Room(*map(vector, (True, True, True, several, again, again)))
+        return Room(*map(vector, (several or not single, True, True, several, again, again)))
 
 
 class Level(Protocol):
@@ -98,6 +106,23 @@ class Level(Protocol):
 
     def prolong(self, below: Any, x: Any) -> None:
         """Do x += P below."""
+
+    @property
+    def single(self) -> Single | None:
+        """What does in one sweep what are three, where there is such."""
+
+
+class Single(Protocol):
+    """A level applied cell by cell, where what comes before a product and after it joins its sweep."""
+
+    def down(self, b: Any, c: float, below: Any) -> None:
+        """Do below = P^T (b - K x) for x = c b / diagonal."""
+
+    def up(self, below: Any, b: Any, c: float, y: Any) -> float:
+        """Do y = x + c (b - K x) / diagonal for x = c b / diagonal + P below; return b . y."""
+
+    def onward(self, beta: float, z: Any, p: Any, following: Any, q: Any) -> float:
+        """Do following = z + beta p and q = K following; return following . q."""
 
 
 class Direct(Protocol):
@@ -129,12 +154,22 @@ class Hierarchy:
         """Do q = K p in the precision of the cycle; return p . K p."""
         return self.levels[0].run(APPLY, p, q)
 
+    def onward(self, beta: float, z: Any, p: Any, following: Any, q: Any) -> float:
+        """Do following = z + beta p and q = K following; return following . K following."""
+        finest = self.levels[0].single
+        assert finest is not None, "the finest operator is applied cell by cell"
+        return finest.onward(beta, z, p, following, q)
+
     def _cycle(self, number: int, b: Any) -> tuple[Any, float]:
         """Smooth, correct from below, smooth; the sum is that of the last step."""
         level, room = self.levels[number], self.rooms[number]
         steps = self.steps.fine if number == 0 else self.steps.coarse
         x, y = room.x, room.y
         plan = chebyshev(steps, level.bound)
+        if steps == 1 and level.single:
+            weight = plan[0][1]
+            level.single.down(b, weight, self.rooms[number + 1].b)
+            return y, level.single.up(self._solved(number + 1), b, weight, y)
         level.jacobi(b, plan[0][1], x, room.z)
         for a, c in plan[1:]:
             level.run(STEP, x, y, b, room.z, a, c)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, Protocol
 
@@ -115,6 +116,9 @@ class Cycles(Protocol):
     def product(self, p: Any, q: Any) -> float:
         """Do q = K p, in whatever precision serves; return p . K p."""
 
+    def onward(self, beta: float, z: Any, p: Any, following: Any, q: Any) -> float:
+        """Do following = z + beta p and q = K following; return following . K following."""
+
 
 class Space(Protocol):
     """Where the long vectors live, on this machine's processor or on a graphics card."""
@@ -122,8 +126,8 @@ class Space(Protocol):
     def states(self) -> tuple[Any, Any]:
         """Return two vectors in double precision, whatever they hold; the next solve may get the same."""
 
-    def directions(self, like: Any) -> tuple[Any, Any]:
-        """Return two vectors in the precision of another or a higher one; the same holds for them."""
+    def directions(self, like: Any) -> tuple[Any, Any, Any]:
+        """Return three vectors in the precision of another or a higher one; the same holds for them."""
 
     def load(self, vector: Any, unknowns: Array, factor: float) -> None:
         """Write a multiple of unknowns that are numbered node by node, zero on fixed ones."""
@@ -152,11 +156,39 @@ class Space(Protocol):
     def assign(self, target: Any, source: Any) -> None:
         """Copy, from one precision to another where they differ."""
 
-    def advance(self, alpha: float, p: Any, q: Any, x: Any, r: Any) -> float:
-        """Do x += alpha p, r -= alpha q; return r . r."""
+    def reduce(self, alpha: float, q: Any, r: Any) -> float:
+        """Do r -= alpha q; return r . r."""
 
-    def direction(self, beta: float, z: Any, p: Any) -> None:
-        """Do p = z + beta p."""
+    def advance(self, steps: Sequence[tuple[float, Any]], q: Any, x: Any, r: Any) -> float:
+        """Do x += alpha p for one or two steps and r -= alpha q for the last; return r . r."""
+
+    def mix(self, a: float, x: Any, c: float, total: Any) -> None:
+        """Do total = a x + c total."""
+
+
+@dataclass
+class _Walk:
+    """The state, whose steps are taken two at a time: it is long, in double precision, seldom looked at."""
+
+    space: Space
+    x: Any
+    left: tuple[float, Any] | None = None
+
+    def step(self, alpha: float, p: Any, q: Any, r: Any) -> float:
+        """Go on by alpha p, now or with the next step; do r -= alpha q and return r . r."""
+        if self.left is None:
+            self.left = alpha, p
+            return self.space.reduce(alpha, q, r)
+        steps, self.left = [self.left, (alpha, p)], None
+        return self.space.advance(steps, q, self.x, r)
+
+    def arrive(self) -> Any:
+        """Take what is left, and return the state."""
+        if self.left is not None:
+            alpha, p = self.left
+            self.space.mix(alpha, p, 1.0, self.x)
+            self.left = None
+        return self.x
 
 
 @dataclass
@@ -210,15 +242,15 @@ def improved(cycles: Cycles, space: Space, f: Any, x: Any, sums: Sums) -> Sums:
     hundred iterations of OC took .86 of the cycles from the last one at 64x32x32, .78 at 300x100.
     """
     r = cycles.rhs
-    p, q = space.directions(r)
+    p, _, q = space.directions(r)
     along = space.dot(p, f) - space.dot(p, r)
     if not (sums.work > 0.0 and along != 0.0):
         return sums
-    space.direction(-sums.work / along, x, p)
+    space.mix(1.0, x, -sums.work / along, p)
     curvature = cycles.product(p, q)
     if not curvature > 0.0:
         return sums
-    space.advance(space.dot(p, r) / curvature, p, q, x, r)
+    space.advance([(space.dot(p, r) / curvature, p)], q, x, r)
     return space.sums(f, x, r)
 
 
@@ -259,9 +291,10 @@ def conjugate_gradients(
         if trouble or attempt == REFINEMENTS:
             break
         ends = Goal(0.9 * tolerance, goal.limit - done, goal.error)
-        count, trouble, error = _descend(operator, cycles, space, f, x, ends, norm)
+        walk = _Walk(space, x)
+        count, trouble, error = _descend(operator, cycles, walk, f, ends, norm)
         done += count
-        operator.run(RESIDUAL, x, cycles.rhs, f)
+        operator.run(RESIDUAL, walk.arrive(), cycles.rhs, f)
         sums = space.sums(f, x, cycles.rhs)
     return Outcome(done, norm, trouble or f"the true residual stays at {norm:.1e}")
 
@@ -277,29 +310,29 @@ def _balance(space: Space, x: Any, sums: Sums, tolerance: float) -> None:
 
 
 def _descend(
-    operator: Exact, cycles: Cycles, space: Space, f: Any, x: Any, goal: Goal, norm: float
+    operator: Exact, cycles: Cycles, walk: _Walk, f: Any, goal: Goal, norm: float
 ) -> tuple[int, str, float]:
     """Iterate from the residual in ``cycles.rhs``; return the cycles, what was wrong, the error's energy."""
-    r = cycles.rhs
-    p, q = space.directions(r)
+    r, space = cycles.rhs, walk.space
+    p, following, q = space.directions(r)
     z, rz = cycles.cycle()
     best, energy, since, largest = norm, rz, 0, norm
     found = _Lanczos()
     space.assign(p, z)
+    curvature = cycles.product(p, q)
     for count in range(1, goal.limit + 1):
         if not rz > 0.0:
             return count, f"the cycle is not positive (r.z = {rz:.1e})", math.inf
-        curvature = cycles.product(p, q)
         if not curvature > 0.0:
             return count, f"the operator is not positive along a direction (p.Kp = {curvature:.1e})", math.inf
-        norm = math.sqrt(space.advance(rz / curvature, p, q, x, r))
+        norm = math.sqrt(walk.step(rz / curvature, p, q, r))
         largest = max(largest, norm)
         if norm < REPLACED * largest:
-            operator.run(RESIDUAL, x, r, f)
+            operator.run(RESIDUAL, walk.arrive(), r, f)
             largest = norm
         found.steps.append(rz / curvature)
         found.last = rz
-        if norm <= goal.tolerance and _near(found.error(), goal.error, space, f, x):
+        if norm <= goal.tolerance and _near(found.error(), goal.error, space, f, walk):
             return count, "", found.error()
         since += 1
         if norm < 0.5 * best or rz < 0.25 * energy:
@@ -309,10 +342,11 @@ def _descend(
         before = rz
         z, rz = cycles.cycle()
         found.ratios.append(rz / before)
-        space.direction(rz / before, z, p)
+        curvature = cycles.onward(rz / before, z, p, following, q)
+        p, following = following, p
     return goal.limit, f"no convergence within {goal.limit} iterations", math.inf
 
 
-def _near(error: float, share: float, space: Space, f: Any, x: Any) -> bool:
-    """Return whether the energy of the error is below the square of a share of the energy of x."""
-    return math.isinf(share) or error <= share**2 * space.dot(f, x)
+def _near(error: float, share: float, space: Space, f: Any, walk: _Walk) -> bool:
+    """Return whether the energy of the error is below the square of a share of the energy of the state."""
+    return math.isinf(share) or error <= share**2 * space.dot(f, walk.arrive())

@@ -22,7 +22,8 @@ from topopt.solvers.matrixfree.walsh import child_matrices, walsh
 from topopt.solvers.multigrid.bottom import bottom
 from topopt.solvers.multigrid.cycle import Hierarchy, Room, Steps
 from topopt.solvers.multigrid.levels import Runs, invert, stencil
-from topopt.solvers.multigrid.plan import Floor, Plan, lowered
+from topopt.solvers.multigrid.plan import Floor, Held, Plan, lowered
+from topopt.solvers.multigrid.planes import down, onward, up
 from topopt.solvers.multigrid.scaled import Scaled
 from topopt.solvers.multigrid.transfer import prolong, restrict
 from topopt.solvers.multigrid.vectors import jacobi, mix, node_sums
@@ -44,17 +45,27 @@ class HostLevel:
         The next coarser one.
     held : array of uintp
         Its fixed entries.
+    by_plane : triple of arrays
+        This level's own, see `Floor`.
     """
 
     operator: Runs
     bound: float
     coarse: Lattice
     held: NDArray[np.uintp]
+    by_plane: Held
 
     def run(self, job: int, u: Vector, y: Vector, b: Vector | None = None, z: Vector | None = None,
             a: float = 0.0, c: float = 0.0) -> float:  # fmt: skip
         """Do a job of `topopt.solvers.matrixfree.sweep`."""
         return self.operator.run(job, u, y, b, z, a, c)
+
+    def onward(self, beta: float, z: Vector, p: Vector, following: Vector, q: Vector) -> float:
+        """Do following = z + beta p and q = K following; return following . q."""
+        op: Any = self.operator
+        return float(onward(op.kind, self._components, p.dtype.type(beta), z, p, following, q, op.springs,
+                            op.fixed, op.moduli, op.coefficients, self._sizes,
+                            numba.get_num_threads()))  # fmt: skip
 
     def jacobi(self, b: Vector, c: float, x: Vector, z: Vector) -> None:
         """Do x = c b / diagonal, and z = x unless z is empty: the first step from zero."""
@@ -75,6 +86,25 @@ class HostLevel:
         """Do x += P below."""
         fixed, threads = self.operator.fixed, numba.get_num_threads()
         prolong(below, x, fixed, self._components, self._sizes, self.coarse.sizes, threads)
+
+    @property
+    def single(self) -> HostLevel | None:
+        """Itself where it applies its operator cell by cell."""
+        return self if isinstance(self.operator, MatrixFree) else None
+
+    def down(self, b: Vector, c: float, below: Vector) -> None:
+        """Do below = P^T (b - K x) for x = c b / diagonal."""
+        op: Any = self.operator
+        down(op.kind, self._components, b, op.inverse, op.springs, self.by_plane, op.moduli, op.coefficients,
+             b.dtype.type(c), self._sizes, below, self.held, self.coarse.sizes,
+             numba.get_num_threads())  # fmt: skip
+
+    def up(self, below: Vector, b: Vector, c: float, y: Vector) -> float:
+        """Do y = x + c (b - K x) / diagonal for x = c b / diagonal + P below; return b . y."""
+        op: Any = self.operator
+        return float(up(op.kind, self._components, below, b, y, op.inverse, op.springs, self.by_plane,
+                        op.moduli, op.coefficients, b.dtype.type(c), self._sizes, self.coarse.sizes,
+                        numba.get_num_threads()))  # fmt: skip
 
     @functools.cached_property
     def _components(self) -> np.uintp:
@@ -115,7 +145,7 @@ def hierarchy(body: Scaled, plan: Plan, steps: Steps, dtype: DTypeLike) -> Hiera
     last = floors[-1]
     direct = bottom(matrix, shaped, len(floors) - 1, last.lattice, last.fixed, springs)
     levels = tuple(
-        HostLevel(operator, floor.bound, coarse.lattice, coarse.fixed)
+        HostLevel(operator, floor.bound, coarse.lattice, coarse.fixed, floor.by_plane)
         for operator, floor, coarse in zip(operators, floors[:-1], floors[1:], strict=True)
     )
     return Hierarchy(levels, direct, _rooms(plan, steps, np.dtype(dtype), threading.get_ident()), steps)
@@ -125,7 +155,7 @@ def hierarchy(body: Scaled, plan: Plan, steps: Steps, dtype: DTypeLike) -> Hiera
 def _rooms(plan: Plan, steps: Steps, dtype: np.dtype[Any], thread: int) -> tuple[Room, ...]:
     """Return a thread's vectors, which last no longer than a cycle and serve all hierarchies of a plan."""
     return tuple(
-        Room.at(level, steps, functools.partial(_some, floor.lattice, dtype))
+        Room.at(level, steps, functools.partial(_some, floor.lattice, dtype), single=level == 0)
         for level, floor in enumerate(plan.floors)
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import math
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +21,7 @@ from topopt.solvers.multigrid.gradients import Sums
 from topopt.solvers.multigrid.hierarchy import hierarchy
 from topopt.solvers.multigrid.plan import Plan
 from topopt.solvers.multigrid.scaled import Scaled
-from topopt.solvers.multigrid.vectors import advance, direction, dot, rescale, sums
+from topopt.solvers.multigrid.vectors import advance, dot, mix, rescale, sums
 
 __all__ = ["Host", "HostSpace"]
 
@@ -33,11 +34,13 @@ class HostSpace:
 
     def states(self) -> tuple[Vector, Vector]:
         """Return two vectors in double precision, whatever they hold; the next solve is given the same."""
-        return _pair("states", self.operator.lattice, np.dtype(np.float64), threading.get_ident())
+        f, x = _vectors(2, self.operator.lattice, np.dtype(np.float64), threading.get_ident())
+        return f, x
 
-    def directions(self, like: Vector) -> tuple[Vector, Vector]:
-        """Return two vectors in the precision of another; the next solve is given the same."""
-        return _pair("directions", self.operator.lattice, like.dtype, threading.get_ident())
+    def directions(self, like: Vector) -> tuple[Vector, Vector, Vector]:
+        """Return three vectors in the precision of another; the next solve is given the same."""
+        p, following, q = _vectors(3, self.operator.lattice, like.dtype, threading.get_ident())
+        return p, following, q
 
     def load(self, vector: Vector, unknowns: Array, factor: float) -> None:
         """Write a multiple of unknowns that are numbered node by node, zero on fixed ones."""
@@ -79,19 +82,25 @@ class HostSpace:
         """Copy, from one precision to another where they differ."""
         target[:] = source
 
-    def advance(self, alpha: float, p: Vector, q: Vector, x: Vector, r: Vector) -> float:
-        """Do x += alpha p, r -= alpha q; return r . r."""
-        return float(advance(alpha, p, q, x, r, numba.get_num_threads()))
+    def reduce(self, alpha: float, q: Vector, r: Vector) -> float:
+        """Do r -= alpha q; return r . r."""
+        return float(advance(alpha, q, 0.0, q[:0], q, np.zeros(0), r, numba.get_num_threads()))
 
-    def direction(self, beta: float, z: Vector, p: Vector) -> None:
-        """Do p = z + beta p."""
-        direction(beta, z, p, numba.get_num_threads())
+    def advance(self, steps: Sequence[tuple[float, Vector]], q: Vector, x: Vector, r: Vector) -> float:
+        """Do x += alpha p for one or two steps and r -= alpha q for the last; return r . r."""
+        alpha, p = steps[-1]
+        beta, before = steps[0] if len(steps) > 1 else (0.0, p[:0])
+        return float(advance(alpha, p, beta, before, q, x, r, numba.get_num_threads()))
+
+    def mix(self, a: float, x: Vector, c: float, total: Vector) -> None:
+        """Do total = a x + c total."""
+        mix(a, x, c, total, numba.get_num_threads())
 
 
 @functools.lru_cache(maxsize=2)
-def _pair(role: str, lattice: Lattice, dtype: np.dtype[Any], thread: int) -> tuple[Vector, Vector]:
-    """Return a thread's two vectors in a role: new memory costs as much as two sweeps through it."""
-    return lattice.vector(dtype), lattice.vector(dtype)
+def _vectors(count: int, lattice: Lattice, dtype: np.dtype[Any], thread: int) -> tuple[Vector, ...]:
+    """Return so many vectors of a thread: new memory costs as much as two sweeps through it."""
+    return tuple(lattice.vector(dtype) for _ in range(count))
 
 
 @dataclass(frozen=True)

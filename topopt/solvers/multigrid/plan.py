@@ -18,7 +18,9 @@ from topopt.solvers.matrixfree.lattice import Lattice
 from topopt.solvers.matrixfree.operator import fixed_dofs, lattice_of
 from topopt.solvers.matrixfree.walsh import child_matrices, matrices_at
 
-__all__ = ["Floor", "Plan", "lowered", "plan"]
+__all__ = ["Floor", "Held", "Plan", "lowered", "plan"]
+
+Held = tuple[NDArray[np.uintp], NDArray[np.uintp], NDArray[np.uintp]]
 
 SAMPLED = 3
 """The last level of which all fine cells are looked at."""
@@ -44,6 +46,16 @@ class Floor:
     fixed: NDArray[np.uintp]
     off: NDArray[np.uintp]
     bound: float
+
+    @functools.cached_property
+    def by_plane(self) -> Held:
+        """Fixed entries by planes of nodes: where a plane's begin, their components, their nodes in it."""
+        lattice = self.lattice
+        component, node = np.divmod(self.fixed, np.uintp(lattice.n))
+        plane, place = np.divmod(node, np.uintp(lattice.n // lattice.shape[0]))
+        order = np.argsort(plane, kind="stable")
+        starts = np.searchsorted(plane[order], np.arange(lattice.shape[0] + 1, dtype=np.uintp))
+        return starts.astype(np.uintp), component[order], place[order]
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,20 +10,27 @@ from numba import prange
 from topopt.solvers.matrixfree.compiled import parallel
 from topopt.solvers.matrixfree.memory import read, read_scratch, read_sum, write, write_scratch, write_sum
 
-__all__ = ["advance", "direction", "dot", "jacobi", "mix", "node_sums", "rescale", "sums"]
+__all__ = ["advance", "dot", "jacobi", "mix", "node_sums", "rescale", "sums"]
 
 U = np.uintp
 
 
 @parallel
-def advance(alpha: Any, p: Any, q: Any, x: Any, r: Any, slabs: Any) -> Any:
-    """Do x += alpha p, r -= alpha q; return r . r."""
-    n = U(x.size)
+def advance(alpha: Any, p: Any, beta: Any, before: Any, q: Any, x: Any, r: Any, slabs: Any) -> Any:
+    """Do x += alpha p + beta before, as far as there are such, and r -= alpha q; return r . r."""
+    n = U(r.size)
     parts = np.zeros(slabs * 8)
     for s in prange(slabs):
+        first = U(s) * n // U(slabs)
+        last = (U(s) + U(1)) * n // U(slabs)
+        if before.size > 0:
+            for e in range(first, last):
+                write_sum(x, e, read_sum(x, e) + (alpha * read(p, e) + beta * read(before, e)))
+        elif x.size > 0:
+            for e in range(first, last):
+                write_sum(x, e, read_sum(x, e) + alpha * read(p, e))
         total = 0.0
-        for e in range(U(s) * n // U(slabs), (U(s) + U(1)) * n // U(slabs)):
-            write_sum(x, e, read_sum(x, e) + alpha * read(p, e))
+        for e in range(first, last):
             v = read_scratch(r, e) - alpha * read(q, e)
             write_scratch(r, e, v)
             total += v * v
@@ -71,15 +78,6 @@ def rescale(factor: Any, f: Any, x: Any, r: Any, slabs: Any) -> None:
         for e in range(U(s) * n // U(slabs), (U(s) + U(1)) * n // U(slabs)):
             write_sum(x, e, factor * read_sum(x, e))
             write_scratch(r, e, (1.0 - factor) * read(f, e) + factor * read_scratch(r, e))
-
-
-@parallel
-def direction(beta: Any, z: Any, p: Any, slabs: Any) -> None:
-    """Do p = z + beta p."""
-    n = U(p.size)
-    for s in prange(slabs):
-        for e in range(U(s) * n // U(slabs), (U(s) + U(1)) * n // U(slabs)):
-            write_sum(p, e, read(z, e) + beta * read_sum(p, e))
 
 
 @parallel
