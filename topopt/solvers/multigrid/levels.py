@@ -43,7 +43,7 @@ class Runs(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Stencil:
-    """An operator that stores the couplings of every node to its neighbours."""
+    """A symmetric operator that stores the couplings of every node to those that are numbered behind it."""
 
     lattice: Lattice
     weights: Vector
@@ -68,14 +68,14 @@ class Stencil:
 
     @functools.cached_property
     def _reach(self) -> NDArray[np.uintp]:
-        """How far away the neighbours are numbered."""
+        """How far ahead the neighbours are numbered; the node itself is the first of them."""
         _, rows, columns = self.lattice.shape
         steps = np.arange(-1, 2)
         if self.lattice.ndim == 2:
             reach = steps[:, None] * columns + steps
         else:
             reach = (steps[:, None, None] * rows + steps[:, None]) * columns + steps
-        return reach.ravel().astype(np.int64).view(np.uint64).astype(np.uintp)
+        return reach.ravel()[reach.size // 2 :].astype(np.uintp)
 
 
 @functools.cache
@@ -97,7 +97,7 @@ def stencil(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, 
         Constant diagonal, or empty.
     """
     ndim, components = lattice.ndim, lattice.components
-    terms = 3**ndim * components**2
+    terms = (3**ndim // 2 + 1) * components**2
     blocks = -(-lattice.n // int(BLOCK))
     weights = np.zeros(blocks * terms * int(BLOCK), dtype)
     diagonal = lattice.vector(dtype)
