@@ -16,7 +16,7 @@ from topopt.solvers.matrixfree.compiled import kernel, parallel
 from topopt.solvers.matrixfree.memory import read, read_scratch, read_sum, write, write_scratch, write_sum
 from topopt.solvers.matrixfree.sweep import APPLY, RESIDUAL, STEP
 
-__all__ = ["BLOCK", "assemble", "stencil_sweep"]
+__all__ = ["BLOCK", "stencil_sweep"]
 
 U = np.uintp
 BLOCK = U(64)
@@ -200,67 +200,3 @@ def stencil_sweep(nc: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, fixed: 
     for q in range(fixed.size):
         y[fixed[q]] = 0
     return parts.sum()
-
-
-@parallel
-def assemble(cells: Any, first: Any, cell_sizes: Any, sizes: Any, start: Any, stop: Any, nc: Any, place: Any,
-             springs: Any, weights: Any, diagonal: Any) -> None:  # fmt: skip
-    """Write the couplings of the nodes in planes from `start` to `stop`.
-
-    Parameters
-    ----------
-    cells : array, shape (n_cells, pairs)
-        Lower triangles of the cells' matrices, in planes from `first` on.
-    cell_sizes, sizes : tuple of int
-        Cells and nodes along three axes; in 2-D the middle one has one node and one cell.
-    place : array, shape (k, k)
-        Column of `cells` for two unknowns of a cell.
-    springs : vector
-        Constant diagonal, or empty.
-    weights, diagonal : vector
-        The result: couplings in blocks, and the diagonal.
-    """
-    n0, n1, n2 = cell_sizes
-    m0, m1, m2 = sizes
-    flat = m1 == 1
-    n = m0 * m1 * m2
-    forward = 5 if flat else 14
-    middle = 1 if flat else 2
-    block = 64
-    for ijk in prange((stop - start) * m1):
-        i = start + ijk // m1
-        j = ijk % m1
-        terms = np.zeros(forward * nc * nc)
-        for k in range(m2):
-            terms[:] = 0
-            for ai in range(2):
-                for aj in range(middle):
-                    for ak in range(2):
-                        ci = i - ai
-                        cj = j - aj
-                        ck = k - ak
-                        if ci < 0 or cj < 0 or ck < 0 or ci >= n0 or cj >= n1 or ck >= n2:
-                            continue
-                        cell = ((ci - first) * n1 + cj) * n2 + ck
-                        here = (ai * middle + aj) * 2 + ak
-                        for other in range(4 * middle):
-                            bi = other // (2 * middle)
-                            bj = (other // 2) % middle
-                            bk = other % 2
-                            step = (bi - ai) * 3 + (bk - ak)
-                            if not flat:
-                                step = ((bi - ai) * 3 + (bj - aj)) * 3 + (bk - ak)
-                            if step < 0:
-                                continue
-                            for c in range(nc):
-                                for d in range(nc):
-                                    value = cells[cell, place[here * nc + c, other * nc + d]]
-                                    terms[(step * nc + c) * nc + d] += value
-            e = (i * m1 + j) * m2 + k
-            for c in range(nc):
-                if springs.size > 0:
-                    terms[c * nc + c] += springs[c * n + e]
-                diagonal[c * n + e] = terms[c * nc + c]
-            at = (e // block) * forward * nc * nc * block + e % block
-            for q in range(forward * nc * nc):
-                weights[at + q * block] = terms[q]
