@@ -1,11 +1,11 @@
-"""The coarsest lattice, solved directly in double precision: a banded factor, burnt at both ends."""
+"""The coarsest lattice, solved directly: a banded factor made in double precision, burnt at both ends."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from scipy.linalg import LinAlgError
 
 from topopt.errors import SingularSystemError
@@ -141,8 +141,13 @@ def bands_of(element_matrix: Array, known: Moments, level: int, lattice: Lattice
 
 
 def bottom(element_matrix: Array, known: Moments, level: int, lattice: Lattice, fixed: NDArray[np.uintp],
-           springs: Array) -> Bottom:  # fmt: skip
+           springs: Array, dtype: DTypeLike = np.float64) -> Bottom:  # fmt: skip
     """Factor the Galerkin operator of the coarsest lattice, both ends at once where two threads may.
+
+    Parameters
+    ----------
+    dtype : float32 or float64
+        In which the factor is kept; it is computed in double precision.
 
     Raises
     ------
@@ -156,21 +161,29 @@ def bottom(element_matrix: Array, known: Moments, level: int, lattice: Lattice, 
     try:
         products = len(bands.order) * bands.ends[0].shape[1] ** 2
         alone = 2 if products < WORTH else 0
-        taken = each(lambda at: _eliminated(bands.ends[at.start], bands.size), 2, size=1, short=alone)
-        reduce(middle, *taken)
+        both = each(lambda at: _eliminated(bands.ends[at.start], bands.size, dtype), 2, size=1, short=alone)
+        (front, ahead), (rear, behind) = both
+        reduce(middle, ahead, behind)
         factor_band(middle)
     except LinAlgError as error:
         raise SingularSystemError(
             f"multigrid: the operator of the coarsest grid is not positive definite ({error})"
         ) from error
-    for part in (*bands.ends, middle):
-        np.divide(1.0, part[:, 0], out=part[:, 0])
-    return Bottom(bands, middle)
+    return Bottom(Bands((front, rear), bands.order), _kept(middle, dtype))
 
 
-def _eliminated(band: Array, size: int) -> Array:
-    """Factor a band in place; return what the middle plane loses by the elimination of the others."""
+def _eliminated(band: Array, size: int, dtype: DTypeLike) -> tuple[Array, Array]:
+    """Factor a band in place; return what is kept, and what the middle plane loses."""
     factor_band(band)
     rows = np.zeros((size, size))
     coupled(band, rows)
-    return np.asarray(rows @ rows.T)
+    return _kept(band, dtype), np.asarray(rows @ rows.T)
+
+
+def _kept(factor: Array, dtype: DTypeLike) -> Array:
+    """Return a factor as `Bottom` wants it.
+
+    In single precision a solve reads half as much; what it solves with is still a square, hence positive.
+    """
+    np.divide(1.0, factor[:, 0], out=factor[:, 0])
+    return np.asarray(factor, dtype)

@@ -116,7 +116,7 @@ def hierarchy(body: Scaled, plan: Plan, steps: Steps, dtype: DTypeLike) -> Hiera
         invert(operator.inverse, floor.fixed)
         operators.append(operator)
     last = floors[-1]
-    direct = bottom(matrix, moments, len(floors) - 1, last.lattice, last.fixed, springs)
+    direct = bottom(matrix, moments, len(floors) - 1, last.lattice, last.fixed, springs, dtype)
     levels = tuple(
         HostLevel(operator, floor.bound, coarse.lattice, coarse.fixed)
         for operator, floor, coarse in zip(operators, floors[:-1], floors[1:], strict=True)
