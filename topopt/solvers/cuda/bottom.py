@@ -23,6 +23,7 @@ from topopt.solvers.cuda.vectors import zeros
 from topopt.solvers.matrixfree.lattice import Lattice
 from topopt.solvers.multigrid.banded import factor_band
 from topopt.solvers.multigrid.bottom import bands_of
+from topopt.solvers.multigrid.moments import Moments
 
 __all__ = ["CardBottom", "card_bottom"]
 
@@ -112,7 +113,7 @@ class CardBottom:
         _solve[1, THREADS, stream()](b, x, *parts, self.planes, self.size, self.room, self.partial)
 
 
-def card_bottom(element_matrix: Array, moduli: Array, level: int, lattice: Lattice,
+def card_bottom(element_matrix: Array, known: Moments, level: int, lattice: Lattice,
                 fixed: NDArray[np.uintp], springs: Array) -> CardBottom:  # fmt: skip
     """Factor the Galerkin operator of the coarsest lattice on the host and send it to the card.
 
@@ -122,7 +123,7 @@ def card_bottom(element_matrix: Array, moduli: Array, level: int, lattice: Latti
         If it is not positive definite.
     """
     planes = max(lattice.box)
-    bands = bands_of(element_matrix, moduli, level, lattice, fixed, springs, meeting=planes - 1)
+    bands = bands_of(element_matrix, known, level, lattice, fixed, springs, meeting=planes - 1)
     order, size = bands.order, bands.size
     found = _factored(bands.ends[0], planes, size)
     inverse, transposed, down, up = (cuda.to_device(np.ascontiguousarray(part).ravel()) for part in found)

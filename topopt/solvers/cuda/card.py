@@ -26,6 +26,7 @@ from topopt.solvers.matrixfree.operator import fixed_dofs, lattice_of
 from topopt.solvers.matrixfree.walsh import child_matrices
 from topopt.solvers.multigrid.cycle import Hierarchy, Room, Steps
 from topopt.solvers.multigrid.hierarchy import below
+from topopt.solvers.multigrid.moments import moments_of
 from topopt.solvers.multigrid.plan import Plan
 from topopt.solvers.multigrid.scaled import Scaled
 
@@ -89,8 +90,8 @@ class Card:
         matrix = system.element_matrix * body.scale
         levels, springs = _levels(_cast(exact, kind, dtype), plan, matrix)
         last = plan.floors[-1]
-        shaped = body.moduli.reshape(structured(system.mesh).cells)
-        direct = card_bottom(matrix, shaped, len(levels), last.lattice, last.fixed, springs)
+        known = moments_of(body.moduli.reshape(structured(system.mesh).cells))
+        direct = card_bottom(matrix, known, len(levels), last.lattice, last.fixed, springs)
         rooms = tuple(
             Room.at(level, steps, partial(_some, floor.lattice, dtype), single=False)
             for level, floor in enumerate(plan.floors)

@@ -18,6 +18,7 @@ from numba.extending import intrinsic
 from topopt.fem.element import stiffness
 from topopt.fem.material import Material, elasticity
 from topopt.parameters import Array
+from topopt.remembered import remembered
 from topopt.solvers.matrixfree.memory import promise
 from topopt.solvers.matrixfree.walsh import child_matrices, transformed, walsh
 
@@ -68,10 +69,13 @@ def _pattern() -> tuple[tuple[tuple[int, int, int, int, int], ...], tuple[int, .
     return tuple(terms), tuple(places), tuple(signs)
 
 
+@remembered(maxsize=8)
 def coarse_coefficients(element_matrix: Array) -> Array:
-    """Return the numbers that `coarse_product` reads, in its order."""
+    """Return the numbers that `coarse_product` reads, in its order, read-only."""
     _, places, signs = _pattern()
-    return np.asarray(table(element_matrix).ravel()[list(places)] * np.array(signs))
+    found = np.asarray(table(element_matrix).ravel()[list(places)] * np.array(signs))
+    found.flags.writeable = False
+    return found
 
 
 def _coarse_product(typing: Any, v: Any, e: Any, moduli: Any, n: Any, at: Any, k: Any, t: Any) -> Any:

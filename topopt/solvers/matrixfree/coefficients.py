@@ -6,6 +6,7 @@ import numpy as np
 
 from topopt.errors import InputError
 from topopt.parameters import Array
+from topopt.remembered import remembered
 from topopt.solvers.matrixfree.sweep import BRICK, SCALAR_2D, SCALAR_3D, SQUARE
 from topopt.solvers.matrixfree.walsh import blocks
 
@@ -31,8 +32,9 @@ def kind_of(ndim: int, components: int) -> int:
     return {(3, 3): BRICK, (2, 2): SQUARE, (3, 1): SCALAR_3D, (2, 1): SCALAR_2D}[ndim, components]
 
 
+@remembered(maxsize=8)
 def coefficients(element_matrix: Array, ndim: int) -> Array:
-    """Return the numbers that the cells' kernel reads, in its order.
+    """Return the numbers that the cells' kernel reads, in its order, read-only.
 
     Raises
     ------
@@ -41,7 +43,7 @@ def coefficients(element_matrix: Array, ndim: int) -> Array:
     """
     found = blocks(element_matrix, ndim)
     if found.shape[1] == 1:
-        return found[:, 0, 0]
+        return _frozen(found[:, 0, 0])
     places = np.array(_H8 if ndim == 3 else _Q4)
     rest = found.copy()
     rest[places[:, 0], places[:, 1], places[:, 2]] = 0.0
@@ -51,4 +53,10 @@ def coefficients(element_matrix: Array, ndim: int) -> Array:
             "the element matrix resists translations or couples modes that an isotropic material does not; "
             "take the solver 'cholmod'"
         )
-    return np.asarray(found[places[:, 0], places[:, 1], places[:, 2]])
+    return _frozen(found[places[:, 0], places[:, 1], places[:, 2]])
+
+
+def _frozen(array: Array) -> Array:
+    """Return an array that everybody may have."""
+    array.flags.writeable = False
+    return array

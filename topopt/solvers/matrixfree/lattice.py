@@ -81,6 +81,13 @@ class Lattice:
         first, second, third = self.shape
         return np.uintp(first), np.uintp(second), np.uintp(third)
 
+    @property
+    def behind(self) -> NDArray[np.uintp]:
+        """By corner: how far behind a node the cell is numbered whose corner it is."""
+        _, rows, columns = self.shape
+        steps = np.array([rows * columns, columns, 1])[[0, 1, 2] if self.ndim == 3 else [0, 2]]
+        return np.array([np.dot(corner, steps) for corner in np.ndindex(*(2,) * self.ndim)], dtype=np.uintp)
+
     def vector(self, dtype: DTypeLike, components: int | None = None) -> Vector:
         """Return a vector of zeros with its guards."""
         count = (self.components if components is None else components) * self.n

@@ -55,6 +55,18 @@ def fixed_dofs(system: System) -> NDArray[np.intp]:
     return numbers
 
 
+@functools.lru_cache(maxsize=4)
+def _fixed_entries(system: System) -> NDArray[np.uintp]:
+    """Return where fixed unknowns stand in a vector of the finest lattice."""
+    return lattice_of(system).numbers(fixed_dofs(system))
+
+
+@functools.lru_cache(maxsize=4)
+def _sprung(system: System) -> bool:
+    """Return whether there is a spring."""
+    return bool(system.springs.any())
+
+
 @dataclass(frozen=True, eq=False)
 class MatrixFree:
     """K u on a lattice.
@@ -94,7 +106,7 @@ class MatrixFree:
         lattice = lattice_of(system)
         values = coefficients(system.element_matrix, system.ndim) * scale
         springs = np.zeros(0, dtype)
-        if system.springs.any():
+        if _sprung(system):
             springs = lattice.vector(dtype)
             lattice.load(springs, system.springs * spring)
         return MatrixFree(
@@ -104,7 +116,7 @@ class MatrixFree:
             springs,
             np.zeros(0, dtype),
             values.astype(dtype),
-            lattice.numbers(fixed_dofs(system)),
+            _fixed_entries(system),
         )
 
     def run(self, job: int, u: Vector, y: Vector, b: Vector | None = None, z: Vector | None = None,

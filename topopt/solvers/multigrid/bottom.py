@@ -1,11 +1,11 @@
-"""The coarsest lattice, solved directly in double precision: a banded factor, burnt at both ends."""
+"""The coarsest lattice, solved directly: a banded factor made in double precision, burnt at both ends."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 from scipy.linalg import LinAlgError
 
 from topopt.errors import SingularSystemError
@@ -13,7 +13,7 @@ from topopt.parameters import Array
 from topopt.remembered import remembered
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
 from topopt.solvers.multigrid.banded import added, coupled, factor_band, mirror, reduce, solve_both
-from topopt.solvers.multigrid.moments import cell_matrices
+from topopt.solvers.multigrid.moments import Moments, cell_matrices
 from topopt.threads import each
 
 __all__ = ["Bands", "Bottom", "bands_of", "bottom"]
@@ -110,10 +110,10 @@ def _places(lattice: Lattice, meeting: int, fixed: NDArray[np.uintp]) -> _Places
     held = np.isin(order, fixed.astype(np.intp))
     targets[held[row] | held[column]] = (len(order) + size) * width
     turned = np.concatenate([np.arange(front), np.arange(len(order) - 1, front - 1, -1)])
-    return _Places(front, size, width, order[turned], held[turned], targets)
+    return _Places(front, size, width, order[turned], held[turned], targets.ravel())
 
 
-def bands_of(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, fixed: NDArray[np.uintp],
+def bands_of(element_matrix: Array, known: Moments, level: int, lattice: Lattice, fixed: NDArray[np.uintp],
              springs: Array, meeting: int | None = None) -> Bands:  # fmt: skip
     """Return the Galerkin operator of the coarsest lattice.
 
@@ -121,14 +121,16 @@ def bands_of(element_matrix: Array, moduli: Array, level: int, lattice: Lattice,
 
     Parameters
     ----------
+    known : Moments
+        On any finer level.
     meeting : int, optional
         The number of the middle plane; if left out, it lies half-way.
     """
     planes = max(lattice.box)
     places = _places(lattice, planes // 2 if meeting is None else meeting, fixed)
-    matrices = cell_matrices(element_matrix, moduli, level, 0, lattice.cells[0])
+    matrices = cell_matrices(element_matrix, known, level, lattice)
     rows = np.zeros((len(places.order) + places.size + 1, places.width))
-    added(places.targets.ravel(), matrices.ravel(), rows.ravel())
+    added(places.targets, matrices.ravel(), rows.ravel())
     own = rows[: len(places.order)]
     if len(springs):
         own[:, 0] += springs[places.order]
@@ -138,9 +140,14 @@ def bands_of(element_matrix: Array, moduli: Array, level: int, lattice: Lattice,
     return Bands((front, rear), places.order)
 
 
-def bottom(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, fixed: NDArray[np.uintp],
-           springs: Array) -> Bottom:  # fmt: skip
+def bottom(element_matrix: Array, known: Moments, level: int, lattice: Lattice, fixed: NDArray[np.uintp],
+           springs: Array, dtype: DTypeLike = np.float64) -> Bottom:  # fmt: skip
     """Factor the Galerkin operator of the coarsest lattice, both ends at once where two threads may.
+
+    Parameters
+    ----------
+    dtype : float32 or float64
+        In which the factor is kept; it is computed in double precision.
 
     Raises
     ------
@@ -149,26 +156,34 @@ def bottom(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, f
 
     Source: van der Vorst 1987, doi:10.1016/0167-8191(87)90040-0 (elimination from both ends).
     """
-    bands = bands_of(element_matrix, moduli, level, lattice, fixed, springs)
+    bands = bands_of(element_matrix, known, level, lattice, fixed, springs)
     middle = bands.ends[0][-bands.size :, : bands.size].copy()
     try:
         products = len(bands.order) * bands.ends[0].shape[1] ** 2
         alone = 2 if products < WORTH else 0
-        taken = each(lambda at: _eliminated(bands.ends[at.start], bands.size), 2, size=1, short=alone)
-        reduce(middle, *taken)
+        both = each(lambda at: _eliminated(bands.ends[at.start], bands.size, dtype), 2, size=1, short=alone)
+        (front, ahead), (rear, behind) = both
+        reduce(middle, ahead, behind)
         factor_band(middle)
     except LinAlgError as error:
         raise SingularSystemError(
             f"multigrid: the operator of the coarsest grid is not positive definite ({error})"
         ) from error
-    for part in (*bands.ends, middle):
-        np.divide(1.0, part[:, 0], out=part[:, 0])
-    return Bottom(bands, middle)
+    return Bottom(Bands((front, rear), bands.order), _kept(middle, dtype))
 
 
-def _eliminated(band: Array, size: int) -> Array:
-    """Factor a band in place; return what the middle plane loses by the elimination of the others."""
+def _eliminated(band: Array, size: int, dtype: DTypeLike) -> tuple[Array, Array]:
+    """Factor a band in place; return what is kept, and what the middle plane loses."""
     factor_band(band)
     rows = np.zeros((size, size))
     coupled(band, rows)
-    return np.asarray(rows @ rows.T)
+    return _kept(band, dtype), np.asarray(rows @ rows.T)
+
+
+def _kept(factor: Array, dtype: DTypeLike) -> Array:
+    """Return a factor as `Bottom` wants it.
+
+    In single precision a solve reads half as much; what it solves with is still a square, hence positive.
+    """
+    np.divide(1.0, factor[:, 0], out=factor[:, 0])
+    return np.asarray(factor, dtype)

@@ -21,12 +21,14 @@ from topopt.solvers.matrixfree.sweep import COARSE_BRICK
 from topopt.solvers.matrixfree.walsh import child_matrices, walsh
 from topopt.solvers.multigrid.bottom import bottom
 from topopt.solvers.multigrid.cycle import Hierarchy, Room, Steps
+from topopt.solvers.multigrid.fine import children, diagonals
 from topopt.solvers.multigrid.levels import Runs, invert, stencil
+from topopt.solvers.multigrid.moments import moments_of
 from topopt.solvers.multigrid.plan import Floor, Held, Plan, lowered
 from topopt.solvers.multigrid.planes import down, onward, up
 from topopt.solvers.multigrid.scaled import Scaled
 from topopt.solvers.multigrid.transfer import prolong, restrict
-from topopt.solvers.multigrid.vectors import jacobi, mix, node_sums
+from topopt.solvers.multigrid.vectors import jacobi, mix
 
 __all__ = ["HostLevel", "below", "hierarchy"]
 
@@ -125,25 +127,26 @@ def hierarchy(body: Scaled, plan: Plan, steps: Steps, dtype: DTypeLike) -> Hiera
     """
     system = body.system
     matrix = system.element_matrix * body.scale
-    shaped = body.moduli.reshape(structured(system.mesh).cells)
+    moments = moments_of(body.moduli.reshape(structured(system.mesh).cells))
     floors = plan.floors
     operators: list[Any] = []
     springs: Array = np.zeros(0)
     for level, floor in enumerate(floors[:-1]):
         operator: Any
         if level == 0:
-            operator = _finest(body, dtype)
+            operator = _finest(body, matrix, dtype)
             springs = operator.springs.astype(np.float64)
         elif level == 1 and (system.ndim, floor.lattice.components) == (3, 3):
             operator = _halved(operators[0], matrix, floor, springs)
         else:
             stored = _vector(floor.lattice, springs, dtype)
-            operator = stencil(matrix, shaped, level, floor.lattice, floor.fixed, stored, dtype)
+            moments = moments.coarser(level, floor.lattice)
+            operator = stencil(matrix, moments, floor.lattice, floor.fixed, stored, dtype)
         springs = below(floor, floors[level + 1], springs, operator.inverse)
         invert(operator.inverse, floor.fixed)
         operators.append(operator)
     last = floors[-1]
-    direct = bottom(matrix, shaped, len(floors) - 1, last.lattice, last.fixed, springs)
+    direct = bottom(matrix, moments, len(floors) - 1, last.lattice, last.fixed, springs, dtype)
     levels = tuple(
         HostLevel(operator, floor.bound, coarse.lattice, coarse.fixed, floor.by_plane)
         for operator, floor, coarse in zip(operators, floors[:-1], floors[1:], strict=True)
@@ -186,51 +189,39 @@ def below(fine: Floor, coarse: Floor, springs: Array, diagonal: Array) -> Array:
     return lowered(fine, coarse, entries, values)
 
 
-def _back(lattice: Lattice) -> NDArray[np.uintp]:
-    """Return by corner how far behind a node its cell is numbered."""
-    _, rows, columns = lattice.shape
-    steps = np.array([rows * columns, columns, 1])[[0, 1, 2] if lattice.ndim == 3 else [0, 2]]
-    return np.array([np.dot(corner, steps) for corner in np.ndindex(*(2,) * lattice.ndim)], dtype=np.uintp)
+def _with_diagonal(operator: MatrixFree, matrices: Array) -> MatrixFree:
+    """Return a matrix-free operator with its diagonal as `inverse`.
 
-
-def _diagonal(operator: MatrixFree, shares: Array) -> Vector:
-    """Return the diagonal of a matrix-free operator."""
+    Parameters
+    ----------
+    matrices : array, shape (fields, k, k)
+        What a unit of each field of `moduli` gives to a cell.
+    """
     lattice, dtype = operator.lattice, operator.moduli.dtype
     out = lattice.vector(dtype)
-    threads = numba.get_num_threads()
-    node_sums(operator.moduli, np.uintp(lattice.n), shares.astype(dtype), _back(lattice), out, threads)
-    if len(operator.springs):
-        out += operator.springs
-    return out
+    signs = walsh(lattice.ndim).T[: len(matrices)].astype(dtype)
+    # by mirror symmetry all corners have the same diagonal, up to the field's own sign
+    last = matrices[:, -lattice.components :, -lattice.components :]
+    shares = np.einsum("fcc->cf", last).astype(dtype)
+    springs, threads = operator.springs, numba.get_num_threads()
+    diagonals(operator.moduli, np.uintp(lattice.n), lattice.behind, signs, shares, springs, out, threads)
+    return dataclasses.replace(operator, inverse=out)
 
 
-def _finest(body: Scaled, dtype: DTypeLike) -> MatrixFree:
+def _finest(body: Scaled, matrix: Array, dtype: DTypeLike) -> MatrixFree:
     """Return the operator of the finest lattice; its `inverse` is still the diagonal."""
     operator = MatrixFree.of(body.system, body.moduli, dtype, body.scale, body.spring)
-    corners = np.diag(body.system.element_matrix).reshape(2**body.system.ndim, -1) * body.scale
-    return dataclasses.replace(operator, inverse=_diagonal(operator, corners.T[:, :, None].copy()))
+    return _with_diagonal(operator, matrix[None])
 
 
 def _halved(finest: MatrixFree, matrix: Array, floor: Floor, springs: Array) -> MatrixFree:
     """Return the operator of the second lattice, matrix-free: a cell keeps the moduli of its children."""
     lattice, dtype = floor.lattice, finest.moduli.dtype
     moduli = lattice.vector(dtype, components=8)
-    fields = moduli.reshape(8, *lattice.shape)
-    box = finest.moduli.reshape(finest.lattice.shape)
-    cells = finest.lattice.coarse_cells
-    window = tuple(slice(0, n) for n in cells)
-    parts = [box[i : i + 2 * cells[0] : 2, j : j + 2 * cells[1] : 2, k : k + 2 * cells[2] : 2]
-             for i, j, k in np.ndindex(2, 2, 2)]  # fmt: skip
-    for half in (1, 2, 4):  # a fast Walsh-Hadamard transform
-        for first in range(8):
-            if not first & half:
-                one, two = parts[first], parts[first | half]
-                parts[first], parts[first | half] = one + two, two - one
-    for field, part in zip(fields, parts, strict=True):
-        np.multiply(part, 0.125, out=field[window])
+    first, second, third = lattice.cells
+    cells = np.uintp(first), np.uintp(second), np.uintp(third)
+    children(finest.moduli, finest.lattice.sizes, cells, lattice.sizes, moduli)
     stored = _vector(lattice, springs, dtype)
     operator = MatrixFree(lattice, COARSE_BRICK, moduli, stored, np.zeros(0, dtype),
                           coarse_coefficients(matrix).astype(dtype), floor.fixed)  # fmt: skip
-    diagonals = np.einsum("tw,tii->wi", walsh(3), child_matrices(matrix, 3, 1))
-    shares = diagonals.reshape(8, 8, 3).transpose(2, 1, 0).copy()
-    return dataclasses.replace(operator, inverse=_diagonal(operator, shares))
+    return _with_diagonal(operator, np.tensordot(walsh(3).T, child_matrices(matrix, 3, 1), 1))

@@ -12,13 +12,12 @@ from numpy.typing import DTypeLike, NDArray
 
 from topopt.parameters import Array
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
-from topopt.solvers.multigrid.moments import cell_matrices
-from topopt.solvers.multigrid.stencil import BLOCK, assemble, stencil_sweep
+from topopt.solvers.multigrid.couplings import couple, table
+from topopt.solvers.multigrid.fine import inverted
+from topopt.solvers.multigrid.moments import Moments
+from topopt.solvers.multigrid.stencil import BLOCK, stencil_sweep
 
-__all__ = ["Runs", "Stencil", "invert", "packing", "stencil"]
-
-CHUNK = 4_000_000
-"""Entries of cell matrices that are held at once."""
+__all__ = ["Runs", "Stencil", "invert", "stencil"]
 
 
 class Runs(Protocol):
@@ -43,7 +42,7 @@ class Runs(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class Stencil:
-    """An operator that stores the couplings of every node to its neighbours."""
+    """A symmetric operator that stores the couplings of every node to those that are numbered behind it."""
 
     lattice: Lattice
     weights: Vector
@@ -68,59 +67,39 @@ class Stencil:
 
     @functools.cached_property
     def _reach(self) -> NDArray[np.uintp]:
-        """How far away the neighbours are numbered."""
+        """How far ahead the neighbours are numbered; the node itself is the first of them."""
         _, rows, columns = self.lattice.shape
         steps = np.arange(-1, 2)
         if self.lattice.ndim == 2:
             reach = steps[:, None] * columns + steps
         else:
             reach = (steps[:, None, None] * rows + steps[:, None]) * columns + steps
-        return reach.ravel().astype(np.int64).view(np.uint64).astype(np.uintp)
+        return reach.ravel()[reach.size // 2 :].astype(np.uintp)
 
 
-@functools.cache
-def packing(size: int) -> NDArray[np.int64]:
-    """Return where two unknowns of a cell stand in its packed lower triangle, shape (size, size)."""
-    one, two = np.tril_indices(size)
-    place = np.empty((size, size), dtype=np.int64)
-    place[one, two] = place[two, one] = np.arange(len(one))
-    return place
-
-
-def stencil(element_matrix: Array, moduli: Array, level: int, lattice: Lattice, fixed: NDArray[np.uintp],
+def stencil(element_matrix: Array, moments: Moments, lattice: Lattice, fixed: NDArray[np.uintp],
             springs: Vector, dtype: DTypeLike) -> Stencil:  # fmt: skip
-    """Return the stored Galerkin operator of a level, its diagonal not yet inverted; see `cell_matrices`.
+    """Return the stored Galerkin operator of a level, its diagonal not yet inverted.
 
     Parameters
     ----------
+    element_matrix : array
+        Of a fine cell of modulus 1.
+    moments : Moments
+        By the number of a cell's lowest node on the lattice.
     springs : vector
         Constant diagonal, or empty.
     """
-    ndim, components = lattice.ndim, lattice.components
-    terms = 3**ndim * components**2
+    known = table(element_matrix, lattice.ndim, moments.level)
     blocks = -(-lattice.n // int(BLOCK))
-    weights = np.zeros(blocks * terms * int(BLOCK), dtype)
+    weights = np.zeros(blocks * (len(known.starts) - 1) * int(BLOCK), dtype)
     diagonal = lattice.vector(dtype)
-    cells = lattice.cells
-    box = (cells[0], cells[1] if ndim == 3 else 1, cells[-1])
-    place = packing(components * 2**ndim)
-    planes = max(1, CHUNK // (box[1] * box[2] * (place.max() + 1)) - 1)
-    nodes = lattice.shape[0]
-    for start in range(0, nodes, planes):
-        stop = min(start + planes, nodes)
-        first, last = max(start - 1, 0), min(stop, cells[0])
-        if first >= last:
-            continue
-        matrices = cell_matrices(element_matrix, moduli, level, first, last)
-        assemble(
-            matrices, first, box, lattice.shape, start, stop, components, place, springs, weights, diagonal
-        )
+    couple(moments.fields.ravel(), np.uintp(lattice.n), np.uintp(lattice.components), lattice.behind, *known,
+           springs, weights, diagonal, numba.get_num_threads())  # fmt: skip
     return Stencil(lattice, weights, diagonal, fixed)
 
 
 def invert(diagonal: Vector, fixed: NDArray[np.uintp]) -> None:
     """Replace a diagonal by its inverse, zero where nothing resists and where it is fixed."""
-    resisting = diagonal > 0
-    np.divide(1.0, diagonal, out=diagonal, where=resisting)
-    diagonal[~resisting] = 0.0
+    inverted(diagonal, numba.get_num_threads())
     diagonal[fixed] = 0.0

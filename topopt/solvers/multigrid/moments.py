@@ -3,13 +3,15 @@
 The matrix that a fine cell gives to the coarse one around it is a quadratic of its place along every axis,
 for so are the products of two interpolations. It is therefore known everywhere from three places an axis, and
 of the 8, 64, 512 moduli in a coarse brick only 27 sums count, those weighted by Lagrange's polynomials on
-these places.
+these places. A quadratic over a cell is one over its halves, so that the sums of a level follow from those of
+any finer one.
 """
 
 from __future__ import annotations
 
 import functools
 import itertools
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,94 +19,170 @@ from numba import prange
 
 from topopt.parameters import Array
 from topopt.remembered import remembered
-from topopt.solvers.matrixfree.compiled import parallel
+from topopt.solvers.matrixfree.compiled import kernel, parallel
+from topopt.solvers.matrixfree.lattice import Lattice
+from topopt.solvers.matrixfree.memory import read, read_sum, write_sum
 from topopt.solvers.matrixfree.walsh import matrices_at
 
-__all__ = ["cell_matrices"]
+__all__ = ["Moments", "cell_matrices", "matrices_by_moment", "moments_of"]
+
+U = np.uintp
 
 QUADRATIC = 3
 """Coefficients of a quadratic."""
 
 
-def cell_matrices(element_matrix: Array, moduli: Array, level: int, first: int, last: int) -> Array:
-    """Return the packed Galerkin matrices of the coarse cells in planes `first` to `last`.
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Sums of the moduli in each cell of a level, weighted by products of polynomials.
+
+    Attributes
+    ----------
+    level : int
+        How often the cells were halved.
+    ndim : int
+        2 or 3.
+    fields : array, shape (combinations of polynomials, cells along three axes)
+        In 2-D the middle axis has one cell; there may be cells without a modulus behind the last.
+    """
+
+    level: int
+    ndim: int
+    fields: Array
+
+    def coarser(self, level: int, lattice: Lattice) -> Moments:
+        """Return those of a coarser level, by the number of a cell's lowest node on its lattice."""
+        ends = _children(self.level, level)
+        vector = lattice.vector(np.float64, components=ends.shape[1] ** self.ndim)
+        fields = vector.reshape(-1, *lattice.shape)
+        middle = ends if self.ndim == 3 else np.ones((1, 1, 1))
+        cells = lattice.cells if self.ndim == 3 else (lattice.cells[0], 1, lattice.cells[1])
+        box = self.fields.shape[1:]
+        _coarser(self.fields.ravel(), box, ends, middle, cells, lattice.shape, vector)
+        return Moments(level, self.ndim, fields)
+
+
+def moments_of(moduli: Array) -> Moments:
+    """Return the moments on the finest level, which are the moduli, shape `cells`."""
+    box = moduli.shape if moduli.ndim == 3 else (moduli.shape[0], 1, moduli.shape[1])
+    return Moments(0, moduli.ndim, np.ascontiguousarray(moduli).reshape(1, *box))
+
+
+def cell_matrices(element_matrix: Array, known: Moments, level: int, lattice: Lattice) -> Array:
+    """Return the packed Galerkin matrices of the cells of a lattice.
 
     Parameters
     ----------
     element_matrix : array
         Of a fine cell of modulus 1.
-    moduli : array, shape `cells`
-        Of the fine cells.
+    known : Moments
+        On any finer level.
     level : int
-        How often the cells were halved, at least once.
+        How often the cells were halved.
 
     Returns
     -------
     array, shape (n_cells, pairs)
         Lower triangles.
     """
-    _, polynomials = _lagrange(level)
-    matrices = _at_places(element_matrix, moduli.ndim, level)
-    box = moduli.shape if moduli.ndim == 3 else (moduli.shape[0], 1, moduli.shape[1])
-    middle = polynomials if moduli.ndim == 3 else np.ones((1, 1))
-    n_rows, n_columns = (-(-box[axis] // n) for axis, n in ((1, len(middle)), (2, len(polynomials))))
-    moments = np.empty((last - first, n_rows, n_columns, len(matrices)))
-    _moments(np.ascontiguousarray(moduli).reshape(box), polynomials, middle, first, moments)
-    return np.asarray(moments.reshape(-1, len(matrices)) @ matrices)
-
-
-@functools.cache
-def _lagrange(level: int) -> tuple[tuple[float, ...], Array]:
-    """Return places along an axis, and the polynomials that are 1 at one of them, by fine cell."""
-    n = 2**level
-    places = np.linspace(0.0, n - 1.0, min(n, QUADRATIC))
-    values = np.ones((n, len(places)))
-    for number, own in enumerate(places):
-        for other in np.delete(places, number):
-            values[:, number] *= (np.arange(n) - other) / (own - other)
-    return tuple(places.tolist()), values
+    fields = known.coarser(level, lattice).fields.reshape(-1, *lattice.box)
+    inner = fields[(slice(None), *(slice(0, n) for n in lattice.cells))].reshape(len(fields), -1)
+    return np.asarray(inner.T @ matrices_by_moment(element_matrix, lattice.ndim, level))
 
 
 @remembered(maxsize=16)
-def _at_places(element_matrix: Array, ndim: int, level: int) -> Array:
-    """Return the packed matrices of fine cells at all combinations of places, shape (combinations, pairs)."""
-    places = itertools.product(_lagrange(level)[0], repeat=ndim)
+def matrices_by_moment(element_matrix: Array, ndim: int, level: int) -> Array:
+    """Return the packed matrix that a unit of each moment gives to a cell, shape (combinations, pairs)."""
+    places = itertools.product(_places(2**level), repeat=ndim)
     matrices = matrices_at(element_matrix, ndim, level, places)
     one, two = np.tril_indices(len(element_matrix))
     return np.ascontiguousarray(matrices[:, one, two])
 
 
+@functools.cache
+def _children(fine: int, coarse: int) -> Array:
+    """Return a coarse level's polynomials at the places of a finer one, shape (children, coarse, fine).
+
+    What a unit of a fine cell's moment adds to the moments of the coarse cell around it, along one axis.
+    """
+    n, side = 2**coarse, 2**fine
+    at = np.arange(0, n, side)[:, None] + np.array(_places(side))
+    return np.ascontiguousarray(_polynomials(n, at).swapaxes(1, 2))
+
+
+def _places(n: int) -> tuple[float, ...]:
+    """Return three places on an axis of `n` fine cells, or as many as there are."""
+    return tuple(np.linspace(0.0, n - 1.0, min(n, QUADRATIC)).tolist())
+
+
+def _polynomials(n: int, at: Array) -> Array:
+    """Return Lagrange's polynomials on the places of `n` fine cells, as another axis behind those of `at`."""
+    places = np.array(_places(n))
+    values = np.ones((*at.shape, len(places)))
+    for number, own in enumerate(places):
+        for other in np.delete(places, number):
+            values[..., number] *= (at - other) / (own - other)
+    return values
+
+
+@kernel
+def _along(fine: Any, first: Any, length: Any, ends: Any, c: Any, columns: Any, out: Any) -> None:
+    """Add what polynomial `c` of a row of fine cells gives to the coarse ones, by polynomial and cell."""
+    n = ends.shape[0]
+    for child in range(n):
+        count = min(columns, (length - child + n - 1) // n)
+        for q in range(ends.shape[1]):
+            w = ends[child, q, c]
+            for k in range(count):
+                v = read_sum(out, q * columns + k) + w * read(fine, first + k * n + child)
+                write_sum(out, q * columns + k, v)
+
+
+@kernel
+def _weighted(w: Any, given: Any, out: Any, first: Any) -> None:
+    """Add a multiple of a short vector to another one from `first` on."""
+    for k in range(given.size):
+        out[first + k] += w * given[k]
+
+
 @parallel
-def _moments(moduli: Any, ends: Any, middle: Any, first: Any, moments: Any) -> None:
-    """Sum the moduli of each coarse cell, weighted by the polynomials along all axes.
+def _coarser(fine: Any, box: Any, ends: Any, middle: Any, cells: Any, sizes: Any, fields: Any) -> None:
+    """Sum up the moments of each coarse cell's children, axis by axis.
 
     Parameters
     ----------
-    moduli : array, shape (fine cells along three axes)
-    ends, middle : array, shape (fine cells of a coarse one, polynomials)
+    fine, fields : vector
+        By combination of polynomials the cells; the latter is zero at first.
+    box, sizes : tuple of int
+        Cells along the axes, fine and coarse, those without a modulus included.
+    ends, middle : array, shape (children, polynomials, those of the children)
         Along the first and the last axis, and along the second.
-    first : int
-        The plane of coarse cells that `moments` begins with.
-    moments : array, shape (planes, rows, columns, combinations of polynomials)
-        Overwritten.
+    cells : tuple of int
+        Coarse cells along the axes that have a modulus.
     """
-    planes, rows, columns, _ = moments.shape
-    n, q = ends.shape
-    depth, p = middle.shape
-    for row in prange(planes * rows):
+    n, q, p = ends.shape
+    depth, mq, mp = middle.shape
+    _, rows, columns = cells
+    plane, stride = box[1] * box[2], sizes[0] * sizes[1] * sizes[2]
+    for row in prange(cells[0] * rows):
         i, j = row // rows, row % rows
-        out = moments[i, j]
-        out[:] = 0.0
-        for di in range(n):
-            fi = (first + i) * n + di
-            for dj in range(depth):
-                fj = j * depth + dj
-                if fi < moduli.shape[0] and fj < moduli.shape[1]:
-                    for k in range(columns):
-                        for c in range(q):
-                            along = 0.0
-                            for dk in range(min(n, moduli.shape[2] - k * n)):
-                                along += ends[dk, c] * moduli[fi, fj, k * n + dk]
-                            for a in range(q):
-                                for b in range(p):
-                                    out[k, (a * p + b) * q + c] += ends[di, a] * middle[dj, b] * along
+        along = np.empty(q * columns)
+        across = np.empty(mq * q * columns)
+        to = (i * sizes[1] + j) * sizes[2]
+        for di in range(min(n, box[0] - i * n)):
+            for a in range(p):
+                across[:] = 0.0
+                for dj in range(min(depth, box[1] - j * depth)):
+                    for b in range(mp):
+                        along[:] = 0.0
+                        for c in range(p):
+                            first = ((a * mp + b) * p + c) * box[0] * plane
+                            first += (i * n + di) * plane + (j * depth + dj) * box[2]
+                            _along(fine, U(first), box[2], ends, c, columns, along)
+                        for two in range(mq):
+                            _weighted(middle[dj, two, b], along, across, two * q * columns)
+                for one in range(q):
+                    w = ends[di, one, a]
+                    for two in range(mq * q):
+                        for k in range(columns):
+                            fields[(one * mq * q + two) * stride + to + k] += w * across[two * columns + k]

@@ -1,4 +1,9 @@
-"""A stored operator: every node's couplings to its 3^d neighbours, in blocks of nodes that lie together."""
+"""A stored operator: every node's couplings to itself and to the neighbours that are numbered behind it.
+
+A symmetric operator is known from these: 14 of 27 blocks in space, 5 of 9 in the plane. A sweep is limited by
+the memory that it reads, so it reads every block once, for both of the nodes that it couples: a node's
+product is complete when all that are numbered before it have been there.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +13,10 @@ import numpy as np
 from numba import prange
 
 from topopt.solvers.matrixfree.compiled import kernel, parallel
-from topopt.solvers.matrixfree.memory import read, read_scratch, write, write_scratch
+from topopt.solvers.matrixfree.memory import read, read_scratch, read_sum, write, write_scratch, write_sum
 from topopt.solvers.matrixfree.sweep import APPLY, RESIDUAL, STEP
 
-__all__ = ["BLOCK", "assemble", "stencil_sweep"]
+__all__ = ["BLOCK", "stencil_sweep"]
 
 U = np.uintp
 BLOCK = U(64)
@@ -19,31 +24,103 @@ BLOCK = U(64)
 
 
 @kernel
-def _product(weights: Any, first: Any, u: Any, at: Any, n: Any, nc: Any, reach: Any, acc: Any) -> None:
-    """Compute K u for the nodes of a block."""
-    for q in range(nc * BLOCK):
-        acc[q] = 0
-    for neighbour in range(reach.size):
-        shift = at + reach[neighbour]
-        for c in range(nc):
-            w = first + (neighbour * nc + c) * nc * BLOCK
-            row = c * BLOCK
-            if nc == U(3):
-                for e in range(BLOCK):
-                    v = read(weights, w + e) * read(u, shift + e)
-                    v += read(weights, w + BLOCK + e) * read(u, shift + n + e)
-                    v += read(weights, w + U(2) * BLOCK + e) * read(u, shift + n + n + e)
-                    write_scratch(acc, row + e, read_scratch(acc, row + e) + v)
-            elif nc == U(2):
-                for e in range(BLOCK):
-                    v = read(weights, w + e) * read(u, shift + e)
-                    v += read(weights, w + BLOCK + e) * read(u, shift + n + e)
-                    write_scratch(acc, row + e, read_scratch(acc, row + e) + v)
-            else:
-                for e in range(BLOCK):
-                    write_scratch(
-                        acc, row + e, read_scratch(acc, row + e) + read(weights, w + e) * read(u, shift + e)
-                    )
+def _centre(weights: Any, first: Any, u: Any, at: Any, n: Any, nc: Any, own: Any) -> None:
+    """Compute what the nodes of a block give to themselves."""
+    for c in range(nc):
+        row = c * BLOCK
+        for e in range(BLOCK):
+            write_scratch(own, row + e, 0)
+        for d in range(nc):
+            w = first + (c * nc + d) * BLOCK
+            for e in range(BLOCK):
+                v = read(weights, w + e) * read(u, at + d * n + e)
+                write_scratch(own, row + e, read_scratch(own, row + e) + v)
+
+
+@kernel
+def _three(weights: Any, w: Any, u: Any, at: Any, to: Any, n: Any, own: Any, ahead: Any, q: Any,
+           length: Any) -> None:  # fmt: skip
+    """Add what a block's nodes and their neighbours at `to` give to each other: three components."""
+    two, three = U(2) * BLOCK, U(3) * BLOCK
+    for e in range(BLOCK):
+        u0, u1, u2 = read(u, at + e), read(u, at + n + e), read(u, at + n + n + e)
+        v0, v1, v2 = read(u, to + e), read(u, to + n + e), read(u, to + n + n + e)
+        w00, w01, w02 = read(weights, w + e), read(weights, w + BLOCK + e), read(weights, w + two + e)
+        f = w + three + e
+        w10, w11, w12 = read(weights, f), read(weights, f + BLOCK), read(weights, f + two)
+        g = f + three
+        w20, w21, w22 = read(weights, g), read(weights, g + BLOCK), read(weights, g + two)
+        write_scratch(own, e, read_scratch(own, e) + (w00 * v0 + w01 * v1 + w02 * v2))
+        write_scratch(own, BLOCK + e, read_scratch(own, BLOCK + e) + (w10 * v0 + w11 * v1 + w12 * v2))
+        write_scratch(own, two + e, read_scratch(own, two + e) + (w20 * v0 + w21 * v1 + w22 * v2))
+        x, y, z = q + e, q + length + e, q + length + length + e
+        write_sum(ahead, x, read_sum(ahead, x) + (w00 * u0 + w10 * u1 + w20 * u2))
+        write_sum(ahead, y, read_sum(ahead, y) + (w01 * u0 + w11 * u1 + w21 * u2))
+        write_sum(ahead, z, read_sum(ahead, z) + (w02 * u0 + w12 * u1 + w22 * u2))
+
+
+@kernel
+def _two(weights: Any, w: Any, u: Any, at: Any, to: Any, n: Any, own: Any, ahead: Any, q: Any,
+         length: Any) -> None:  # fmt: skip
+    """Do the same for two components."""
+    f = w + BLOCK + BLOCK
+    for e in range(BLOCK):
+        u0, u1, v0, v1 = read(u, at + e), read(u, at + n + e), read(u, to + e), read(u, to + n + e)
+        w00, w01 = read(weights, w + e), read(weights, w + BLOCK + e)
+        w10, w11 = read(weights, f + e), read(weights, f + BLOCK + e)
+        write_scratch(own, e, read_scratch(own, e) + (w00 * v0 + w01 * v1))
+        write_scratch(own, BLOCK + e, read_scratch(own, BLOCK + e) + (w10 * v0 + w11 * v1))
+        x, y = q + e, q + length + e
+        write_sum(ahead, x, read_sum(ahead, x) + (w00 * u0 + w10 * u1))
+        write_sum(ahead, y, read_sum(ahead, y) + (w01 * u0 + w11 * u1))
+
+
+@kernel
+def _one(weights: Any, w: Any, u: Any, at: Any, to: Any, own: Any, ahead: Any, q: Any) -> None:
+    """Do the same for one component."""
+    for e in range(BLOCK):
+        v = read(weights, w + e)
+        write_scratch(own, e, read_scratch(own, e) + v * read(u, to + e))
+        write_sum(ahead, q + e, read_sum(ahead, q + e) + v * read(u, at + e))
+
+
+@kernel
+def _product(weights: Any, first: Any, u: Any, at: Any, n: Any, nc: Any, reach: Any, own: Any, ahead: Any,
+             base: Any, length: Any) -> None:  # fmt: skip
+    """Compute K u for the nodes of a block, and what they give to nodes ahead of them.
+
+    Parameters
+    ----------
+    own : scratch
+        The product at the block's nodes.
+    ahead : sum
+        By component `length` nodes, of which the block's begin at `base`; zero where none came by.
+    """
+    _centre(weights, first, u, at, n, nc, own)
+    for neighbour in range(U(1), U(reach.size)):
+        w = first + neighbour * nc * nc * BLOCK
+        to, q = at + reach[neighbour], base + reach[neighbour]
+        if nc == U(3):
+            _three(weights, w, u, at, to, n, own, ahead, q, length)
+        elif nc == U(2):
+            _two(weights, w, u, at, to, n, own, ahead, q, length)
+        else:
+            _one(weights, w, u, at, to, own, ahead, q)
+    for c in range(nc):
+        for e in range(BLOCK):
+            v = read_scratch(own, c * BLOCK + e) + read_sum(ahead, base + c * length + e)
+            write_scratch(own, c * BLOCK + e, v)
+
+
+@kernel
+def _moved(ahead: Any, nc: Any, base: Any, length: Any) -> None:
+    """Move the nodes from `base` on to the front, with zeros behind them."""
+    rest = length - base
+    for q in range(nc):
+        for e in range(rest):
+            ahead[q * length + e] = ahead[q * length + base + e]
+        for e in range(rest, length):
+            ahead[q * length + e] = 0
 
 
 @kernel
@@ -84,80 +161,42 @@ def _finish(acc: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, at: Any, n: 
 @parallel
 def stencil_sweep(nc: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, fixed: Any, weights: Any, reach: Any,
                   n: Any, job: Any, a: Any, c: Any, slabs: Any) -> Any:  # fmt: skip
-    """Do a job of `topopt.solvers.matrixfree.sweep` with K u; entries in `fixed` come out as zero."""
+    """Do a job of `topopt.solvers.matrixfree.sweep` with K u; entries in `fixed` come out as zero.
+
+    Each thread owns some blocks, and goes through those behind them once more that give to their nodes.
+
+    Parameters
+    ----------
+    weights : vector
+        By block and neighbour the couplings, ``[component][component of the neighbour][node]``.
+    reach : array of uintp
+        How far ahead the neighbours are numbered, ascending; the first is the node itself.
+    """
     blocks = (n + BLOCK - U(1)) // BLOCK
     size = U(reach.size) * nc * nc * BLOCK
+    far = reach[reach.size - 1] + BLOCK
+    back = (far - U(1)) // BLOCK
+    length = far + (back + U(1)) * BLOCK
     parts = np.zeros(slabs * 8)
     for s in prange(slabs):
-        acc = np.zeros(nc * BLOCK, weights.dtype)
+        own = np.zeros(nc * BLOCK, weights.dtype)
+        ahead = np.zeros(nc * length, weights.dtype)
+        first = U(s) * blocks // U(slabs)
+        last = (U(s) + U(1)) * blocks // U(slabs)
+        block = first - back if first > back else U(0)
+        base = U(0)
         total = 0.0
-        for block in range(U(s) * blocks // U(slabs), (U(s) + U(1)) * blocks // U(slabs)):
-            _product(weights, block * size, u, block * BLOCK, n, nc, reach, acc)
-            total += _finish(acc, u, y, b, z, inverse, block * BLOCK, n, nc, job, a, c)
+        while block < last:
+            if base + far > length:
+                _moved(ahead, nc, base, length)
+                base = U(0)
+            at = block * BLOCK
+            _product(weights, block * size, u, at, n, nc, reach, own, ahead, base, length)
+            if block >= first:
+                total += _finish(own, u, y, b, z, inverse, at, n, nc, job, a, c)
+            base += BLOCK
+            block += U(1)
         parts[s * 8] = total
     for q in range(fixed.size):
         y[fixed[q]] = 0
     return parts.sum()
-
-
-@parallel
-def assemble(cells: Any, first: Any, cell_sizes: Any, sizes: Any, start: Any, stop: Any, nc: Any, place: Any,
-             springs: Any, weights: Any, diagonal: Any) -> None:  # fmt: skip
-    """Write the couplings of the nodes in planes from `start` to `stop`.
-
-    Parameters
-    ----------
-    cells : array, shape (n_cells, pairs)
-        Lower triangles of the cells' matrices, in planes from `first` on.
-    cell_sizes, sizes : tuple of int
-        Cells and nodes along three axes; in 2-D the middle one has one node and one cell.
-    place : array, shape (k, k)
-        Column of `cells` for two unknowns of a cell.
-    springs : vector
-        Constant diagonal, or empty.
-    weights, diagonal : vector
-        The result: couplings in blocks, and the diagonal.
-    """
-    n0, n1, n2 = cell_sizes
-    m0, m1, m2 = sizes
-    flat = m1 == 1
-    n = m0 * m1 * m2
-    neighbours = 9 if flat else 27
-    middle = 1 if flat else 2
-    block = 64
-    for ijk in prange((stop - start) * m1):
-        i = start + ijk // m1
-        j = ijk % m1
-        terms = np.zeros(neighbours * nc * nc)
-        for k in range(m2):
-            terms[:] = 0
-            for ai in range(2):
-                for aj in range(middle):
-                    for ak in range(2):
-                        ci = i - ai
-                        cj = j - aj
-                        ck = k - ak
-                        if ci < 0 or cj < 0 or ck < 0 or ci >= n0 or cj >= n1 or ck >= n2:
-                            continue
-                        cell = ((ci - first) * n1 + cj) * n2 + ck
-                        here = (ai * middle + aj) * 2 + ak
-                        for other in range(4 * middle):
-                            bi = other // (2 * middle)
-                            bj = (other // 2) % middle
-                            bk = other % 2
-                            step = (bi - ai + 1) * 3 + (bk - ak + 1)
-                            if not flat:
-                                step = ((bi - ai + 1) * 3 + (bj - aj + 1)) * 3 + (bk - ak + 1)
-                            for c in range(nc):
-                                for d in range(nc):
-                                    value = cells[cell, place[here * nc + c, other * nc + d]]
-                                    terms[(step * nc + c) * nc + d] += value
-            e = (i * m1 + j) * m2 + k
-            centre = (neighbours // 2) * nc * nc
-            for c in range(nc):
-                if springs.size > 0:
-                    terms[centre + c * nc + c] += springs[c * n + e]
-                diagonal[c * n + e] = terms[centre + c * nc + c]
-            at = (e // block) * neighbours * nc * nc * block + e % block
-            for q in range(neighbours * nc * nc):
-                weights[at + q * block] = terms[q]

@@ -10,7 +10,7 @@ from numba import prange
 from topopt.solvers.matrixfree.compiled import parallel
 from topopt.solvers.matrixfree.memory import read, read_scratch, read_sum, write, write_scratch, write_sum
 
-__all__ = ["advance", "dot", "jacobi", "mix", "node_sums", "rescale", "sums"]
+__all__ = ["advance", "dot", "jacobi", "mix", "rescale", "sums"]
 
 U = np.uintp
 
@@ -111,31 +111,3 @@ def jacobi(b: Any, inverse: Any, c: Any, x: Any, z: Any, slabs: Any) -> None:
         else:
             for e in range(first, last):
                 write(x, e, c * (read(inverse, e) * read(b, e)))
-
-
-@parallel
-def node_sums(moduli: Any, n: Any, shares: Any, back: Any, out: Any, slabs: Any) -> None:
-    """Add up at the nodes what the cells around them give.
-
-    Parameters
-    ----------
-    moduli : vector
-        Fields of the cells, one after the other.
-    shares : array, shape (components, corners, fields)
-        What a unit of a field gives to a corner's component.
-    back : array of uintp
-        By corner: how far behind the node its cell is numbered.
-    out : vector
-        The sums, component after component.
-    """
-    for s in prange(slabs):
-        first = U(s) * n // U(slabs)
-        last = (U(s) + U(1)) * n // U(slabs)
-        for c in range(U(shares.shape[0])):
-            out[c * n + first : c * n + last] = 0
-            for corner in range(U(back.size)):
-                for field in range(U(shares.shape[2])):
-                    w = shares[c, corner, field]
-                    shift = field * n - back[corner]
-                    for e in range(first, last):
-                        write_sum(out, c * n + e, read_sum(out, c * n + e) + w * read(moduli, shift + e))
