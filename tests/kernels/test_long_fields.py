@@ -79,7 +79,7 @@ def transformed(grid: to.Grid, radius: float, field: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     ("cells", "radius"),
     [((261, 203), 40.0), ((261, 203), 3.2), ((7, 9001), 4.5), ((9001, 7), 20.0), ((31, 47, 41), 2.6),
-     ((31, 47, 41), 9.0), ((3, 150, 150), 3.5)],
+     ((31, 47, 41), 9.0), ((3, 150, 150), 3.5), ((261, 203), 6.0), ((200, 150, 2), 5.0), ((40, 31, 33), 6.0)],
 )  # fmt: skip
 def test_cone_sums(cells, radius, rng):
     grid = to.Grid(cells, tuple(n * h for n, h in zip(cells, (1.0, 1.0, 1.2), strict=False)))

@@ -22,10 +22,11 @@ if TYPE_CHECKING:
 
 __all__ = ["cone_sum"]
 
-_LOADS = 300
+_LOADS = 400
 """Numbers that a stencil may load for a cell; transforms are quicker than more, see `Stencil.loads`.
 
-Measured on 2400x800 and 128x64x64 cells: 332 loads took 0.6 of the transforms' time, 486 took 1.2 of it.
+Measured on two threads: at 128x64x64 cells 219 loads took 0.5 of the transforms' time, 487 as long as they;
+at 2400x800 cells 286 took 0.7 of it, 827 took 1.7. On one thread they are even at 330.
 """
 _COLUMNS = 4 * BLOCK
 """Entries of the columns that are transformed together: a megabyte, which fits into a core's cache."""
