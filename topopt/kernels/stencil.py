@@ -26,7 +26,7 @@ LENGTH = 536
 """Entries of a line: not a power of two, which would put all lines at the same place in the cache."""
 CELLS = 4700
 """Cells of a layer that are worked on before the next layer, whose neighbours are in the cache by then."""
-PIECE = 65536
+PIECE = 16384
 """Cells that a thread does at a time."""
 ZEROS = 1 << 62
 """A shift that stands for a row of zeros."""
