@@ -2,9 +2,9 @@
 
 A chain of numpy calls on a whole field streams it through memory once a call. On pieces of `BLOCK` entries
 all temporaries stay in the cache. Numpy's loops and compiled ones release the interpreter's lock, so that
-pieces run on several threads; but these hand the lock to and fro, and where there is little to compute they
-wait for memory together: light passes stay on the caller's thread up to `LIGHT` entries. Pieces do not depend
-on the number of threads, and sums are taken in their order, so that results are the same bit for bit however
+pieces run on several threads; but these hand the lock to and fro. So a single pass is cut into longer pieces,
+and a chain that computes little stays on the caller's thread up to `LIGHT` entries. Pieces do not depend on
+the number of threads, and sums are taken in their order, so that results are the same bit for bit however
 many threads there are.
 """
 
@@ -46,14 +46,15 @@ BLOCK = 16384
 """Entries of a piece of a chain: 128 kB a temporary, several of which fit into a core's own cache."""
 PIECE = 8 * BLOCK
 """Entries of a piece of a single pass, which takes longer than to hand the interpreter's lock over."""
-SHORT = 4 * BLOCK
-"""Fields up to this length are not worth waking threads for, however much there is to compute."""
-LIGHT = 4 * PIECE
-"""The same where memory is what a pass waits for.
+FEW = 2 * PIECE
+"""Fields up to this length are not worth waking threads for in a single pass.
 
-Measured on two threads, in pieces of `BLOCK`: the sum of 131072 numbers took 140 us, of 524288 210 us; alone
-21 and 150 us.
+Measured on two threads, in pieces of `BLOCK`: the sum of 131072 numbers took 140 us, alone 21 us.
 """
+SHORT = 4 * BLOCK
+"""The same where there is much to compute."""
+LIGHT = 64 * BLOCK
+"""The same of a chain that computes little, and hands the lock over at every call."""
 
 LIBRARIES = ("NUMBA", "OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB", "NUMEXPR")
 """Whose threads the environment limits, as ``<library>_NUM_THREADS``."""
@@ -128,7 +129,7 @@ def pieces(n: int, size: int = BLOCK) -> list[slice]:
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
-def each(work: Callable[[slice], T], n: int, size: int = PIECE, short: int = LIGHT) -> list[T]:
+def each(work: Callable[[slice], T], n: int, size: int = PIECE, short: int = FEW) -> list[T]:
     """Run `work` on every piece of ``range(n)`` and return what it gives, in order.
 
     Parameters
@@ -138,9 +139,9 @@ def each(work: Callable[[slice], T], n: int, size: int = PIECE, short: int = LIG
     n : int
         Length of the field.
     size : int
-        Length of a piece: `BLOCK` for a chain of numpy calls.
+        Length of a piece.
     short : int
-        Up to this `n` the caller's thread does it all: `SHORT` where there is much to compute.
+        Up to this `n` the caller's thread does it all.
     """
     todo = pieces(n, size)
     helpers = min(thread_count(), len(todo)) - 1
