@@ -78,11 +78,11 @@ class Equilibrium(Stage):
         structure = self.structure
         forces = _total(structure, brought)
         operator = StiffnessOperator(structure, moduli)
-        _require_usable(moduli)
+        lowest = _lowest(moduli)
         require_held(structure, moduli)
         factor = _factored(operator, chosen(structure, self.solver))
         displacements = solved(factor, forces)
-        if float(moduli.min()) < CONTRAST * float(moduli.max()):
+        if lowest < CONTRAST * float(moduli.max()):
             _require_balance(operator, forces, displacements)
 
         def pullback(cotangent: Array) -> tuple[Array, ...]:
@@ -116,8 +116,8 @@ def _total(structure: Structure, brought: list[Array]) -> Array:
     return total
 
 
-def _require_usable(moduli: Array) -> None:
-    """Refuse moduli that no material has."""
+def _lowest(moduli: Array) -> float:
+    """Return the lowest modulus; refuse moduli that no material has."""
     if not np.isfinite(moduli.sum()):
         raise NumericalError(f"moduli: {np.count_nonzero(~np.isfinite(moduli))} are nan or infinite")
     lowest = float(moduli.min())
@@ -126,6 +126,7 @@ def _require_usable(moduli: Array) -> None:
             f"moduli: {np.count_nonzero(moduli < 0)} are negative, the lowest {lowest:g}; "
             f"a filter or a move may have left [0, 1]"
         )
+    return lowest
 
 
 def _factored(operator: StiffnessOperator, solver: Solver) -> Factor:
