@@ -204,7 +204,7 @@ class Chain:
         NumericalError
             If the input or a stage's output is not finite; the message names the stage.
         """
-        start = np.array(source, dtype=np.float64)
+        start = source if _final(source) else np.array(source, dtype=np.float64)
         _refuse_nonfinite(start, self.source, None)
         start.flags.writeable = False
         values = {self.source: start}
@@ -228,6 +228,12 @@ def _linked(entry: Any) -> Link:
     if not isinstance(entry, tuple | list) or len(entry) not in (2, 3):
         raise ChainError(f"chain: expected links as (name, stage) or (name, stage, reads), got {entry!r}")
     return Link(*entry)
+
+
+def _final(value: Any) -> bool:
+    """Return whether nobody will change a value, so that it need not be copied."""
+    flags = value.flags if type(value) is np.ndarray else None
+    return flags is not None and flags.owndata and not flags.writeable and value.dtype == np.float64
 
 
 def _refuse_nonfinite(value: Array, name: str, stage: Any) -> None:

@@ -92,7 +92,6 @@ def _energies(
     ends = np.empty((lines * components, long + 1))
     one = np.empty((2 * lines * components, long))
     other = one if same else np.empty((2 * lines * components, long))
-    force = np.empty(long)
     starts = np.empty(lines, np.intp)
     line = (long + 1) * components
     for row in range(first, last):
@@ -111,16 +110,14 @@ def _energies(
         out[:] = 0.0
         entry = 0
         while entry < len(rows):
-            i = rows[entry]
-            force[:] = 0.0
-            while entry < len(rows) and rows[entry] == i:
-                value, part = values[entry], other[columns[entry]]
-                for k in range(long):
-                    force[k] += value * part[k]
-                entry += 1
-            part = one[i]
+            # most rows of the matrix have two entries or three
+            second = min(entry + 1, len(rows) - 1)
+            pair = second > entry and rows[second] == rows[entry]
+            a, b = values[entry], values[second] if pair else 0.0
+            part, p, q = one[rows[entry]], other[columns[entry]], other[columns[second]]
             for k in range(long):
-                out[k] += part[k] * force[k]
+                out[k] += part[k] * (a * p[k] + b * q[k])
+            entry += 2 if pair else 1
 
 
 @kernel

@@ -9,7 +9,7 @@ import numpy as np
 
 from topopt.kernels.compiled import kernel, plain
 from topopt.parameters import Array
-from topopt.threads import each
+from topopt.threads import BLOCK, SHORT, each
 
 __all__ = ["adapted", "approximated", "minimiser", "moved", "response"]
 
@@ -85,7 +85,12 @@ def response(multipliers: Array, half: float, arrays: tuple[Array, ...]) -> tupl
         Of the subproblem: gradient, bulk, the row's derivatives and magnitudes, span, floor and ceiling.
     """
     multiplier, fields = float(multipliers[0]), _flat(arrays)
-    sums = each(lambda at: _response(multiplier, half, *(field[at] for field in fields)), fields[0].size)
+    sums = each(
+        lambda at: _response(multiplier, half, *(field[at] for field in fields)),
+        fields[0].size,
+        4 * BLOCK,
+        SHORT,
+    )
     change, stiffness = sum(change for change, _ in sums), sum(stiffness for _, stiffness in sums)
     return np.array([change]), np.array([[stiffness]])
 
@@ -93,7 +98,12 @@ def response(multipliers: Array, half: float, arrays: tuple[Array, ...]) -> tupl
 def minimiser(multipliers: Array, half: float, arrays: tuple[Array, ...], out: Array) -> Array:
     """Write the best move for a multiplier; multiplier and arrays are those of `response`."""
     multiplier, fields = float(multipliers[0]), _flat(arrays)
-    each(lambda at: _minimiser(out[at], multiplier, half, *(field[at] for field in fields)), out.size)
+    each(
+        lambda at: _minimiser(out[at], multiplier, half, *(field[at] for field in fields)),
+        out.size,
+        4 * BLOCK,
+        SHORT,
+    )
     return out
 
 

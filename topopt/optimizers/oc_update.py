@@ -12,7 +12,7 @@ import numpy as np
 
 from topopt.kernels import LONG, twin
 from topopt.parameters import Array
-from topopt.threads import each
+from topopt.threads import BLOCK, SHORT, each
 
 __all__ = ["Found", "Update", "found"]
 
@@ -82,7 +82,7 @@ class Update:
             return grown(*fields, center, damping, TINY, WIDEST, factor[at], costs[at])
 
         grown = _grown.of(n)
-        ends = each(grow, n)
+        ends = each(grow, n, 4 * BLOCK, SHORT)
         start, stop = min(end[0] for end in ends), max(end[1] for end in ends)
         if math.isinf(start):
             return cls(x, factor, low, high, costs, damping, center, (0.0, 0.0))
@@ -228,9 +228,10 @@ def found(
     widths: list[float] = []
     t = update.solved(-reserve, low, high, guess)
     while True:
-        value = float(recheck(update.at(t))[0])
+        design = update.at(t)
+        value = float(recheck(design)[0])
         if value < -tolerance and _met(t, update.ends[0]):
-            return Found(update.at(t), 0.0, len(tried) + 1)
+            return Found(design, 0.0, len(tried) + 1)
         tried.append(_Trial(t, value, update.linear(t)[0]))
         low, high = (t, high) if value > 0.0 else (low, t)
         stuck = _met(low, high) or (value > 0.0 and _met(t, update.ends[1]))
@@ -242,7 +243,8 @@ def found(
         if not low < t < high or (stalled and _bracketed(tried)):
             t = 0.5 * (low + high) if _bracketed(tried) else _end(update, value)
     best = min(tried, key=lambda trial: abs(trial.value))
-    return Found(update.at(best.t), update.multiplier(best.t), len(tried))
+    design = design if best is tried[-1] else update.at(best.t)
+    return Found(design, update.multiplier(best.t), len(tried))
 
 
 @dataclass(frozen=True)

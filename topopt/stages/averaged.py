@@ -13,7 +13,7 @@ from topopt.errors import InputError
 from topopt.grid import Domain, Grid
 from topopt.kernels import is_long, twin
 from topopt.parameters import Array
-from topopt.threads import each, norm
+from topopt.threads import BLOCK, LIGHT, each, norm, pieces
 
 __all__ = ["averaged", "refuse_radius", "silence", "silencer"]
 
@@ -62,7 +62,7 @@ def averaged(
     if domain.n_active == design.size:
         output = smooth(design)
         limits = float(design.min()), float(design.max())
-        each(lambda at: _mean(output[at], gain[at], limits), output.size)
+        each(lambda at: _mean(output[at], gain[at], limits), output.size, BLOCK, LIGHT)
 
         def spread(v: Array) -> tuple[Array]:
             # short fields are summed as quickly
@@ -75,7 +75,9 @@ def averaged(
     smallest, largest = float(entering.min()), float(entering.max())
     if domain.solid_cells.any():
         smallest, largest = min(1.0, smallest), max(1.0, largest)
-    output = smooth(np.where(active, design, 0.0))
+    designed = np.where(active, design, 0.0)
+    designed.flags.writeable = False
+    output = smooth(designed)
 
     def finish(at: slice) -> None:
         means = output[at]
@@ -83,7 +85,7 @@ def averaged(
         means += offset[at]
         _put_back(means, smallest, largest, active[at])
 
-    each(finish, output.size)
+    each(finish, output.size, BLOCK, LIGHT)
 
     def pullback(v: Array) -> tuple[Array]:
         # the gain is 0 in passive cells: nothing leaves them, and here nothing reaches them
@@ -96,7 +98,7 @@ def averaged(
 
 def _uniform(v: Array) -> bool:
     """Return whether all entries of a field are one number."""
-    return all(each(lambda at: bool((v[at] == v[0]).all()), v.size))
+    return all(bool((v[at] == v[0]).all()) for at in pieces(v.size))
 
 
 def _mean(sums: Array, gain: Array, limits: tuple[float, float]) -> None:

@@ -19,7 +19,6 @@ from topopt.parameters import Array
 from topopt.solvers import Solver
 from topopt.solvers.protocol import Factor
 from topopt.stages.states import chosen, multiple, require_shapes, solved
-from topopt.threads import each
 
 __all__ = ["Equilibrium"]
 
@@ -79,19 +78,22 @@ class Equilibrium(Stage):
         structure = self.structure
         forces = _total(structure, brought)
         operator = StiffnessOperator(structure, moduli)
-        _require_usable(moduli)
+        lowest = _lowest(moduli)
         require_held(structure, moduli)
         factor = _factored(operator, chosen(structure, self.solver))
         displacements = solved(factor, forces)
-        if float(moduli.min()) < CONTRAST * float(moduli.max()):
+        if lowest < CONTRAST * float(moduli.max()):
             _require_balance(operator, forces, displacements)
 
         def pullback(cotangent: Array) -> tuple[Array, ...]:
-            total = np.zeros(len(moduli))
+            total: Array | None = None
             adjoint = _adjoint(structure, factor, (forces, displacements), cotangent)
             for (share, left), right in zip(adjoint, displacements.T, strict=True):
                 if share and np.any(left):
-                    _subtract(total, share, energies(structure, left, right))
+                    part = energies(structure, left, right)
+                    part *= -share
+                    total = part if total is None else np.add(total, part, out=total)
+            total = np.zeros(len(moduli)) if total is None else total
             if not brought:
                 return (total,)
             return total, np.stack([share * left for share, left in adjoint], axis=1)
@@ -114,8 +116,8 @@ def _total(structure: Structure, brought: list[Array]) -> Array:
     return total
 
 
-def _require_usable(moduli: Array) -> None:
-    """Refuse moduli that no material has."""
+def _lowest(moduli: Array) -> float:
+    """Return the lowest modulus; refuse moduli that no material has."""
     if not np.isfinite(moduli.sum()):
         raise NumericalError(f"moduli: {np.count_nonzero(~np.isfinite(moduli))} are nan or infinite")
     lowest = float(moduli.min())
@@ -124,6 +126,7 @@ def _require_usable(moduli: Array) -> None:
             f"moduli: {np.count_nonzero(moduli < 0)} are negative, the lowest {lowest:g}; "
             f"a filter or a move may have left [0, 1]"
         )
+    return lowest
 
 
 def _factored(operator: StiffnessOperator, solver: Solver) -> Factor:
@@ -151,16 +154,6 @@ def _advice(moduli: Array) -> str:
         f"every body is held, so look for parts that hang together by a single node (a hinge), or for too "
         f"much contrast: the moduli range from {positive.min():.1e} to {positive.max():.1e}; raise e_min"
     )
-
-
-def _subtract(total: Array, share: float, part: Array) -> None:
-    """Take a share of a part off the total; both change."""
-
-    def work(at: slice) -> None:
-        part[at] *= share
-        total[at] -= part[at]
-
-    each(work, total.size)
 
 
 def _adjoint(

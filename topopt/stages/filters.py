@@ -26,7 +26,7 @@ class Cone(OnCells):
     like everything beyond its boundary: the weights that are left are normalised. Solid cells contribute a
     density of 1. In solid and void cells the output is exactly 1 and 0, whatever the input there.
 
-    On large grids a cone of a few cells is a stencil, exact to the rounding of each sum. Otherwise the sums
+    On large grids a cone of some cells is a stencil, exact to the rounding of each sum. Otherwise the sums
     run by fast Fourier transform on a zero-padded grid, exact to the rounding of the largest entry: what is
     smaller than that, in the output or in the sensitivity (about 2e-15 of the largest times the root of the
     number of cells that are as large), cannot be told from noise and comes out as exactly 0.

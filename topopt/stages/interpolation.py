@@ -12,7 +12,7 @@ from scipy.special import xlogy
 from topopt.chain import Pullback, Stage
 from topopt.errors import InputError, NumericalError
 from topopt.parameters import Array, NonNegative, UnitOpen
-from topopt.threads import each
+from topopt.threads import BLOCK, SHORT, each
 
 __all__ = ["OrderedSimp", "Ramp", "Simp"]
 
@@ -69,10 +69,10 @@ class Simp(Stage):
                 part *= self.penal * span
                 part *= v[at]
 
-            each(pull, len(rho))
+            each(pull, len(rho), BLOCK, SHORT)
             return (slope,)
 
-        each(stiffen, len(rho))
+        each(stiffen, len(rho), BLOCK, SHORT)
         return output, pullback
 
     def _refuse_roots(self, rho: Array) -> None:

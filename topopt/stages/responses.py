@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Annotated, ClassVar
 
 import annotated_types as at
 import numpy as np
+from numpy.typing import NDArray
 
 from topopt.chain import Pullback, Stage
 from topopt.errors import InputError, suggestion
@@ -57,7 +59,8 @@ class Compliance(Stage):
         """Return the compliance and its pullback."""
         (displacements,) = inputs
         weights, forces = _weights(self, self.structure, self.case), self.structure.forces
-        return _weighted(self, displacements, forces if (weights == 1.0).all() else forces * weights)
+        factors = forces if (weights == 1.0).all() else forces * weights
+        return _weighted(self, displacements, factors, _loaded(self.structure))
 
 
 @dataclass(frozen=True)
@@ -328,16 +331,26 @@ def _weights(stage: Stage, structure: Structure, case: str | None) -> Array:
     return np.array([float(name == case) for name in names])
 
 
-def _weighted(stage: Stage, given: Array, weights: Array) -> tuple[Array, Pullback]:
-    """Return the weighted sum of an input and its pullback; refuse an input of another shape."""
+@functools.lru_cache(maxsize=8)
+def _loaded(structure: Structure) -> NDArray[np.intp]:
+    """Return where forces act, which is in few places, among the entries of all cases."""
+    return np.flatnonzero(structure.forces)
+
+
+def _weighted(
+    stage: Stage, given: Array, weights: Array, where: NDArray[np.intp] | slice = slice(None)
+) -> tuple[Array, Pullback]:
+    """Return the weighted sum of an input and its pullback; refuse an input of another shape.
+
+    Of the flat weights, those outside `where` are 0.
+    """
     if given.shape != weights.shape:
         raise _misfit(stage, given, weights.shape)
-    flat, factors = given.reshape(-1), weights.reshape(-1)
+    flat, factors = given.reshape(-1)[where], weights.reshape(-1)[where]
 
     def pullback(cotangent: Array) -> tuple[Array]:
-        product = np.empty(weights.shape)
-        out, factor = product.reshape(-1), float(cotangent)
-        each(lambda at: np.multiply(factors[at], factor, out=out[at]), out.size)
+        product = np.zeros(weights.shape)
+        product.reshape(-1)[where] = factors * float(cotangent)
         return (product,)
 
     return np.asarray(dot(factors, flat)), pullback
