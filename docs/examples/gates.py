@@ -1,5 +1,7 @@
 """What else the log makes possible: rivals of the survival gate, each ten lines, compared in Python.
 
+All but doubling lead the penalty as the default does, from 1 to 3 while the sharpness goes from 1 to 2.
+
 ``python docs/examples/gates.py`` takes about ten minutes on two cores; its table stands in docs/study.md.
 """
 
@@ -15,7 +17,8 @@ from topopt.continuation.controllers import Controller
 from topopt.files import read
 
 BENCHMARKS = Path(__file__).parents[2] / "problems" / "benchmarks"
-BETA = "physical.beta"
+BETA, PENALTY = "physical.beta", "stiffness.penal"
+RISING = to.Follow(BETA, start=1.0, final=3.0, between=(1.0, 2.0))
 
 
 @dataclass(frozen=True)
@@ -78,6 +81,36 @@ class Thin(to.Survival):
         return past[-1] + (super().wish(past, history) - past[-1]) * slow
 
 
+@dataclass(frozen=True)
+class ByGain(to.Survival):
+    """The gate, calm where the optimiser expects little of its step, whatever the objective does."""
+
+    growth: float = 0.1
+    gain: float = 0.01
+
+    def wish(self, past: Sequence[float], history: to.History) -> float:
+        last = history[-1]
+        gate = min(1.0, 10.0 ** last.vanishing["attenuation"] / self.survival)
+        calm = max(0.3, 1.0 - abs(last.predicted) / (self.gain * abs(last.objective)))
+        formed = max(0.1, 1.0 - last.measures["discreteness"])
+        return past[-1] * (1.0 + self.growth * gate * calm * formed)
+
+
+@dataclass(frozen=True)
+class ByRest(to.Survival):
+    """The gate, calm where the densities rest."""
+
+    growth: float = 0.12
+    rest: float = 0.03
+
+    def wish(self, past: Sequence[float], history: to.History) -> float:
+        last = history[-1]
+        gate = min(1.0, 10.0 ** last.vanishing["attenuation"] / self.survival)
+        calm = 0.3 if math.isnan(last.progress) else max(0.3, 1.0 - last.progress / self.rest)
+        formed = max(0.1, 1.0 - last.measures["discreteness"])
+        return past[-1] * (1.0 + self.growth * gate * calm * formed)
+
+
 RIVALS: dict[str, to.Schedule] = {
     "survival gate": to.Survival(),
     "growth 20 %": to.Survival(growth=0.2),
@@ -88,15 +121,18 @@ RIVALS: dict[str, to.Schedule] = {
     "blind to grey and to unrest": Blind(growth=0.05, survival=0.3, change=1e9),
     "by survivors ahead": BySurvivors(),
     "by latent residual": ByLatentResidual(),
+    "by the step's gain": ByGain(),
+    "by the densities' rest": ByRest(),
     "linked": to.Linked(),
     "homotopy": to.Homotopy(),
-    "doubling every 50": to.Staircase(1, 64, 2, every=50),
 }
+DOUBLING = to.Continuation({BETA: to.Staircase(1, 64, 2, every=50)})
 
 
 def main() -> None:
     """Run every rival on two beams, and on the fine one from three starts."""
-    continuations = {name: to.Continuation({BETA: rule}) for name, rule in RIVALS.items()}
+    continuations = {name: to.Continuation({BETA: rule, PENALTY: RISING}) for name, rule in RIVALS.items()}
+    continuations["doubling every 50, penalty held"] = DOUBLING
     outcomes: list[to.Outcome] = []
     for name, starts in {"mbb_50": 0, "mbb_30": 0, "mbb_fine": 2}.items():
         problem = read(BENCHMARKS / f"{name}.yaml").problem
