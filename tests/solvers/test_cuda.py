@@ -169,11 +169,11 @@ def test_a_solve_takes_the_same_cycles_to_the_same_state_as_on_the_host(precisio
     # the card's products with K are in double precision whatever the cycle's
     monkeypatch.setattr(Hierarchy, "product", lambda self, p, q: host._exact.run(APPLY, p, q))
 
-    def onward(self, beta, z, p, following, q):
+    def next_product(self, beta, z, p, following, q):
         following[:] = z + beta * p
         return self.product(following, q)
 
-    monkeypatch.setattr(Hierarchy, "onward", onward)
+    monkeypatch.setattr(Hierarchy, "next_product", next_product)
     expected = host.solve(structure.forces, [guess])
     factor = dataclasses.replace(solver, device="cuda").factor(operator)
     assert factor.solve(structure.forces, [guess]) == pytest.approx(expected, abs=1e-5 * np.abs(exact).max())

@@ -141,7 +141,7 @@ def test_the_coarsest_operator_is_solved_exactly_from_both_ends(cells, kind, dty
     springs = 0.1 * rng.random(lattice.components * lattice.n)
     moments = moments_of(moduli.reshape(grid.cells))
     bands = bands_of(system.element_matrix, moments, 1, lattice, floor.fixed, springs)
-    found = bottom(system.element_matrix, moments, 1, lattice, floor.fixed, springs)
+    found = bottom(system.element_matrix, moments, 1, lattice, floor.fixed, springs, dtype)
     x, b = lattice.vector(dtype), lattice.vector(dtype)
     b[:] = rng.standard_normal(len(b))
     b[floor.fixed] = 0.0

@@ -25,7 +25,7 @@ from topopt.solvers.matrixfree.lattice import Lattice
 from topopt.solvers.matrixfree.operator import fixed_dofs, lattice_of
 from topopt.solvers.matrixfree.walsh import child_matrices
 from topopt.solvers.multigrid.cycle import Hierarchy, Room, Steps
-from topopt.solvers.multigrid.hierarchy import below
+from topopt.solvers.multigrid.hierarchy import coarser_springs
 from topopt.solvers.multigrid.moments import moments_of
 from topopt.solvers.multigrid.plan import Plan
 from topopt.solvers.multigrid.scaled import Scaled
@@ -93,7 +93,7 @@ class Card:
         known = moments_of(body.moduli.reshape(structured(system.mesh).cells))
         direct = card_bottom(matrix, known, len(levels), last.lattice, last.fixed, springs)
         rooms = tuple(
-            Room.at(level, steps, partial(_some, floor.lattice, dtype), single=False)
+            Room.at(level, steps, partial(_some, floor.lattice, dtype), unwritten=False)
             for level, floor in enumerate(plan.floors)
         )
         return Recorded(Hierarchy(levels, direct, rooms, steps), exact)
@@ -109,7 +109,7 @@ def _levels(finest: FineOperator, plan: Plan, matrix: Array) -> tuple[tuple[Card
     for level, (floor, coarse) in enumerate(pairwise(floors)):
         held = flags(coarse.lattice, coarse.fixed)
         diagonal = stage.inverse.copy_to_host() if len(floor.off) else np.zeros(0)
-        springs = below(floor, coarse, springs, diagonal)
+        springs = coarser_springs(floor, coarse, springs, diagonal)
         finest.kernels.invert[grid_for(stage.inverse.size)](stage.inverse, stage.free)
         levels.append(CardLevel(stage, floor.bound, coarse.lattice, held))
         if level + 2 < len(floors):

@@ -153,7 +153,7 @@ class CardLevel:
     bound: float
     coarse: Lattice
     held: Any
-    single: ClassVar[None] = None
+    fused: ClassVar[None] = None
 
     def run(
         self, job: int, u: Any, y: Any, b: Any = None, z: Any = None, a: float = 0.0, c: float = 0.0

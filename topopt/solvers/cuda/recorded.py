@@ -50,7 +50,7 @@ class Recorded:
         """Do q = K p in double precision: whole element matrices sum before they subtract; return p . K p."""
         return self._exact.run(APPLY, p, q)
 
-    def onward(self, beta: float, z: Any, p: Any, following: Any, q: Any) -> float:
+    def next_product(self, beta: float, z: Any, p: Any, following: Any, q: Any) -> float:
         """Do following = z + beta p and q = K following in double precision; return following . q."""
         direction(beta, z, p, following)
         return self.product(following, q)

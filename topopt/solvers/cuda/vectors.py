@@ -48,13 +48,13 @@ def _dot(one, other, out):  # type: ignore[no-untyped-def]
 
 
 @cuda.jit
-def _advance(alpha, p, beta, before, q, x, r, out):  # type: ignore[no-untyped-def]
+def _advance(alpha, q, r, x, a, p, b, second, out):  # type: ignore[no-untyped-def]
     part = 0.0
     for e in range(cuda.grid(1), r.size, cuda.gridsize(1)):
-        if before.size > 0:
-            x[e] += alpha * p[e] + beta * before[e]
-        elif x.size > 0:
-            x[e] += alpha * p[e]
+        if second.size > 0:
+            x[e] += a * p[e] + b * second[e]
+        elif p.size > 0:
+            x[e] += a * p[e]
         v = r[e] - alpha * q[e]
         r[e] = v
         part += v * v
@@ -255,24 +255,15 @@ class CardSpace:
         """Copy, from one precision to another where they differ."""
         _assign[grid_for(target.size)](target, source)
 
-    def reduce(self, alpha: float, q: Any, r: Any) -> float:
-        """Do r -= alpha q; return r . r."""
-        none = nothing(np.dtype(np.float64))
-        return _advanced(alpha, q, 0.0, none, q, none, r)
-
-    def advance(self, steps: Sequence[tuple[float, Any]], q: Any, x: Any, r: Any) -> float:
-        """Do x += alpha p for one or two steps and r -= alpha q for the last; return r . r."""
-        alpha, p = steps[-1]
-        beta, before = steps[0] if len(steps) > 1 else (0.0, nothing(np.dtype(np.float64)))
-        return _advanced(alpha, p, beta, before, q, x, r)
+    def advance(
+        self, alpha: float, q: Any, r: Any, x: Any = None, steps: Sequence[tuple[float, Any]] = ()
+    ) -> float:
+        """Do r -= alpha q, and x += a p for each of at most two steps; return r . r."""
+        none, out = nothing(np.dtype(np.float64)), zeros(1, np.float64)
+        (a, p), (b, second) = [*steps, (0.0, none), (0.0, none)][:2]
+        _advance[_summing(r.size)](alpha, q, r, none if x is None else x, a, p, b, second, out)
+        return float(out.copy_to_host()[0])
 
     def mix(self, a: float, x: Any, c: float, total: Any) -> None:
         """Do total = a x + c total."""
         _mix[grid_for(total.size)](a, x, c, total)
-
-
-def _advanced(alpha: float, p: Any, beta: float, before: Any, q: Any, x: Any, r: Any) -> float:
-    """Take steps as `CardSpace.advance` does, without those that are empty."""
-    out = zeros(1, np.float64)
-    _advance[_summing(r.size)](alpha, p, beta, before, q, x, r, out)
-    return float(out.copy_to_host()[0])

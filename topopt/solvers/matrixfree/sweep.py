@@ -18,7 +18,20 @@ from topopt.solvers.matrixfree.cells import RUN, WIDTH, cells_coarse, cells_h8, 
 from topopt.solvers.matrixfree.compiled import inlined, kernel, parallel
 from topopt.solvers.matrixfree.memory import read, read_scratch, read_sum, write, write_sum
 
-__all__ = ["APPLY", "BRICK", "COARSE_BRICK", "RESIDUAL", "SCALAR_2D", "SCALAR_3D", "SQUARE", "STEP", "sweep"]
+__all__ = [
+    "APPLY",
+    "BRICK",
+    "COARSE_BRICK",
+    "LAST",
+    "RESIDUAL",
+    "SCALAR_2D",
+    "SCALAR_3D",
+    "SQUARE",
+    "STEP",
+    "finish",
+    "layer",
+    "sweep",
+]
 
 U = np.uintp
 
@@ -103,9 +116,9 @@ def layer(kind: Any, u: Any, n: Any, at: Any, s0: Any, m1: Any, m2: Any, moduli:
 
 
 @kernel
-def _finish(acc: Any, below: Any, stride: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, springs: Any,
+def finish(acc: Any, below: Any, stride: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, springs: Any,
             at: Any, n: Any, s0: Any, nc: Any, job: Any, a: Any, c: Any) -> Any:  # fmt: skip
-    """Write a plane of nodes; return its share of u . y (APPLY) or b . y."""
+    """Do a job on `s0` nodes from `at` on, whose products begin at `below`; return their share of its sum."""
     total = 0.0
     for q in range(nc):
         f = below + q * stride
@@ -192,7 +205,7 @@ def sweep(kind: Any, nc: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, spri
             if i + U(1) < m0:
                 layer(kind, u, n, i * s0, s0, m1, m2, moduli, n, i * s0, k, t, acc, below, above, stride, nc)
             if i >= first:
-                total += _finish(
+                total += finish(
                     acc, below, stride, u, y, b, z, inverse, springs, i * s0, n, s0, nc, job, a, c
                 )
             swap = below

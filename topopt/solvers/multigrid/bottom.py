@@ -141,7 +141,7 @@ def bands_of(element_matrix: Array, known: Moments, level: int, lattice: Lattice
 
 
 def bottom(element_matrix: Array, known: Moments, level: int, lattice: Lattice, fixed: NDArray[np.uintp],
-           springs: Array, dtype: DTypeLike = np.float64) -> Bottom:  # fmt: skip
+           springs: Array, dtype: DTypeLike) -> Bottom:  # fmt: skip
     """Factor the Galerkin operator of the coarsest lattice, both ends at once where two threads may.
 
     Parameters

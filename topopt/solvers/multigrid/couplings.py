@@ -20,7 +20,7 @@ __all__ = ["Table", "couple", "table"]
 
 U = np.uintp
 RUN = U(32)
-"""Nodes that are worked on at once: the moments around them stay in the first cache."""
+"""Nodes that are worked on at once: the moments around them stay in the first cache; at most a `SLACK`."""
 
 
 class Table(NamedTuple):
@@ -104,7 +104,8 @@ def couple(fields: Any, n: Any, nc: Any, back: Any, starts: Any, corners: Any, v
     Parameters
     ----------
     fields : vector
-        Moments, one after the other, each by the number of a cell's lowest node; zero where no cell is.
+        Moments, one after the other, each by the number of a cell's lowest node; zero where no cell is, with
+        a lattice's guards on either side, into which it reads.
     n, nc : uintp
         Nodes and components.
     back : array of uintp

@@ -68,19 +68,20 @@ class Room:
     rest: Any
 
     @staticmethod
-    def at(level: int, steps: Steps, vector: Callable[[bool], Any], single: bool) -> Room:
+    def at(level: int, steps: Steps, vector: Callable[[bool], Any], unwritten: bool) -> Room:
         """Return the vectors of a level, fine to coarse.
 
         Parameters
         ----------
         vector : callable
             Makes one, or an empty one.
-        single : bool
-            Whether the level has `Single`, whose only step from zero is never written.
+        unwritten : bool
+            Whether its step from zero is never written where it is the only one: so on the finest lattice of
+            this machine, which is never the last.
         """
         several = (steps.fine if level == 0 else steps.coarse) > 1
         again = level >= FIRST and steps.visits > 1
-        return Room(*map(vector, (several or not single, True, True, several, again, again)))
+        return Room(*map(vector, (several or not unwritten, True, True, several, again, again)))
 
 
 class Level(Protocol):
@@ -108,20 +109,20 @@ class Level(Protocol):
         """Do x += P below."""
 
     @property
-    def single(self) -> Single | None:
-        """What does in one sweep what are three, where there is such."""
+    def fused(self) -> Fused | None:
+        """The level itself, if it is one that does several passes in one sweep."""
 
 
-class Single(Protocol):
-    """A level applied cell by cell, where what comes before a product and after it joins its sweep."""
+class Fused(Protocol):
+    """A level whose smoothing, transfers and directions join the sweep of its operator."""
 
-    def down(self, b: Any, c: float, below: Any) -> None:
+    def smooth_and_restrict(self, b: Any, c: float, below: Any) -> None:
         """Do below = P^T (b - K x) for x = c b / diagonal."""
 
-    def up(self, below: Any, b: Any, c: float, y: Any) -> float:
+    def correct_and_smooth(self, below: Any, b: Any, c: float, y: Any) -> float:
         """Do y = x + c (b - K x) / diagonal for x = c b / diagonal + P below; return b . y."""
 
-    def onward(self, beta: float, z: Any, p: Any, following: Any, q: Any) -> float:
+    def next_product(self, beta: float, z: Any, p: Any, following: Any, q: Any) -> float:
         """Do following = z + beta p and q = K following; return following . q."""
 
 
@@ -154,11 +155,11 @@ class Hierarchy:
         """Do q = K p in the precision of the cycle; return p . K p."""
         return self.levels[0].run(APPLY, p, q)
 
-    def onward(self, beta: float, z: Any, p: Any, following: Any, q: Any) -> float:
+    def next_product(self, beta: float, z: Any, p: Any, following: Any, q: Any) -> float:
         """Do following = z + beta p and q = K following; return following . K following."""
-        finest = self.levels[0].single
+        finest = self.levels[0].fused
         assert finest is not None, "the finest operator is applied cell by cell"
-        return finest.onward(beta, z, p, following, q)
+        return finest.next_product(beta, z, p, following, q)
 
     def _cycle(self, number: int, b: Any) -> tuple[Any, float]:
         """Smooth, correct from below, smooth; the sum is that of the last step."""
@@ -166,10 +167,10 @@ class Hierarchy:
         steps = self.steps.fine if number == 0 else self.steps.coarse
         x, y = room.x, room.y
         plan = chebyshev(steps, level.bound)
-        if steps == 1 and level.single:
+        if steps == 1 and level.fused:
             weight = plan[0][1]
-            level.single.down(b, weight, self.rooms[number + 1].b)
-            return y, level.single.up(self._solved(number + 1), b, weight, y)
+            level.fused.smooth_and_restrict(b, weight, self.rooms[number + 1].b)
+            return y, level.fused.correct_and_smooth(self._solved(number + 1), b, weight, y)
         level.jacobi(b, plan[0][1], x, room.z)
         for a, c in plan[1:]:
             level.run(STEP, x, y, b, room.z, a, c)

@@ -164,8 +164,9 @@ class MultigridFactor:
             parts = self._exact, self._cycles, space, f, x
             sums = begin(*parts) if guesses else begin_from_zero(*parts[1:])
             for guess in guesses[1:]:
-                space.load(space.directions(self._cycles.rhs)[0], guess, self._unit / norm)
-                sums = improved(*parts[1:], sums)
+                directions = space.directions(self._cycles.rhs)
+                space.load(directions[0], guess, self._unit / norm)
+                sums = improved(*parts[1:], sums, directions)
             outcome = conjugate_gradients(*parts, goal, sums)
             if not outcome.trouble:
                 break

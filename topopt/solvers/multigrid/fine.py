@@ -10,7 +10,7 @@ from numba import prange
 from topopt.solvers.matrixfree.compiled import kernel, parallel
 from topopt.solvers.matrixfree.memory import read, read_scratch, write, write_scratch
 
-__all__ = ["children", "diagonals", "inverted"]
+__all__ = ["add_diagonals", "halve_moduli"]
 
 U = np.uintp
 RUN = U(64)
@@ -30,14 +30,14 @@ def _corners(moduli: Any, at: Any, back: Any, signs: Any, field: Any, sums: Any)
 
 
 @parallel
-def diagonals(moduli: Any, n: Any, back: Any, signs: Any, shares: Any, springs: Any, out: Any,
-              slabs: Any) -> None:  # fmt: skip
+def add_diagonals(moduli: Any, n: Any, back: Any, signs: Any, shares: Any, springs: Any, out: Any,
+                  slabs: Any) -> None:  # fmt: skip
     """Write the diagonal of a matrix-free operator.
 
     Parameters
     ----------
     moduli : vector
-        Fields of the cells, one after the other.
+        Fields of the cells, one after the other, `n` numbers each: one a node.
     back : array of uintp
         By corner: how far behind the node its cell is numbered.
     signs : array, shape (fields, corners)
@@ -74,19 +74,8 @@ def diagonals(moduli: Any, n: Any, back: Any, signs: Any, shares: Any, springs: 
 
 
 @parallel
-def inverted(diagonal: Any, slabs: Any) -> None:
-    """Replace a diagonal by its inverse, zero where nothing resists."""
-    n = U(diagonal.size)
-    one = diagonal.dtype.type(1)
-    for s in prange(slabs):
-        for e in range(U(s) * n // U(slabs), (U(s) + U(1)) * n // U(slabs)):
-            v = diagonal[e]
-            diagonal[e] = one / v if v > 0 else v * 0
-
-
-@parallel
-def children(moduli: Any, sizes: Any, cells: Any, coarse: Any, out: Any) -> None:
-    """Write the Walsh coefficients of the eight moduli in each coarse cell, field after field.
+def halve_moduli(moduli: Any, sizes: Any, cells: Any, coarse: Any, out: Any) -> None:
+    """Write the Walsh coefficients of the eight moduli in each coarse brick, field after field.
 
     Parameters
     ----------
@@ -116,12 +105,12 @@ def children(moduli: Any, sizes: Any, cells: Any, coarse: Any, out: Any) -> None
             g, h = read(moduli, s + two), read(moduli, s + two + U(1))
             a, b, c, d, e, f, g, h = a + b, b - a, c + d, d - c, e + f, f - e, g + h, h - g
             a, b, c, d, e, f, g, h = a + c, b + d, c - a, d - b, e + g, f + h, g - e, h - f
-            f0 = at + k
-            write(out, f0, eighth * (a + e))
-            write(out, f0 + n, eighth * (b + f))
-            write(out, f0 + U(2) * n, eighth * (c + g))
-            write(out, f0 + U(3) * n, eighth * (d + h))
-            write(out, f0 + U(4) * n, eighth * (e - a))
-            write(out, f0 + U(5) * n, eighth * (f - b))
-            write(out, f0 + U(6) * n, eighth * (g - c))
-            write(out, f0 + U(7) * n, eighth * (h - d))
+            first = at + k
+            write(out, first, eighth * (a + e))
+            write(out, first + n, eighth * (b + f))
+            write(out, first + U(2) * n, eighth * (c + g))
+            write(out, first + U(3) * n, eighth * (d + h))
+            write(out, first + U(4) * n, eighth * (e - a))
+            write(out, first + U(5) * n, eighth * (f - b))
+            write(out, first + U(6) * n, eighth * (g - c))
+            write(out, first + U(7) * n, eighth * (h - d))

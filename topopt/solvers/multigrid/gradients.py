@@ -116,7 +116,7 @@ class Cycles(Protocol):
     def product(self, p: Any, q: Any) -> float:
         """Do q = K p, in whatever precision serves; return p . K p."""
 
-    def onward(self, beta: float, z: Any, p: Any, following: Any, q: Any) -> float:
+    def next_product(self, beta: float, z: Any, p: Any, following: Any, q: Any) -> float:
         """Do following = z + beta p and q = K following; return following . K following."""
 
 
@@ -156,11 +156,10 @@ class Space(Protocol):
     def assign(self, target: Any, source: Any) -> None:
         """Copy, from one precision to another where they differ."""
 
-    def reduce(self, alpha: float, q: Any, r: Any) -> float:
-        """Do r -= alpha q; return r . r."""
-
-    def advance(self, steps: Sequence[tuple[float, Any]], q: Any, x: Any, r: Any) -> float:
-        """Do x += alpha p for one or two steps and r -= alpha q for the last; return r . r."""
+    def advance(
+        self, alpha: float, q: Any, r: Any, x: Any = None, steps: Sequence[tuple[float, Any]] = ()
+    ) -> float:
+        """Do r -= alpha q, and x += a p for each of at most two steps; return r . r."""
 
     def mix(self, a: float, x: Any, c: float, total: Any) -> None:
         """Do total = a x + c total."""
@@ -172,22 +171,23 @@ class _Walk:
 
     space: Space
     x: Any
-    left: tuple[float, Any] | None = None
+    pending: tuple[float, Any] | None = None
+    """A step that is not yet taken."""
 
     def step(self, alpha: float, p: Any, q: Any, r: Any) -> float:
         """Go on by alpha p, now or with the next step; do r -= alpha q and return r . r."""
-        if self.left is None:
-            self.left = alpha, p
-            return self.space.reduce(alpha, q, r)
-        steps, self.left = [self.left, (alpha, p)], None
-        return self.space.advance(steps, q, self.x, r)
+        if self.pending is None:
+            self.pending = alpha, p
+            return self.space.advance(alpha, q, r)
+        steps, self.pending = [self.pending, (alpha, p)], None
+        return self.space.advance(alpha, q, r, self.x, steps)
 
     def arrive(self) -> Any:
-        """Take what is left, and return the state."""
-        if self.left is not None:
-            alpha, p = self.left
+        """Take the step that is pending, and return the state."""
+        if self.pending is not None:
+            alpha, p = self.pending
             self.space.mix(alpha, p, 1.0, self.x)
-            self.left = None
+            self.pending = None
         return self.x
 
 
@@ -234,15 +234,16 @@ def begin(operator: Exact, cycles: Cycles, space: Space, f: Any, x: Any) -> Sums
     return scaled
 
 
-def improved(cycles: Cycles, space: Space, f: Any, x: Any, sums: Sums) -> Sums:
+def improved(cycles: Cycles, space: Space, f: Any, x: Any, sums: Sums, directions: Sequence[Any]) -> Sums:
     """Mix a second guess into x, which `begin` has left at right angles to its residual.
 
-    The second one lies where directions are kept. What is conjugate to x in it is searched along before all
-    else. As a design settles, its state goes on as it went the time before: from the last two states a
-    hundred iterations of OC took .86 of the cycles from the last one at 64x32x32, .78 at 300x100.
+    The second one lies in the first of three vectors; all are overwritten. What is conjugate to x in it is
+    searched along before all else. As a design settles, its state goes on as it went the time before: from
+    the last two states a hundred iterations of OC took .86 of the cycles from the last one at 64x32x32, .78
+    at 300x100.
     """
     r = cycles.rhs
-    p, _, q = space.directions(r)
+    p, _, q = directions
     along = space.dot(p, f) - space.dot(p, r)
     if not (sums.work > 0.0 and along != 0.0):
         return sums
@@ -250,7 +251,8 @@ def improved(cycles: Cycles, space: Space, f: Any, x: Any, sums: Sums) -> Sums:
     curvature = cycles.product(p, q)
     if not curvature > 0.0:
         return sums
-    space.advance([(space.dot(p, r) / curvature, p)], q, x, r)
+    alpha = space.dot(p, r) / curvature
+    space.advance(alpha, q, r, x, [(alpha, p)])
     return space.sums(f, x, r)
 
 
@@ -342,7 +344,7 @@ def _descend(
         before = rz
         z, rz = cycles.cycle()
         found.ratios.append(rz / before)
-        curvature = cycles.onward(rz / before, z, p, following, q)
+        curvature = cycles.next_product(rz / before, z, p, following, q)
         p, following = following, p
     return goal.limit, f"no convergence within {goal.limit} iterations", math.inf
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 import threading
 from dataclasses import dataclass
 from typing import Any
@@ -21,16 +22,16 @@ from topopt.solvers.matrixfree.sweep import COARSE_BRICK
 from topopt.solvers.matrixfree.walsh import child_matrices, walsh
 from topopt.solvers.multigrid.bottom import bottom
 from topopt.solvers.multigrid.cycle import Hierarchy, Room, Steps
-from topopt.solvers.multigrid.fine import children, diagonals
-from topopt.solvers.multigrid.levels import Runs, invert, stencil
+from topopt.solvers.multigrid.fine import add_diagonals, halve_moduli
+from topopt.solvers.multigrid.levels import Runs, invert_free, stencil
 from topopt.solvers.multigrid.moments import moments_of
-from topopt.solvers.multigrid.plan import Floor, Held, Plan, lowered
-from topopt.solvers.multigrid.planes import down, onward, up
+from topopt.solvers.multigrid.plan import ByPlane, Floor, Plan, lowered
+from topopt.solvers.multigrid.planes import correct_and_smooth, next_product, smooth_and_restrict
 from topopt.solvers.multigrid.scaled import Scaled
 from topopt.solvers.multigrid.transfer import prolong, restrict
 from topopt.solvers.multigrid.vectors import jacobi, mix
 
-__all__ = ["HostLevel", "below", "hierarchy"]
+__all__ = ["FusedLevel", "HostLevel", "coarser_springs", "hierarchy"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,29 +46,24 @@ class HostLevel:
         See `Level`.
     coarse : Lattice
         The next coarser one.
-    held : array of uintp
+    coarse_fixed : array of uintp
         Its fixed entries.
-    by_plane : triple of arrays
-        This level's own, see `Floor`.
     """
 
     operator: Runs
     bound: float
     coarse: Lattice
-    held: NDArray[np.uintp]
-    by_plane: Held
+    coarse_fixed: NDArray[np.uintp]
+
+    @property
+    def fused(self) -> FusedLevel | None:
+        """None: a stored operator's sweeps are short."""
+        return None
 
     def run(self, job: int, u: Vector, y: Vector, b: Vector | None = None, z: Vector | None = None,
             a: float = 0.0, c: float = 0.0) -> float:  # fmt: skip
         """Do a job of `topopt.solvers.matrixfree.sweep`."""
         return self.operator.run(job, u, y, b, z, a, c)
-
-    def onward(self, beta: float, z: Vector, p: Vector, following: Vector, q: Vector) -> float:
-        """Do following = z + beta p and q = K following; return following . q."""
-        op: Any = self.operator
-        return float(onward(op.kind, self._components, p.dtype.type(beta), z, p, following, q, op.springs,
-                            op.fixed, op.moduli, op.coefficients, self._sizes,
-                            numba.get_num_threads()))  # fmt: skip
 
     def jacobi(self, b: Vector, c: float, x: Vector, z: Vector) -> None:
         """Do x = c b / diagonal, and z = x unless z is empty: the first step from zero."""
@@ -80,33 +76,13 @@ class HostLevel:
 
     def restrict(self, r: Vector, below: Vector) -> None:
         """Do below = P^T r."""
-        restrict(
-            r, below, self.held, self._components, self._sizes, self.coarse.sizes, numba.get_num_threads()
-        )
+        threads = numba.get_num_threads()
+        restrict(r, below, self.coarse_fixed, self._components, self._sizes, self.coarse.sizes, threads)
 
     def prolong(self, below: Vector, x: Vector) -> None:
         """Do x += P below."""
         fixed, threads = self.operator.fixed, numba.get_num_threads()
         prolong(below, x, fixed, self._components, self._sizes, self.coarse.sizes, threads)
-
-    @property
-    def single(self) -> HostLevel | None:
-        """Itself where it applies its operator cell by cell."""
-        return self if isinstance(self.operator, MatrixFree) else None
-
-    def down(self, b: Vector, c: float, below: Vector) -> None:
-        """Do below = P^T (b - K x) for x = c b / diagonal."""
-        op: Any = self.operator
-        down(op.kind, self._components, b, op.inverse, op.springs, self.by_plane, op.moduli, op.coefficients,
-             b.dtype.type(c), self._sizes, below, self.held, self.coarse.sizes,
-             numba.get_num_threads())  # fmt: skip
-
-    def up(self, below: Vector, b: Vector, c: float, y: Vector) -> float:
-        """Do y = x + c (b - K x) / diagonal for x = c b / diagonal + P below; return b . y."""
-        op: Any = self.operator
-        return float(up(op.kind, self._components, below, b, y, op.inverse, op.springs, self.by_plane,
-                        op.moduli, op.coefficients, b.dtype.type(c), self._sizes, self.coarse.sizes,
-                        numba.get_num_threads()))  # fmt: skip
 
     @functools.cached_property
     def _components(self) -> np.uintp:
@@ -117,13 +93,60 @@ class HostLevel:
         return self.operator.lattice.sizes
 
 
+@dataclass(frozen=True, eq=False)
+class FusedLevel(HostLevel):
+    """A level that is applied cell by cell, where what comes before a product and after it joins its sweep.
+
+    Attributes
+    ----------
+    by_plane : ByPlane
+        Its own fixed entries.
+    others
+        See `HostLevel`.
+    """
+
+    operator: MatrixFree
+    by_plane: ByPlane
+
+    @property
+    def fused(self) -> FusedLevel:
+        """Itself."""
+        return self
+
+    def smooth_and_restrict(self, b: Vector, c: float, below: Vector) -> None:
+        """Do below = P^T (b - K x) for x = c b / diagonal."""
+        op, coarse = self.operator, self.coarse.sizes
+        smooth_and_restrict(
+            op.kind, self._components, b, op.inverse, op.springs, self.by_plane, op.moduli, op.coefficients,
+            b.dtype.type(c), self._sizes, below, self.coarse_fixed, coarse, numba.get_num_threads(),
+        )  # fmt: skip
+
+    def correct_and_smooth(self, below: Vector, b: Vector, c: float, y: Vector) -> float:
+        """Do y = x + c (b - K x) / diagonal for x = c b / diagonal + P below; return b . y."""
+        op, coarse = self.operator, self.coarse.sizes
+        total = correct_and_smooth(
+            op.kind, self._components, below, b, y, op.inverse, op.springs, self.by_plane, op.moduli,
+            op.coefficients, b.dtype.type(c), self._sizes, coarse, numba.get_num_threads(),
+        )  # fmt: skip
+        return float(total)
+
+    def next_product(self, beta: float, z: Vector, p: Vector, following: Vector, q: Vector) -> float:
+        """Do following = z + beta p and q = K following; return following . q."""
+        op = self.operator
+        total = next_product(
+            op.kind, self._components, p.dtype.type(beta), z, p, following, q, op.springs, op.fixed,
+            op.moduli, op.coefficients, self._sizes, numba.get_num_threads(),
+        )  # fmt: skip
+        return float(total)
+
+
 def hierarchy(body: Scaled, plan: Plan, steps: Steps, dtype: DTypeLike) -> Hierarchy:
     """Build the operators of all levels.
 
     Parameters
     ----------
     dtype : float32 or float64
-        Of the cycle; the coarsest operator is always factored in double precision.
+        Of the cycle; the coarsest operator is factored in double precision and kept in this one.
     """
     system = body.system
     matrix = system.element_matrix * body.scale
@@ -142,23 +165,31 @@ def hierarchy(body: Scaled, plan: Plan, steps: Steps, dtype: DTypeLike) -> Hiera
             stored = _vector(floor.lattice, springs, dtype)
             moments = moments.coarser(level, floor.lattice)
             operator = stencil(matrix, moments, floor.lattice, floor.fixed, stored, dtype)
-        springs = below(floor, floors[level + 1], springs, operator.inverse)
-        invert(operator.inverse, floor.fixed)
+        springs = coarser_springs(floor, floors[level + 1], springs, operator.inverse)
+        invert_free(operator.inverse, floor.fixed)
         operators.append(operator)
     last = floors[-1]
     direct = bottom(matrix, moments, len(floors) - 1, last.lattice, last.fixed, springs, dtype)
-    levels = tuple(
-        HostLevel(operator, floor.bound, coarse.lattice, coarse.fixed, floor.by_plane)
-        for operator, floor, coarse in zip(operators, floors[:-1], floors[1:], strict=True)
-    )
-    return Hierarchy(levels, direct, _rooms(plan, steps, np.dtype(dtype), threading.get_ident()), steps)
+    levels = [
+        _level(operator, floor, coarse)
+        for operator, (floor, coarse) in zip(operators, itertools.pairwise(floors), strict=True)
+    ]
+    rooms = _rooms(plan, steps, np.dtype(dtype), threading.get_ident())
+    return Hierarchy(tuple(levels), direct, rooms, steps)
+
+
+def _level(operator: Runs, floor: Floor, coarse: Floor) -> HostLevel:
+    """Return the level of an operator."""
+    if isinstance(operator, MatrixFree):
+        return FusedLevel(operator, floor.bound, coarse.lattice, coarse.fixed, floor.by_plane)
+    return HostLevel(operator, floor.bound, coarse.lattice, coarse.fixed)
 
 
 @functools.lru_cache(maxsize=1)
 def _rooms(plan: Plan, steps: Steps, dtype: np.dtype[Any], thread: int) -> tuple[Room, ...]:
     """Return a thread's vectors, which last no longer than a cycle and serve all hierarchies of a plan."""
     return tuple(
-        Room.at(level, steps, functools.partial(_some, floor.lattice, dtype), single=level == 0)
+        Room.at(level, steps, functools.partial(_some, floor.lattice, dtype), unwritten=level == 0)
         for level, floor in enumerate(plan.floors)
     )
 
@@ -177,7 +208,7 @@ def _vector(lattice: Lattice, springs: Array, dtype: DTypeLike) -> Vector:
     return out
 
 
-def below(fine: Floor, coarse: Floor, springs: Array, diagonal: Array) -> Array:
+def coarser_springs(fine: Floor, coarse: Floor, springs: Array, diagonal: Array) -> Array:
     """Return the springs of the next lattice: those of this one, and supports that have no partner there."""
     entries = fine.off
     values = diagonal[entries].astype(np.float64)
@@ -204,7 +235,7 @@ def _with_diagonal(operator: MatrixFree, matrices: Array) -> MatrixFree:
     last = matrices[:, -lattice.components :, -lattice.components :]
     shares = np.einsum("fcc->cf", last).astype(dtype)
     springs, threads = operator.springs, numba.get_num_threads()
-    diagonals(operator.moduli, np.uintp(lattice.n), lattice.behind, signs, shares, springs, out, threads)
+    add_diagonals(operator.moduli, np.uintp(lattice.n), lattice.behind, signs, shares, springs, out, threads)
     return dataclasses.replace(operator, inverse=out)
 
 
@@ -220,7 +251,7 @@ def _halved(finest: MatrixFree, matrix: Array, floor: Floor, springs: Array) -> 
     moduli = lattice.vector(dtype, components=8)
     first, second, third = lattice.cells
     cells = np.uintp(first), np.uintp(second), np.uintp(third)
-    children(finest.moduli, finest.lattice.sizes, cells, lattice.sizes, moduli)
+    halve_moduli(finest.moduli, finest.lattice.sizes, cells, lattice.sizes, moduli)
     stored = _vector(lattice, springs, dtype)
     operator = MatrixFree(lattice, COARSE_BRICK, moduli, stored, np.zeros(0, dtype),
                           coarse_coefficients(matrix).astype(dtype), floor.fixed)  # fmt: skip

@@ -82,15 +82,18 @@ class HostSpace:
         """Copy, from one precision to another where they differ."""
         target[:] = source
 
-    def reduce(self, alpha: float, q: Vector, r: Vector) -> float:
-        """Do r -= alpha q; return r . r."""
-        return float(advance(alpha, q, 0.0, q[:0], q, np.zeros(0), r, numba.get_num_threads()))
-
-    def advance(self, steps: Sequence[tuple[float, Vector]], q: Vector, x: Vector, r: Vector) -> float:
-        """Do x += alpha p for one or two steps and r -= alpha q for the last; return r . r."""
-        alpha, p = steps[-1]
-        beta, before = steps[0] if len(steps) > 1 else (0.0, p[:0])
-        return float(advance(alpha, p, beta, before, q, x, r, numba.get_num_threads()))
+    def advance(
+        self,
+        alpha: float,
+        q: Vector,
+        r: Vector,
+        x: Vector | None = None,
+        steps: Sequence[tuple[float, Vector]] = (),
+    ) -> float:
+        """Do r -= alpha q, and x += a p for each of at most two steps; return r . r."""
+        nowhere = np.zeros(0) if x is None else x
+        (a, p), (b, before) = [*steps, (0.0, q[:0]), (0.0, q[:0])][:2]
+        return float(advance(alpha, q, r, nowhere, a, p, b, before, numba.get_num_threads()))
 
     def mix(self, a: float, x: Vector, c: float, total: Vector) -> None:
         """Do total = a x + c total."""

@@ -13,11 +13,11 @@ from numpy.typing import DTypeLike, NDArray
 from topopt.parameters import Array
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
 from topopt.solvers.multigrid.couplings import couple, table
-from topopt.solvers.multigrid.fine import inverted
 from topopt.solvers.multigrid.moments import Moments
 from topopt.solvers.multigrid.stencil import BLOCK, stencil_sweep
+from topopt.solvers.multigrid.vectors import invert
 
-__all__ = ["Runs", "Stencil", "invert", "stencil"]
+__all__ = ["Runs", "Stencil", "invert_free", "stencil"]
 
 
 class Runs(Protocol):
@@ -99,7 +99,7 @@ def stencil(element_matrix: Array, moments: Moments, lattice: Lattice, fixed: ND
     return Stencil(lattice, weights, diagonal, fixed)
 
 
-def invert(diagonal: Vector, fixed: NDArray[np.uintp]) -> None:
+def invert_free(diagonal: Vector, fixed: NDArray[np.uintp]) -> None:
     """Replace a diagonal by its inverse, zero where nothing resists and where it is fixed."""
-    inverted(diagonal, numba.get_num_threads())
+    invert(diagonal, numba.get_num_threads())
     diagonal[fixed] = 0.0

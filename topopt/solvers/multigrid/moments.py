@@ -43,7 +43,8 @@ class Moments:
     ndim : int
         2 or 3.
     fields : array, shape (combinations of polynomials, cells along three axes)
-        In 2-D the middle axis has one cell; there may be cells without a modulus behind the last.
+        In 2-D the middle axis has one cell; there may be cells without a modulus behind the last. On a
+        coarser level a view into a guarded `Lattice.vector`, never a copy: `couple` reads over its ends.
     """
 
     level: int

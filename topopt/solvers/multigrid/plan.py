@@ -18,9 +18,10 @@ from topopt.solvers.matrixfree.lattice import Lattice
 from topopt.solvers.matrixfree.operator import fixed_dofs, lattice_of
 from topopt.solvers.matrixfree.walsh import child_matrices, matrices_at
 
-__all__ = ["Floor", "Held", "Plan", "lowered", "plan"]
+__all__ = ["ByPlane", "Floor", "Plan", "lowered", "plan"]
 
-Held = tuple[NDArray[np.uintp], NDArray[np.uintp], NDArray[np.uintp]]
+ByPlane = tuple[NDArray[np.uintp], NDArray[np.uintp], NDArray[np.uintp]]
+"""Where each plane's fixed entries begin, their components, their nodes counted from the plane's first."""
 
 SAMPLED = 3
 """The last level of which all fine cells are looked at."""
@@ -48,8 +49,8 @@ class Floor:
     bound: float
 
     @functools.cached_property
-    def by_plane(self) -> Held:
-        """Fixed entries by planes of nodes: where a plane's begin, their components, their nodes in it."""
+    def by_plane(self) -> ByPlane:
+        """Fixed entries by planes of nodes, across the first axis."""
         lattice = self.lattice
         component, node = np.divmod(self.fixed, np.uintp(lattice.n))
         plane, place = np.divmod(node, np.uintp(lattice.n // lattice.shape[0]))

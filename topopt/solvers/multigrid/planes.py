@@ -1,4 +1,4 @@
-"""Planes made just before a product needs them, and used up as soon as they are done: one sweep for three.
+"""Fused sweeps of a matrix-free level: step and restriction, correction and step, direction and product.
 
 The step from zero, its residual and the restriction of that are passes over vectors that do not fit into a
 cache; so are the interpolation and the step after it, and the next direction and its product. Here a plane of
@@ -16,9 +16,9 @@ from numba import prange
 from topopt.solvers.matrixfree.cells import WIDTH
 from topopt.solvers.matrixfree.compiled import kernel, parallel
 from topopt.solvers.matrixfree.memory import read, read_scratch, read_sum, write, write_scratch, write_sum
-from topopt.solvers.matrixfree.sweep import layer
+from topopt.solvers.matrixfree.sweep import APPLY, finish, layer
 
-__all__ = ["down", "onward", "up"]
+__all__ = ["correct_and_smooth", "next_product", "smooth_and_restrict"]
 
 U = np.uintp
 
@@ -120,8 +120,9 @@ def _restricted(acc: Any, below: Any, stride: Any, i: Any, first: Any, last: Any
 
 
 @parallel
-def down(kind: Any, nc: Any, b: Any, inverse: Any, springs: Any, held: Any, moduli: Any, k: Any, c: Any,
-         fine_sizes: Any, coarse: Any, coarse_held: Any, coarse_sizes: Any, slabs: Any) -> None:  # fmt: skip
+def smooth_and_restrict(kind: Any, nc: Any, b: Any, inverse: Any, springs: Any, by_plane: Any, moduli: Any,
+                        k: Any, c: Any, fine_sizes: Any, coarse: Any, coarse_fixed: Any, coarse_sizes: Any,
+                        slabs: Any) -> None:  # fmt: skip
     """Do coarse = P^T (b - K x) for x = c b / diagonal.
 
     Each thread owns a slab of coarse planes; fine planes between two slabs are taken twice.
@@ -132,17 +133,16 @@ def down(kind: Any, nc: Any, b: Any, inverse: Any, springs: Any, held: Any, modu
         See `topopt.solvers.matrixfree.sweep.sweep`.
     b, coarse : vector
         The right-hand side, and that of the coarse lattice.
-    held : triple of arrays of uintp
-        Fixed entries plane by plane: where a plane's begin, shape (m0 + 1,), their components, and their
-        nodes counted from the plane's first.
-    coarse_held : array of uintp
+    by_plane : triple of arrays of uintp
+        See `topopt.solvers.multigrid.plan.ByPlane`.
+    coarse_fixed : array of uintp
         Fixed entries of the coarse lattice.
     c : float
         Weight of the step, in the precision of the arithmetic.
     """
     m0, m1, m2 = fine_sizes
     c0, c1, c2 = coarse_sizes
-    starts, components, nodes = held
+    starts, components, nodes = by_plane
     n, s0 = m0 * m1 * m2, m1 * m2
     stride = s0 + WIDTH
     for s in prange(slabs):
@@ -151,6 +151,7 @@ def down(kind: Any, nc: Any, b: Any, inverse: Any, springs: Any, held: Any, modu
         if first < last:
             t = np.zeros(U(48) * WIDTH, k.dtype)
             acc = np.zeros(U(2) * nc * stride, k.dtype)
+            # the last run reads a row and a run too far, where its cells have modulus 0
             planes = np.zeros(U(2) * nc * s0 + m2 + WIDTH, b.dtype)
             row = np.zeros(max(m2, U(2) * c2) + U(4), b.dtype)
             for q in range(nc):
@@ -162,6 +163,7 @@ def down(kind: Any, nc: Any, b: Any, inverse: Any, springs: Any, held: Any, modu
                 acc[above : above + nc * stride] = 0
                 if i + U(1) < m0:
                     _smooth(b, inverse, c, i + U(1), n, s0, nc, planes)
+                    # `further - at` may be -s0: unsigned numbers wrap around, and so does the sum with it
                     at, further = (i & U(1)) * s0, ((i + U(1)) & U(1)) * s0
                     layer(kind, planes, U(2) * s0, at, further - at, m1, m2, moduli, n, i * s0, k, t, acc,
                           below, above, stride, nc)  # fmt: skip
@@ -175,13 +177,14 @@ def down(kind: Any, nc: Any, b: Any, inverse: Any, springs: Any, held: Any, modu
                         acc[below + components[e] * stride + nodes[e]] = 0
                     _restricted(acc, below, stride, i, first, last, m1, m2, coarse_sizes, nc, row, coarse)
                 below, above = above, below
-    for q in range(coarse_held.size):
-        coarse[coarse_held[q]] = 0
+    for q in range(coarse_fixed.size):
+        coarse[coarse_fixed[q]] = 0
 
 
 @parallel
-def up(kind: Any, nc: Any, coarse: Any, b: Any, y: Any, inverse: Any, springs: Any, held: Any, moduli: Any,
-       k: Any, c: Any, fine_sizes: Any, coarse_sizes: Any, slabs: Any) -> Any:  # fmt: skip
+def correct_and_smooth(kind: Any, nc: Any, coarse: Any, b: Any, y: Any, inverse: Any, springs: Any,
+                       by_plane: Any, moduli: Any, k: Any, c: Any, fine_sizes: Any, coarse_sizes: Any,
+                       slabs: Any) -> Any:  # fmt: skip
     """Do y = x + c (b - K x) / diagonal for x = c b / diagonal + P coarse; return b . y.
 
     Parameters
@@ -189,10 +192,10 @@ def up(kind: Any, nc: Any, coarse: Any, b: Any, y: Any, inverse: Any, springs: A
     coarse, y : vector
         The correction on the coarse lattice, and the result.
     others
-        See `down`.
+        See `smooth_and_restrict`.
     """
     m0, m1, m2 = fine_sizes
-    starts, components, nodes = held
+    starts, components, nodes = by_plane
     n, s0 = m0 * m1 * m2, m1 * m2
     stride = s0 + WIDTH
     parts = np.zeros(slabs * 8)
@@ -236,8 +239,8 @@ def up(kind: Any, nc: Any, coarse: Any, b: Any, y: Any, inverse: Any, springs: A
 
 
 @parallel
-def onward(kind: Any, nc: Any, beta: Any, z: Any, p: Any, following: Any, q: Any, springs: Any, fixed: Any,
-           moduli: Any, k: Any, sizes: Any, slabs: Any) -> Any:  # fmt: skip
+def next_product(kind: Any, nc: Any, beta: Any, z: Any, p: Any, following: Any, q: Any, springs: Any,
+                 fixed: Any, moduli: Any, k: Any, sizes: Any, slabs: Any) -> Any:  # fmt: skip
     """Do following = z + beta p and q = K following; return following . q.
 
     Planes between two slabs are written by both threads, the same numbers. All three vectors are different.
@@ -267,17 +270,8 @@ def onward(kind: Any, nc: Any, beta: Any, z: Any, p: Any, following: Any, q: Any
                 layer(kind, following, n, i * s0, s0, m1, m2, moduli, n, i * s0, k, t, acc, below, above,
                       stride, nc)  # fmt: skip
             if i >= first:
-                part = acc.dtype.type(0)
-                for c in range(nc):
-                    f, g = below + c * stride, c * n + i * s0
-                    if springs.size > 0:
-                        for e in range(s0):
-                            acc[f + e] += springs[g + e] * following[g + e]
-                    for e in range(s0):
-                        v = read_sum(acc, f + e)
-                        write(q, g + e, v)
-                        part += v * read(following, g + e)
-                total += part
+                total += finish(acc, below, stride, following, q, z, z, z, springs, i * s0, n, s0, nc, APPLY,
+                                beta, beta)  # fmt: skip
             below, above = above, below
         parts[s * 8] = total
     for e in range(fixed.size):

@@ -13,8 +13,8 @@ import numpy as np
 from numba import prange
 
 from topopt.solvers.matrixfree.compiled import kernel, parallel
-from topopt.solvers.matrixfree.memory import read, read_scratch, read_sum, write, write_scratch, write_sum
-from topopt.solvers.matrixfree.sweep import APPLY, RESIDUAL, STEP
+from topopt.solvers.matrixfree.memory import read, read_scratch, read_sum, write_scratch, write_sum
+from topopt.solvers.matrixfree.sweep import finish
 
 __all__ = ["BLOCK", "stencil_sweep"]
 
@@ -92,9 +92,10 @@ def _product(weights: Any, first: Any, u: Any, at: Any, n: Any, nc: Any, reach: 
     Parameters
     ----------
     own : scratch
-        The product at the block's nodes.
+        What the nodes get from themselves and from those ahead of them.
     ahead : sum
-        By component `length` nodes, of which the block's begin at `base`; zero where none came by.
+        By component `length` nodes, of which the block's begin at `base`; zero where none came by. Receives
+        the products of the block.
     """
     _centre(weights, first, u, at, n, nc, own)
     for neighbour in range(U(1), U(reach.size)):
@@ -109,7 +110,7 @@ def _product(weights: Any, first: Any, u: Any, at: Any, n: Any, nc: Any, reach: 
     for c in range(nc):
         for e in range(BLOCK):
             v = read_scratch(own, c * BLOCK + e) + read_sum(ahead, base + c * length + e)
-            write_scratch(own, c * BLOCK + e, v)
+            write_sum(ahead, base + c * length + e, v)
 
 
 @kernel
@@ -121,41 +122,6 @@ def _moved(ahead: Any, nc: Any, base: Any, length: Any) -> None:
             ahead[q * length + e] = ahead[q * length + base + e]
         for e in range(rest, length):
             ahead[q * length + e] = 0
-
-
-@kernel
-def _finish(acc: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, at: Any, n: Any, nc: Any, job: Any,
-            a: Any, c: Any) -> Any:  # fmt: skip
-    """Do the job on the nodes of a block, like `topopt.solvers.matrixfree.sweep`."""
-    total = 0.0
-    run = min(BLOCK, n - at)
-    for q in range(nc):
-        f = q * BLOCK
-        g = q * n + at
-        part = acc.dtype.type(0)
-        if job == APPLY:
-            for e in range(run):
-                write(y, g + e, read_scratch(acc, f + e))
-                part += read_scratch(acc, f + e) * read(u, g + e)
-        elif job == RESIDUAL:
-            for e in range(run):
-                write(y, g + e, read(b, g + e) - read_scratch(acc, f + e))
-        elif job == STEP:
-            for e in range(run):
-                v = a * read(z, g + e) + c * (
-                    read(inverse, g + e) * (read(b, g + e) - read_scratch(acc, f + e))
-                )
-                w = read(u, g + e) + v
-                write(z, g + e, v)
-                write(y, g + e, w)
-                part += w * read(b, g + e)
-        else:
-            for e in range(run):
-                w = read(u, g + e) + c * (read(inverse, g + e) * (read(b, g + e) - read_scratch(acc, f + e)))
-                write(y, g + e, w)
-                part += w * read(b, g + e)
-        total += part
-    return total
 
 
 @parallel
@@ -193,7 +159,9 @@ def stencil_sweep(nc: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, fixed: 
             at = block * BLOCK
             _product(weights, block * size, u, at, n, nc, reach, own, ahead, base, length)
             if block >= first:
-                total += _finish(own, u, y, b, z, inverse, at, n, nc, job, a, c)
+                run = min(BLOCK, n - at)
+                total += finish(ahead, base, length, u, y, b, z, inverse, inverse[:0], at, n, run, nc, job,
+                                a, c)  # fmt: skip
             base += BLOCK
             block += U(1)
         parts[s * 8] = total

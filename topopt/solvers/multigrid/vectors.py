@@ -10,25 +10,25 @@ from numba import prange
 from topopt.solvers.matrixfree.compiled import parallel
 from topopt.solvers.matrixfree.memory import read, read_scratch, read_sum, write, write_scratch, write_sum
 
-__all__ = ["advance", "dot", "jacobi", "mix", "rescale", "sums"]
+__all__ = ["advance", "dot", "invert", "jacobi", "mix", "rescale", "sums"]
 
 U = np.uintp
 
 
 @parallel
-def advance(alpha: Any, p: Any, beta: Any, before: Any, q: Any, x: Any, r: Any, slabs: Any) -> Any:
-    """Do x += alpha p + beta before, as far as there are such, and r -= alpha q; return r . r."""
+def advance(alpha: Any, q: Any, r: Any, x: Any, a: Any, p: Any, b: Any, second: Any, slabs: Any) -> Any:
+    """Do r -= alpha q and x += a p + b second, without those that are empty; return r . r."""
     n = U(r.size)
     parts = np.zeros(slabs * 8)
     for s in prange(slabs):
         first = U(s) * n // U(slabs)
         last = (U(s) + U(1)) * n // U(slabs)
-        if before.size > 0:
+        if second.size > 0:
             for e in range(first, last):
-                write_sum(x, e, read_sum(x, e) + (alpha * read(p, e) + beta * read(before, e)))
-        elif x.size > 0:
+                write_sum(x, e, read_sum(x, e) + (a * read(p, e) + b * read(second, e)))
+        elif p.size > 0:
             for e in range(first, last):
-                write_sum(x, e, read_sum(x, e) + alpha * read(p, e))
+                write_sum(x, e, read_sum(x, e) + a * read(p, e))
         total = 0.0
         for e in range(first, last):
             v = read_scratch(r, e) - alpha * read(q, e)
@@ -93,6 +93,17 @@ def mix(a: Any, x: Any, c: Any, total: Any, slabs: Any) -> None:
         else:
             for e in range(first, last):
                 write_sum(total, e, a * read(x, e) + c * read_sum(total, e))
+
+
+@parallel
+def invert(diagonal: Any, slabs: Any) -> None:
+    """Replace a diagonal by its inverse, zero where nothing resists."""
+    n = U(diagonal.size)
+    one = diagonal.dtype.type(1)
+    for s in prange(slabs):
+        for e in range(U(s) * n // U(slabs), (U(s) + U(1)) * n // U(slabs)):
+            v = diagonal[e]
+            diagonal[e] = one / v if v > 0 else v * 0
 
 
 @parallel
