@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from topopt.kernels.compiled import kernel
 from topopt.parameters import Array
 from topopt.remembered import remembered
-from topopt.threads import each
+from topopt.threads import Pass, each
 
 __all__ = ["energies"]
 
@@ -55,7 +55,7 @@ def energies(cells: tuple[int, ...], matrix: Array, left: Array, right: Array) -
     def work(at: slice) -> None:
         _energies(left, right, same, deep, long, components, rows, columns, values, at.start, at.stop, energy)
 
-    each(work, energy.size // long, max(1, CELLS // long), short=0)
+    each(work, energy.size // long, Pass(max(1, CELLS // long), 0))
     return energy
 
 

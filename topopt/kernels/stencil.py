@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from topopt.kernels.compiled import kernel
 from topopt.parameters import Array
-from topopt.threads import each
+from topopt.threads import Pass, each
 
 __all__ = ["Stencil"]
 
@@ -122,7 +122,7 @@ class Stencil:
                 self.farthest, at.start, at.stop, sums,
             )  # fmt: skip
 
-        each(work, -(-deep // rows) * layers, max(1, PIECE // (rows * line)), short=0)
+        each(work, -(-deep // rows) * layers, Pass(max(1, PIECE // (rows * line)), 0))
         return sums
 
 

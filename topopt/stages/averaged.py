@@ -13,7 +13,7 @@ from topopt.errors import InputError
 from topopt.grid import Domain, Grid
 from topopt.kernels import is_long, twin
 from topopt.parameters import Array
-from topopt.threads import BLOCK, LIGHT, each, norm, pieces
+from topopt.threads import LIGHT, each, norm, pieces
 
 __all__ = ["averaged", "refuse_radius", "silence", "silencer"]
 
@@ -62,7 +62,7 @@ def averaged(
     if domain.n_active == design.size:
         output = smooth(design)
         limits = float(design.min()), float(design.max())
-        each(lambda at: _mean(output[at], gain[at], limits), output.size, BLOCK, LIGHT)
+        each(lambda at: _mean(output[at], gain[at], limits), output.size, LIGHT)
 
         def spread(v: Array) -> tuple[Array]:
             # short fields are summed as quickly
@@ -85,7 +85,7 @@ def averaged(
         means += offset[at]
         _put_back(means, smallest, largest, active[at])
 
-    each(finish, output.size, BLOCK, LIGHT)
+    each(finish, output.size, LIGHT)
 
     def pullback(v: Array) -> tuple[Array]:
         # the gain is 0 in passive cells: nothing leaves them, and here nothing reaches them

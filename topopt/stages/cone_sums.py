@@ -15,7 +15,7 @@ from topopt.grid import Grid
 from topopt.kernels import is_long
 from topopt.parameters import Array
 from topopt.stages.averaged import silencer
-from topopt.threads import BLOCK, SHORT, each, pieces
+from topopt.threads import BLOCK, CHAIN, Pass, each, pieces
 
 if TYPE_CHECKING:
     from topopt.kernels.stencil import Stencil
@@ -72,7 +72,7 @@ def _summed(grid: Grid, radius: float, field: Array) -> Array:
     width = grid.cells[-1]
     rows, sums = field.reshape(-1, width), np.empty(field.size)
     silenced = silencer(field, weights)
-    if field.size <= SHORT:  # fits into the cache as it is; in pieces it takes up to twice the time
+    if field.size <= CHAIN.alone:  # fits into the cache as it is; in pieces it takes up to twice the time
         part = _weighed(fft.rfft(rows, lengths[-1]).reshape(*grid.cells[:-1], -1), lengths, spectrum)
         sums.reshape(grid.cells)[...] = fft.irfft(part, lengths[-1], overwrite_x=True)[..., :width]
         silenced(sums)
@@ -91,11 +91,11 @@ def _summed(grid: Grid, radius: float, field: Array) -> Array:
         part.reshape(-1, width)[...] = fft.irfft(transformed[at], lengths[-1], overwrite_x=True)[:, :width]
         silenced(part)
 
-    some = max(1, BLOCK // lengths[-1])
-    each(forth, len(rows), some, short=0)
+    some = Pass(max(1, CHAIN.size // lengths[-1]), 0)
+    each(forth, len(rows), some)
     few = max(1, min(_COLUMNS // math.prod(lengths[:-1]), -(-spectrum.shape[-1] // 4)))
-    each(weigh, spectrum.shape[-1], few, short=0)
-    each(back, len(rows), some, short=0)
+    each(weigh, spectrum.shape[-1], Pass(few, 0))
+    each(back, len(rows), some)
     return sums
 
 
