@@ -12,7 +12,7 @@ from topopt.chain import Pullback
 from topopt.errors import InputError
 from topopt.grid import Domain, Grid
 from topopt.kernels import is_long, twin
-from topopt.parameters import Array
+from topopt.parameters import Array, frozen
 from topopt.threads import LIGHT, each, norm, pieces
 
 __all__ = ["averaged", "refuse_radius", "silence", "silencer"]
@@ -75,9 +75,7 @@ def averaged(
     smallest, largest = float(entering.min()), float(entering.max())
     if domain.solid_cells.any():
         smallest, largest = min(1.0, smallest), max(1.0, largest)
-    designed = np.where(active, design, 0.0)
-    designed.flags.writeable = False
-    output = smooth(designed)
+    output = smooth(frozen(np.where(active, design, 0.0)))  # the cone keeps its last field
 
     def finish(at: slice) -> None:
         means = output[at]

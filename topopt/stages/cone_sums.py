@@ -13,7 +13,7 @@ from scipy import fft
 
 from topopt.grid import Grid
 from topopt.kernels import is_long
-from topopt.parameters import Array
+from topopt.parameters import Array, frozen, is_frozen
 from topopt.stages.averaged import silencer
 from topopt.threads import BLOCK, CHAIN, Pass, each, pieces
 
@@ -38,7 +38,7 @@ def cone_sum(grid: Grid, radius: float, field: Array) -> Array:
     Of a long field that is read-only the last sum is kept: OC rechecks the volume of the design that is
     evaluated next.
     """
-    if not is_long(field.size) or field.flags.writeable or not field.flags.owndata:
+    if not is_long(field.size) or not is_frozen(field):
         return _summed(grid, radius, field)
     kept = _last(grid, radius)
     for known, sums in kept:
@@ -134,9 +134,7 @@ def _spectrum(grid: Grid, radius: float) -> tuple[tuple[int, ...], Array, float]
         distances.append(np.where(steps <= reach, steps, np.inf))
         lengths.append(length)
     cone = _cone(grid, radius, distances)
-    spectrum = fft.rfftn(cone).real.copy()
-    spectrum.flags.writeable = False
-    return tuple(lengths), spectrum, float(np.linalg.norm(cone))
+    return tuple(lengths), frozen(fft.rfftn(cone).real.copy()), float(np.linalg.norm(cone))
 
 
 def _cone(grid: Grid, radius: float, steps: Sequence[Array]) -> Array:
