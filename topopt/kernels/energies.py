@@ -110,7 +110,7 @@ def _energies(
         out[:] = 0.0
         entry = 0
         while entry < len(rows):
-            # most rows of the matrix have two entries or three
+            # two entries a turn: one pass over the cells fewer for most rows
             second = min(entry + 1, len(rows) - 1)
             pair = second > entry and rows[second] == rows[entry]
             a, b = values[entry], values[second] if pair else 0.0
