@@ -13,7 +13,7 @@ import pytest
 from threadpoolctl import threadpool_limits
 
 from topopt import threads
-from topopt.threads import BLOCK, LIGHT, PIECE, dot, each, pieces, thread_count
+from topopt.threads import BLOCK, SINGLE, Pass, dot, each, pieces, thread_count
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -32,12 +32,12 @@ def test_pieces_cover_everything_once() -> None:
 
 
 def test_answers_come_in_order(count: int) -> None:
-    assert each(lambda at: at.start, 100, size=3, short=0) == list(range(0, 100, 3))
+    assert each(lambda at: at.start, 100, Pass(3, 0)) == list(range(0, 100, 3))
 
 
 def test_sums_do_not_depend_on_the_number_of_threads(count: int) -> None:
-    one, other = np.random.default_rng(7).normal(size=(2, LIGHT + 11))
-    assert dot(one, other) == sum(float(one[at] @ other[at]) for at in pieces(one.size, PIECE))
+    one, other = np.random.default_rng(7).normal(size=(2, SINGLE.alone + 11))
+    assert dot(one, other) == sum(float(one[at] @ other[at]) for at in pieces(one.size, SINGLE.size))
     assert dot(one, other) == pytest.approx(float(one @ other), rel=1e-10)
 
 
@@ -47,18 +47,18 @@ def test_errors_come_back(count: int) -> None:
             raise ValueError("sixty")
 
     with pytest.raises(ValueError, match="sixty"):
-        each(refuse, 100, size=10, short=0)
+        each(refuse, 100, Pass(10, 0))
 
 
 def test_passes_within_passes_do_not_wait_for_each_other(count: int) -> None:
-    inner = each(lambda at: sum(each(lambda part: part.start, 50, 5, 0)), 40, size=1, short=0)
+    inner = each(lambda at: sum(each(lambda part: part.start, 50, Pass(5, 0))), 40, Pass(1, 0))
     assert inner == [225] * 40
 
 
 def test_threads_keep_the_error_state(count: int) -> None:
     values = np.zeros(100)
     with np.errstate(divide="ignore"):
-        each(lambda at: np.log(values[at], out=values[at]), 100, size=1, short=0)
+        each(lambda at: np.log(values[at], out=values[at]), 100, Pass(1, 0))
     assert np.isneginf(values).all()
 
 
@@ -66,7 +66,7 @@ def test_a_fork_has_threads_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     if "fork" not in multiprocessing.get_all_start_methods():
         pytest.skip("no fork on this system")
     monkeypatch.setattr(threads, "thread_count", lambda: 2)
-    each(lambda at: None, 10, 1, 0)
+    each(lambda at: None, 10, Pass(1, 0))
     parent = threads._pool(os.getpid())
     assert threads._pool(os.getpid()) is parent
     assert threads._pool(os.getpid() + 1) is not parent

@@ -10,7 +10,7 @@ import numpy as np
 
 from topopt.kernels import twin
 from topopt.parameters import Array
-from topopt.threads import BLOCK, LIGHT, each
+from topopt.threads import LIGHT, each
 
 __all__ = ["Bounds", "Evaluation", "Gate", "Model", "Signals", "unblocked"]
 
@@ -168,7 +168,7 @@ class Bounds:
             width = np.subtract(self.upper[at], self.lower[at], out=widths[at])
             np.copyto(width, 1.0, where=width <= 0)
 
-        each(work, widths.size, BLOCK, LIGHT)
+        each(work, widths.size, LIGHT)
         return widths
 
     def inward(self, x: Array, direction: Array) -> Array:

@@ -26,12 +26,26 @@ __all__ = [
     "Unit",
     "UnitOpen",
     "checked",
+    "frozen",
+    "is_frozen",
     "replaced",
     "scalars",
 ]
 
 T = TypeVar("T")
 Array = NDArray[np.float64]
+
+
+def frozen(array: Array) -> Array:
+    """Make an array read-only and return it: whoever gets it may keep it."""
+    array.flags.writeable = False
+    return array
+
+
+def is_frozen(value: Any) -> bool:
+    """Return whether an array owns its numbers and is read-only, so that it may be kept."""
+    return type(value) is np.ndarray and value.flags.owndata and not value.flags.writeable
+
 
 Positive = Annotated[float, at.Gt(0)]
 Finite = Annotated[float, at.Lt(math.inf), at.Gt(-math.inf)]

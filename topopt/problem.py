@@ -17,7 +17,7 @@ from topopt.grid import Domain, Grid, designed
 from topopt.limits import PREFIX, Limit, Side, bounded, limit_from, sides
 from topopt.measures import discreteness, interface
 from topopt.meshes import Mesh
-from topopt.parameters import Array
+from topopt.parameters import Array, frozen
 from topopt.signals import signals, stacked
 from topopt.stages.preserving import PreservingExponential, PreservingTanh
 from topopt.stages.responses import Mean
@@ -129,18 +129,12 @@ class Problem:
         out[active] = x
         return out
 
-    def _final(self, x: Array) -> Array:
-        """Return the field of some design variables, read-only: the chain need not copy it again."""
-        field = self.field(x)
-        field.flags.writeable = False
-        return field
-
     def tape(self, x: Array, parameters: Mapping[str, float] | None = None) -> Tape:
         """Run the chain on the design variables, shape (n,), at parameters that override its own."""
         parameters = parameters or {}
         self.sides(parameters)
         own = {name: value for name, value in parameters.items() if not name.startswith(PREFIX)}
-        return self.chain.at(own).run(self._final(x))
+        return self.chain.at(own).run(frozen(self.field(x)))
 
     def evaluate(self, x: Array, parameters: Mapping[str, float] | None = None) -> Evaluation:
         """Evaluate the design variables, shape (n,), at parameters that override the problem's own."""
@@ -272,7 +266,7 @@ class Problem:
         cheap = chain.upto(*self.limits)
         if any(link.stage.costly for link in cheap):
             return None
-        return lambda x: _constraints(cheap.run(self._final(x)), sides)
+        return lambda x: _constraints(cheap.run(frozen(self.field(x))), sides)
 
     def _interfaces(self, tape: Tape) -> dict[str, float]:
         """Return the width of the thinnest interface, where the chain projects a field."""

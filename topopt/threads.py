@@ -2,10 +2,9 @@
 
 A chain of numpy calls on a whole field streams it through memory once a call. On pieces of `BLOCK` entries
 all temporaries stay in the cache. Numpy's loops and compiled ones release the interpreter's lock, so that
-pieces run on several threads; but these hand the lock to and fro. So a single pass is cut into longer pieces,
-and a chain that computes little stays on the caller's thread up to `LIGHT` entries. Pieces do not depend on
-the number of threads, and sums are taken in their order, so that results are the same bit for bit however
-many threads there are.
+pieces run on several threads; but every call hands the lock over. So it depends on the kind of a pass how it
+is cut, and up to which length it stays on the caller's thread. Pieces do not depend on the number of threads,
+and sums are taken in their order, so that results are the same bit for bit however many threads there are.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from scipy import linalg
 from threadpoolctl import ThreadpoolController, threadpool_limits
@@ -28,10 +27,12 @@ from topopt.parameters import Array
 
 __all__ = [
     "BLOCK",
+    "CHAIN",
+    "COMPILED",
     "LIBRARIES",
     "LIGHT",
-    "PIECE",
-    "SHORT",
+    "SINGLE",
+    "Pass",
     "alone",
     "blas_count",
     "dot",
@@ -44,17 +45,34 @@ __all__ = [
 
 BLOCK = 16384
 """Entries of a piece of a chain: 128 kB a temporary, several of which fit into a core's own cache."""
-PIECE = 8 * BLOCK
-"""Entries of a piece of a single pass, which takes longer than to hand the interpreter's lock over."""
-FEW = 2 * PIECE
-"""Fields up to this length are not worth waking threads for in a single pass.
 
-Measured on two threads, in pieces of `BLOCK`: the sum of 131072 numbers took 140 us, alone 21 us.
+
+class Pass(NamedTuple):
+    """How a pass is cut.
+
+    Attributes
+    ----------
+    size : int
+        Entries of a piece.
+    alone : int
+        Up to a field of so many entries the caller's thread does it all.
+    """
+
+    size: int
+    alone: int
+
+
+SINGLE = Pass(8 * BLOCK, 16 * BLOCK)
+"""One loop, as of a sum: a piece must take longer than to hand the interpreter's lock over.
+
+In pieces of `BLOCK` two threads took 140 us for the sum of 131072 numbers, one 21 us.
 """
-SHORT = 4 * BLOCK
-"""The same where there is much to compute."""
-LIGHT = 64 * BLOCK
-"""The same of a chain that computes little, and hands the lock over at every call."""
+COMPILED = Pass(4 * BLOCK, 4 * BLOCK)
+"""One loop that computes much, without the lock: worth a thread sooner than a sum."""
+CHAIN = Pass(BLOCK, 4 * BLOCK)
+"""Many calls that compute much: on short pieces their temporaries stay in the cache."""
+LIGHT = Pass(BLOCK, 64 * BLOCK)
+"""Many calls that compute little: each hands the lock over, which only a long field makes up for."""
 
 LIBRARIES = ("NUMBA", "OMP", "OPENBLAS", "MKL", "BLIS", "VECLIB", "NUMEXPR")
 """Whose threads the environment limits, as ``<library>_NUM_THREADS``."""
@@ -129,7 +147,7 @@ def pieces(n: int, size: int = BLOCK) -> list[slice]:
     return [slice(start, min(start + size, n)) for start in range(0, n, size)]
 
 
-def each(work: Callable[[slice], T], n: int, size: int = PIECE, short: int = FEW) -> list[T]:
+def each(work: Callable[[slice], T], n: int, how: Pass = SINGLE) -> list[T]:
     """Run `work` on every piece of ``range(n)`` and return what it gives, in order.
 
     Parameters
@@ -138,14 +156,12 @@ def each(work: Callable[[slice], T], n: int, size: int = PIECE, short: int = FEW
         Works on one piece, independently of all others.
     n : int
         Length of the field.
-    size : int
-        Length of a piece.
-    short : int
-        Up to this `n` the caller's thread does it all.
+    how : Pass
+        How the field is cut, by the kind of work.
     """
-    todo = pieces(n, size)
+    todo = pieces(n, how.size)
     helpers = min(thread_count(), len(todo)) - 1
-    if n <= short or helpers < 1:
+    if n <= how.alone or helpers < 1:
         return [work(piece) for piece in todo]
     given: list[T | None] = [None] * len(todo)
     numbers = itertools.count()

@@ -13,12 +13,19 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import topopt as to
-from topopt.continuation.controllers import Controller
+from topopt.continuation.controllers import GREY, RESTLESS, Controller
 from topopt.files import read
 
 BENCHMARKS = Path(__file__).parents[2] / "problems" / "benchmarks"
 BETA, PENALTY = "physical.beta", "stiffness.penal"
 RISING = to.Follow(BETA, start=1.0, final=3.0, between=(1.0, 2.0))
+
+
+def grown(rule: to.Survival, before: float, last: to.Iteration, calm: float) -> float:
+    """Return the gate's wish, with another measure of calm."""
+    gate = min(1.0, 10.0 ** last.vanishing["attenuation"] / rule.survival)
+    formed = max(GREY, 1.0 - last.measures["discreteness"])
+    return before * (1.0 + rule.growth * gate * max(RESTLESS, calm) * formed)
 
 
 @dataclass(frozen=True)
@@ -66,7 +73,7 @@ class Greyest(Blind):
 
     def wish(self, past: Sequence[float], history: to.History) -> float:
         grey = history[-1].measures["discreteness"]
-        return past[-1] + (super().wish(past, history) - past[-1]) * max(0.1, (1.0 - grey) ** 2)
+        return past[-1] + (super().wish(past, history) - past[-1]) * max(GREY, (1.0 - grey) ** 2)
 
 
 @dataclass(frozen=True)
@@ -90,10 +97,8 @@ class ByGain(to.Survival):
 
     def wish(self, past: Sequence[float], history: to.History) -> float:
         last = history[-1]
-        gate = min(1.0, 10.0 ** last.vanishing["attenuation"] / self.survival)
-        calm = max(0.3, 1.0 - abs(last.predicted) / (self.gain * abs(last.objective)))
-        formed = max(0.1, 1.0 - last.measures["discreteness"])
-        return past[-1] * (1.0 + self.growth * gate * calm * formed)
+        calm = 1.0 - abs(last.predicted) / (self.gain * abs(last.objective))
+        return grown(self, past[-1], last, calm)
 
 
 @dataclass(frozen=True)
@@ -105,10 +110,8 @@ class ByRest(to.Survival):
 
     def wish(self, past: Sequence[float], history: to.History) -> float:
         last = history[-1]
-        gate = min(1.0, 10.0 ** last.vanishing["attenuation"] / self.survival)
-        calm = 0.3 if math.isnan(last.progress) else max(0.3, 1.0 - last.progress / self.rest)
-        formed = max(0.1, 1.0 - last.measures["discreteness"])
-        return past[-1] * (1.0 + self.growth * gate * calm * formed)
+        calm = 0.0 if math.isnan(last.progress) else 1.0 - last.progress / self.rest
+        return grown(self, past[-1], last, calm)
 
 
 RIVALS: dict[str, to.Schedule] = {

@@ -125,7 +125,7 @@ def test_a_cone_sum_is_the_same_whole_and_in_pieces(cells, radius, rng, monkeypa
     field = rng.random(grid.n_cells)
     monkeypatch.setattr(twins, "LONG", np.inf)
     whole = cone_sums.cone_sum(grid, radius, field)
-    monkeypatch.setattr(cone_sums, "SHORT", 0)
+    monkeypatch.setattr(cone_sums, "CHAIN", threads.Pass(threads.BLOCK, 0))
     np.testing.assert_array_equal(whole, cone_sums.cone_sum(grid, radius, field))
 
 

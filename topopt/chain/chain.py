@@ -14,7 +14,7 @@ from topopt.chain.stage import Pullback, Stage
 from topopt.chain.tape import Tape
 from topopt.errors import ChainError, NumericalError, ParameterError, suggestion
 from topopt.order import reordered
-from topopt.parameters import Array, replaced, scalars
+from topopt.parameters import Array, frozen, is_frozen, replaced, scalars
 from topopt.threads import each
 
 __all__ = ["Chain", "Link"]
@@ -197,17 +197,17 @@ class Chain:
         Parameters
         ----------
         source : array
-            The value of the chain's input.
+            The value of the chain's input; copied if somebody may still change it.
 
         Raises
         ------
         NumericalError
             If the input or a stage's output is not finite; the message names the stage.
         """
-        start = source if _final(source) else np.array(source, dtype=np.float64)
+        kept = is_frozen(source) and source.dtype == np.float64
+        start = source if kept else np.array(source, dtype=np.float64)
         _refuse_nonfinite(start, self.source, None)
-        start.flags.writeable = False
-        values = {self.source: start}
+        values = {self.source: frozen(start)}
         pullbacks: dict[str, Pullback] = {}
         for link in self.links:
             try:
@@ -217,8 +217,7 @@ class Chain:
                 raise
             value = np.asarray(output, dtype=np.float64)
             _refuse_nonfinite(value, link.name, link.stage)
-            value.flags.writeable = False
-            values[link.name] = value
+            values[link.name] = frozen(value)
             pullbacks[link.name] = pullback
         return Tape(self, values, pullbacks)
 
@@ -228,12 +227,6 @@ def _linked(entry: Any) -> Link:
     if not isinstance(entry, tuple | list) or len(entry) not in (2, 3):
         raise ChainError(f"chain: expected links as (name, stage) or (name, stage, reads), got {entry!r}")
     return Link(*entry)
-
-
-def _final(value: Any) -> bool:
-    """Return whether nobody will change a value, so that it need not be copied."""
-    flags = value.flags if type(value) is np.ndarray else None
-    return flags is not None and flags.owndata and not flags.writeable and value.dtype == np.float64
 
 
 def _refuse_nonfinite(value: Array, name: str, stage: Any) -> None:

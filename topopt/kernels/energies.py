@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from topopt.kernels.compiled import kernel
 from topopt.parameters import Array
 from topopt.remembered import remembered
-from topopt.threads import each
+from topopt.threads import Pass, each
 
 __all__ = ["energies"]
 
@@ -55,7 +55,7 @@ def energies(cells: tuple[int, ...], matrix: Array, left: Array, right: Array) -
     def work(at: slice) -> None:
         _energies(left, right, same, deep, long, components, rows, columns, values, at.start, at.stop, energy)
 
-    each(work, energy.size // long, max(1, CELLS // long), short=0)
+    each(work, energy.size // long, Pass(max(1, CELLS // long), 0))
     return energy
 
 
@@ -110,7 +110,7 @@ def _energies(
         out[:] = 0.0
         entry = 0
         while entry < len(rows):
-            # most rows of the matrix have two entries or three
+            # two entries a turn: one pass over the cells fewer for most rows
             second = min(entry + 1, len(rows) - 1)
             pair = second > entry and rows[second] == rows[entry]
             a, b = values[entry], values[second] if pair else 0.0

@@ -9,7 +9,7 @@ import numpy as np
 
 from topopt.kernels.compiled import kernel, plain
 from topopt.parameters import Array
-from topopt.threads import BLOCK, SHORT, each
+from topopt.threads import COMPILED, each
 
 __all__ = ["adapted", "approximated", "minimiser", "moved", "response"]
 
@@ -88,8 +88,7 @@ def response(multipliers: Array, half: float, arrays: tuple[Array, ...]) -> tupl
     sums = each(
         lambda at: _response(multiplier, half, *(field[at] for field in fields)),
         fields[0].size,
-        4 * BLOCK,
-        SHORT,
+        COMPILED,
     )
     change, stiffness = sum(change for change, _ in sums), sum(stiffness for _, stiffness in sums)
     return np.array([change]), np.array([[stiffness]])
@@ -101,8 +100,7 @@ def minimiser(multipliers: Array, half: float, arrays: tuple[Array, ...], out: A
     each(
         lambda at: _minimiser(out[at], multiplier, half, *(field[at] for field in fields)),
         out.size,
-        4 * BLOCK,
-        SHORT,
+        COMPILED,
     )
     return out
 

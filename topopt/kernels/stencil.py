@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from topopt.kernels.compiled import kernel
 from topopt.parameters import Array
-from topopt.threads import each
+from topopt.threads import Pass, each
 
 __all__ = ["Stencil"]
 
@@ -26,7 +26,7 @@ LENGTH = 536
 """Entries of a line: not a power of two, which would put all lines at the same place in the cache."""
 CELLS = 4700
 """Cells of a layer that are worked on before the next layer, whose neighbours are in the cache by then."""
-PIECE = 16384
+SHARE = 16384
 """Cells that a thread does at a time."""
 ZEROS = 1 << 62
 """A shift that stands for a row of zeros."""
@@ -98,9 +98,10 @@ class Stencil:
     def loads(self) -> float:
         """How many numbers are loaded for a cell: what a sum costs."""
         along = self.reaches[-1]
-        if 4 * along > LENGTH:
+        if 4 * along > LENGTH:  # half a line would be margin
             return np.inf
         passes = int((self.farthest + 1).sum())
+        # four shifts at a time load four rows and the line itself
         return (5 * len(self.shifts) + (LINES + 1) * passes + 2 * along) * LENGTH / (LENGTH - 2 * along)
 
     def summed(self, field: Array) -> Array:
@@ -114,7 +115,8 @@ class Stencil:
         inner = padded[origin : origin + layers * layer].reshape(layers, deep + down, line)
         inner[:, :deep, :long] = field.reshape(self.cells)
         sums = np.empty(field.size)
-        rows = -(-deep // min(deep, -(-deep * line // CELLS)))
+        stacks = -(-deep * line // CELLS)
+        rows = -(-deep // min(deep, stacks))
 
         def work(at: slice) -> None:
             _sum(
@@ -122,7 +124,7 @@ class Stencil:
                 self.farthest, at.start, at.stop, sums,
             )  # fmt: skip
 
-        each(work, -(-deep // rows) * layers, max(1, PIECE // (rows * line)), short=0)
+        each(work, -(-deep // rows) * layers, Pass(max(1, SHARE // (rows * line)), 0))
         return sums
 
 

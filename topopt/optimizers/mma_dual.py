@@ -8,7 +8,7 @@ import numpy as np
 
 from topopt.optimizers.mma_subproblem import BLOCK, Subproblem
 from topopt.parameters import Array
-from topopt.threads import each
+from topopt.threads import SINGLE, Pass, each
 
 __all__ = ["Dual", "Solution", "reach"]
 
@@ -58,7 +58,8 @@ class Dual:
         # a billionth of nothing: below rounding there is no digit left to solve for.
         size = np.maximum(np.abs(problem.values) + change, SMALL)
         gradient, span = problem.gradient, problem.span
-        steep = sum(each(lambda at: float(np.abs(gradient[at]) @ span[at]), span.size, BLOCK))
+        how = Pass(BLOCK, SINGLE.alone)  # computes too little to wake threads for as soon as for a response
+        steep = sum(each(lambda at: float(np.abs(gradient[at]) @ span[at]), span.size, how))
         steep = max(steep, *change[: problem.rivals], 1e-10)
         return cls(problem, size, steep)
 

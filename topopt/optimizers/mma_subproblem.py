@@ -18,7 +18,7 @@ import numpy as np
 
 from topopt.kernels import twin
 from topopt.parameters import Array
-from topopt.threads import SHORT, each
+from topopt.threads import CHAIN, Pass, each
 
 __all__ = ["BLOCK", "BULK", "Subproblem"]
 
@@ -149,7 +149,7 @@ def _minimiser(multipliers: Array, half: float, arrays: tuple[Array, ...], out: 
         xi, _ = _stationary(multipliers, half, _block(arrays, at))
         np.clip(xi, floor[at], ceiling[at], out=out[at])
 
-    each(work, out.size, BLOCK, SHORT)
+    each(work, out.size, Pass(BLOCK, CHAIN.alone))
     return out
 
 
@@ -157,7 +157,7 @@ def _minimiser(multipliers: Array, half: float, arrays: tuple[Array, ...], out: 
 def _response(multipliers: Array, half: float, arrays: tuple[Array, ...]) -> tuple[Array, Array]:
     """Return what the rows change by at the minimiser, and minus the derivative of that."""
     n, m = arrays[0].size, multipliers.size
-    parts = each(lambda at: _responded(multipliers, half, _block(arrays, at)), n, BLOCK, SHORT)
+    parts = each(lambda at: _responded(multipliers, half, _block(arrays, at)), n, Pass(BLOCK, CHAIN.alone))
     return sum((change for change, _ in parts), np.zeros(m)), sum(
         (stiffness for _, stiffness in parts), np.zeros((m, m))
     )

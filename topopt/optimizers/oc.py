@@ -14,7 +14,7 @@ from topopt.evaluation import Evaluation
 from topopt.optimizers.oc_update import TINY, Update, found
 from topopt.optimizers.protocol import Share, check_bounds, check_evaluation
 from topopt.parameters import Array, Checked, Positive
-from topopt.threads import BLOCK, LIGHT, each
+from topopt.threads import LIGHT, each
 
 __all__ = ["OC", "OCState"]
 
@@ -155,7 +155,7 @@ class OC(Checked):
             np.maximum(state.lower[at], x[at] - reach, out=low[at])
             np.minimum(state.upper[at], x[at] + reach, out=high[at])
 
-        each(work, x.size, BLOCK, LIGHT)
+        each(work, x.size, LIGHT)
         return low, high
 
     def renewed(self, x: Array, state: OCState, width: float | None) -> OCState:

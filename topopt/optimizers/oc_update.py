@@ -12,7 +12,7 @@ import numpy as np
 
 from topopt.kernels import LONG, twin
 from topopt.parameters import Array
-from topopt.threads import BLOCK, SHORT, each
+from topopt.threads import COMPILED, each
 
 __all__ = ["Found", "Update", "found"]
 
@@ -82,7 +82,7 @@ class Update:
             return grown(*fields, center, damping, TINY, WIDEST, factor[at], costs[at])
 
         grown = _grown.of(n)
-        ends = each(grow, n, 4 * BLOCK, SHORT)
+        ends = each(grow, n, COMPILED)
         start, stop = min(end[0] for end in ends), max(end[1] for end in ends)
         if math.isinf(start):
             return cls(x, factor, low, high, costs, damping, center, (0.0, 0.0))

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from topopt.errors import InputError, suggestion
 from topopt.evaluation import Evaluation
 from topopt.parameters import Array
-from topopt.threads import BLOCK, LIGHT, each
+from topopt.threads import LIGHT, each
 
 __all__ = [
     "Optimizer",
@@ -180,7 +180,7 @@ def check_bounds(x: Array, lower: Array, upper: Array) -> None:
         low, here, high = lower[at], x[at], upper[at]
         return bool(((-math.inf < low) & (low <= here) & (here <= high) & (high < math.inf)).all())
 
-    if all(each(fits, x.size, BLOCK, LIGHT)):  # then nothing is nan, and the bounds do not cross either
+    if all(each(fits, x.size, LIGHT)):  # then nothing is nan, and the bounds do not cross either
         return
     for name, values in (("design", x), ("lower bound", lower), ("upper bound", upper)):
         _refuse_nonfinite(values, name)

@@ -12,8 +12,8 @@ from topopt.chain import Pullback
 from topopt.errors import InputError
 from topopt.grid import Domain, Grid
 from topopt.kernels import is_long, twin
-from topopt.parameters import Array
-from topopt.threads import BLOCK, LIGHT, each, norm, pieces
+from topopt.parameters import Array, frozen
+from topopt.threads import LIGHT, each, norm, pieces
 
 __all__ = ["averaged", "refuse_radius", "silence", "silencer"]
 
@@ -62,7 +62,7 @@ def averaged(
     if domain.n_active == design.size:
         output = smooth(design)
         limits = float(design.min()), float(design.max())
-        each(lambda at: _mean(output[at], gain[at], limits), output.size, BLOCK, LIGHT)
+        each(lambda at: _mean(output[at], gain[at], limits), output.size, LIGHT)
 
         def spread(v: Array) -> tuple[Array]:
             # short fields are summed as quickly
@@ -75,9 +75,7 @@ def averaged(
     smallest, largest = float(entering.min()), float(entering.max())
     if domain.solid_cells.any():
         smallest, largest = min(1.0, smallest), max(1.0, largest)
-    designed = np.where(active, design, 0.0)
-    designed.flags.writeable = False
-    output = smooth(designed)
+    output = smooth(frozen(np.where(active, design, 0.0)))  # the cone keeps its last field
 
     def finish(at: slice) -> None:
         means = output[at]
@@ -85,7 +83,7 @@ def averaged(
         means += offset[at]
         _put_back(means, smallest, largest, active[at])
 
-    each(finish, output.size, BLOCK, LIGHT)
+    each(finish, output.size, LIGHT)
 
     def pullback(v: Array) -> tuple[Array]:
         # the gain is 0 in passive cells: nothing leaves them, and here nothing reaches them

@@ -13,9 +13,9 @@ from scipy import fft
 
 from topopt.grid import Grid
 from topopt.kernels import is_long
-from topopt.parameters import Array
+from topopt.parameters import Array, frozen, is_frozen
 from topopt.stages.averaged import silencer
-from topopt.threads import BLOCK, SHORT, each, pieces
+from topopt.threads import BLOCK, CHAIN, Pass, each, pieces
 
 if TYPE_CHECKING:
     from topopt.kernels.stencil import Stencil
@@ -38,7 +38,7 @@ def cone_sum(grid: Grid, radius: float, field: Array) -> Array:
     Of a long field that is read-only the last sum is kept: OC rechecks the volume of the design that is
     evaluated next.
     """
-    if not is_long(field.size) or field.flags.writeable or not field.flags.owndata:
+    if not is_long(field.size) or not is_frozen(field):
         return _summed(grid, radius, field)
     kept = _last(grid, radius)
     for known, sums in kept:
@@ -72,7 +72,7 @@ def _summed(grid: Grid, radius: float, field: Array) -> Array:
     width = grid.cells[-1]
     rows, sums = field.reshape(-1, width), np.empty(field.size)
     silenced = silencer(field, weights)
-    if field.size <= SHORT:  # fits into the cache as it is; in pieces it takes up to twice the time
+    if field.size <= CHAIN.alone:  # fits into the cache as it is; in pieces it takes up to twice the time
         part = _weighed(fft.rfft(rows, lengths[-1]).reshape(*grid.cells[:-1], -1), lengths, spectrum)
         sums.reshape(grid.cells)[...] = fft.irfft(part, lengths[-1], overwrite_x=True)[..., :width]
         silenced(sums)
@@ -91,11 +91,11 @@ def _summed(grid: Grid, radius: float, field: Array) -> Array:
         part.reshape(-1, width)[...] = fft.irfft(transformed[at], lengths[-1], overwrite_x=True)[:, :width]
         silenced(part)
 
-    some = max(1, BLOCK // lengths[-1])
-    each(forth, len(rows), some, short=0)
+    some = Pass(max(1, CHAIN.size // lengths[-1]), 0)
+    each(forth, len(rows), some)
     few = max(1, min(_COLUMNS // math.prod(lengths[:-1]), -(-spectrum.shape[-1] // 4)))
-    each(weigh, spectrum.shape[-1], few, short=0)
-    each(back, len(rows), some, short=0)
+    each(weigh, spectrum.shape[-1], Pass(few, 0))
+    each(back, len(rows), some)
     return sums
 
 
@@ -134,9 +134,7 @@ def _spectrum(grid: Grid, radius: float) -> tuple[tuple[int, ...], Array, float]
         distances.append(np.where(steps <= reach, steps, np.inf))
         lengths.append(length)
     cone = _cone(grid, radius, distances)
-    spectrum = fft.rfftn(cone).real.copy()
-    spectrum.flags.writeable = False
-    return tuple(lengths), spectrum, float(np.linalg.norm(cone))
+    return tuple(lengths), frozen(fft.rfftn(cone).real.copy()), float(np.linalg.norm(cone))
 
 
 def _cone(grid: Grid, radius: float, steps: Sequence[Array]) -> Array:

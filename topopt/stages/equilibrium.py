@@ -78,7 +78,8 @@ class Equilibrium(Stage):
         structure = self.structure
         forces = _total(structure, brought)
         operator = StiffnessOperator(structure, moduli)
-        lowest = _lowest(moduli)
+        lowest = float(moduli.min())
+        _require_usable(moduli, lowest)
         require_held(structure, moduli)
         factor = _factored(operator, chosen(structure, self.solver))
         displacements = solved(factor, forces)
@@ -86,14 +87,15 @@ class Equilibrium(Stage):
             _require_balance(operator, forces, displacements)
 
         def pullback(cotangent: Array) -> tuple[Array, ...]:
-            total: Array | None = None
             adjoint = _adjoint(structure, factor, (forces, displacements), cotangent)
-            for (share, left), right in zip(adjoint, displacements.T, strict=True):
-                if share and np.any(left):
-                    part = energies(structure, left, right)
-                    part *= -share
-                    total = part if total is None else np.add(total, part, out=total)
-            total = np.zeros(len(moduli)) if total is None else total
+            parts = (
+                -share * energies(structure, left, right)
+                for (share, left), right in zip(adjoint, displacements.T, strict=True)
+                if share and np.any(left)
+            )
+            total = next(parts, np.zeros(len(moduli)))
+            for part in parts:
+                total += part
             if not brought:
                 return (total,)
             return total, np.stack([share * left for share, left in adjoint], axis=1)
@@ -116,17 +118,15 @@ def _total(structure: Structure, brought: list[Array]) -> Array:
     return total
 
 
-def _lowest(moduli: Array) -> float:
-    """Return the lowest modulus; refuse moduli that no material has."""
+def _require_usable(moduli: Array, lowest: float) -> None:
+    """Refuse moduli that no material has; the lowest is known."""
     if not np.isfinite(moduli.sum()):
         raise NumericalError(f"moduli: {np.count_nonzero(~np.isfinite(moduli))} are nan or infinite")
-    lowest = float(moduli.min())
     if lowest < 0:
         raise InputError(
             f"moduli: {np.count_nonzero(moduli < 0)} are negative, the lowest {lowest:g}; "
             f"a filter or a move may have left [0, 1]"
         )
-    return lowest
 
 
 def _factored(operator: StiffnessOperator, solver: Solver) -> Factor:

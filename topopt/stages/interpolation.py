@@ -12,7 +12,7 @@ from scipy.special import xlogy
 from topopt.chain import Pullback, Stage
 from topopt.errors import InputError, NumericalError
 from topopt.parameters import Array, NonNegative, UnitOpen
-from topopt.threads import BLOCK, SHORT, each
+from topopt.threads import CHAIN, each
 
 __all__ = ["OrderedSimp", "Ramp", "Simp"]
 
@@ -69,10 +69,10 @@ class Simp(Stage):
                 part *= self.penal * span
                 part *= v[at]
 
-            each(pull, len(rho), BLOCK, SHORT)
+            each(pull, len(rho), CHAIN)
             return (slope,)
 
-        each(stiffen, len(rho), BLOCK, SHORT)
+        each(stiffen, len(rho), CHAIN)
         return output, pullback
 
     def _refuse_roots(self, rho: Array) -> None:

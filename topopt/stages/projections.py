@@ -11,7 +11,7 @@ import numpy as np
 from topopt.chain import Pullback, Stage
 from topopt.kernels import twin
 from topopt.parameters import Array, NonNegative, Unit
-from topopt.threads import BLOCK, SHORT, each
+from topopt.threads import CHAIN, COMPILED, each
 
 __all__ = ["Eroding", "Exponential", "Tanh"]
 
@@ -76,7 +76,7 @@ class Tanh(Stage):
         with falling exponentials: nothing cancels, so that densities near 0 keep all their digits.
         """
         output, q, write = np.empty_like(t), np.empty_like(t), _project.of(t.size)
-        each(lambda at: write(t[at], self.beta, self.eta, output[at], q[at]), len(t), 4 * BLOCK, SHORT)
+        each(lambda at: write(t[at], self.beta, self.eta, output[at], q[at]), len(t), COMPILED)
         return output, q
 
     def _step(self, t: Array) -> Array:
@@ -106,7 +106,7 @@ class Tanh(Stage):
             return np.zeros_like(t)
         tilt = np.empty_like(t)
         projected, q = self._run(t)
-        each(lambda at: self._tilted(parameter, t[at], projected[at], q[at], tilt[at]), len(t), BLOCK, SHORT)
+        each(lambda at: self._tilted(parameter, t[at], projected[at], q[at], tilt[at]), len(t), CHAIN)
         return tilt
 
     def _tilted(self, parameter: str, t: Array, projected: Array, q: Array, out: Array) -> None:

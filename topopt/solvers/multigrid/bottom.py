@@ -14,7 +14,7 @@ from topopt.remembered import remembered
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
 from topopt.solvers.multigrid.banded import added, coupled, factor_band, mirror, reduce, solve_both
 from topopt.solvers.multigrid.moments import Moments, cell_matrices
-from topopt.threads import each
+from topopt.threads import Pass, each
 
 __all__ = ["Bands", "Bottom", "bands_of", "bottom"]
 
@@ -161,7 +161,7 @@ def bottom(element_matrix: Array, known: Moments, level: int, lattice: Lattice, 
     try:
         products = len(bands.order) * bands.ends[0].shape[1] ** 2
         alone = 2 if products < WORTH else 0
-        both = each(lambda at: _eliminated(bands.ends[at.start], bands.size, dtype), 2, size=1, short=alone)
+        both = each(lambda at: _eliminated(bands.ends[at.start], bands.size, dtype), 2, Pass(1, alone))
         (front, ahead), (rear, behind) = both
         reduce(middle, ahead, behind)
         factor_band(middle)
