@@ -32,7 +32,11 @@ class Heat:
 
     def __init__(self, grid):
         self.mesh, self.n_cells = grid, grid.n_cells
-        self.ndim, self.n_dofs, self.free = grid.ndim, grid.n_nodes, np.arange(3, grid.n_nodes)
+        self.ndim, self.n_dofs, self.free = (
+            grid.ndim,
+            grid.n_nodes,
+            np.delete(np.arange(grid.n_nodes), [0, 1]),
+        )
         self.cell_dofs = grid.cell_nodes
         self.element_matrix = diffusion(grid.spacing) + 0.3 * mass(grid.spacing)
         self.springs = np.zeros(self.n_dofs)
@@ -42,8 +46,9 @@ def body(grid, kind):
     """What is solved: springs, a plane that slides and a node that is held, or heat."""
     if kind == "scalar":
         return Heat(grid)
+    between = Point(tuple(grid.spacing.tolist()))  # a node without a partner on the coarse lattice
     supports = (
-        Support(Point((0.0,) * grid.ndim)),
+        Support(between),
         Support(Plane(y=0.0), "y"),
         Support(Plane(x=0.0), spring=2.0),
     )
