@@ -29,6 +29,8 @@ HERE = Path(__file__).parent
 SHOWN = {
     "bridge": ("problem.png", "convergence.png", "vanishing.png", "densities.png"),
     "bridge_3d": ("problem.png", "design.png"),
+    "bridge_3d_fine": ("design.png",),
+    "cantilever_3d_fine": ("design.png",),
     "heat_sink": ("design.png",),
     "inverter": ("design.png",),
     "gripper": ("design.png",),
