@@ -157,14 +157,15 @@ def test_a_third_grid_is_the_galerkin_product_of_the_first(rng):
         assert one.operator.inverse.copy_to_host() == pytest.approx(expected, rel=1e-9)
 
 
-@pytest.mark.parametrize("precision", ["double", "single"])
-def test_a_solve_takes_the_same_cycles_to_the_same_state_as_on_the_host(precision, rng, monkeypatch):
+@pytest.mark.parametrize(("precision", "cases"), [("double", 2), ("double", 1), ("single", 1)])
+def test_a_solve_takes_the_same_cycles_to_the_same_state_as_on_the_host(precision, cases, rng, monkeypatch):
     grid = Grid((4, 2), (1.0, 0.7))
-    structure, moduli = body(grid, cases=2), moduli_of(grid, rng)
+    structure, moduli = body(grid, cases=cases), moduli_of(grid, rng)
     operator = StiffnessOperator(structure, moduli)
     exact = SuperLU().factor(operator).solve(structure.forces)
-    guess = exact + 0.05 * rng.normal(size=exact.shape) * np.abs(exact).max()
-    solver = Multigrid(tolerance=1e-2, smoothing=(1, 1), coarsest=100, precision=precision)
+    near = [StiffnessOperator(structure, moduli**power) for power in (1.1, 1.3)]
+    guesses = [SuperLU().factor(other).solve(structure.forces) for other in near]
+    solver = Multigrid(tolerance=3e-3, smoothing=(1, 1), coarsest=100, precision=precision)
     host = solver.factor(operator)
     # the card's products with K are in double precision whatever the cycle's
     monkeypatch.setattr(Hierarchy, "product", lambda self, p, q: host._exact.run(APPLY, p, q))
@@ -174,9 +175,9 @@ def test_a_solve_takes_the_same_cycles_to_the_same_state_as_on_the_host(precisio
         return self.product(following, q)
 
     monkeypatch.setattr(Hierarchy, "next_product", next_product)
-    expected = host.solve(structure.forces, [guess])
+    expected = host.solve(structure.forces, guesses)
     factor = dataclasses.replace(solver, device="cuda").factor(operator)
-    assert factor.solve(structure.forces, [guess]) == pytest.approx(expected, abs=1e-5 * np.abs(exact).max())
+    assert factor.solve(structure.forces, guesses) == pytest.approx(expected, abs=1e-5 * np.abs(exact).max())
     assert factor.work.iterations == host.work.iterations > 1
     assert expected == pytest.approx(exact, abs=0.1 * np.abs(exact).max())
 
