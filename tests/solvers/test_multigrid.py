@@ -1,12 +1,13 @@
 """The multigrid solver against CHOLMOD: supports, loads, islands, hinges, several cases, the ladder."""
 
 import logging
+import sys
 
 import numba
 import numpy as np
 import pytest
 
-from topopt.errors import InputError, NumericalError, ParameterError, SingularSystemError
+from topopt.errors import InputError, NumericalError, ParameterError, SingularSystemError, TooLargeError
 from topopt.fem import LoadCase, Material, PointLoad, StiffnessOperator, Structure, Support
 from topopt.fem.operator import energies
 from topopt.grid import Domain, Grid
@@ -106,6 +107,53 @@ def test_a_checkerboard_and_a_hinge():
     agrees(structure, board, tolerance=1e-4)
     halves = np.where(((ix < 16) & (iy < 8)) | ((ix >= 16) & (iy >= 8)), 1.0, 1e-6)
     agrees(structure, halves, tolerance=1e-4)
+
+
+def test_a_hinge_at_full_contrast_keeps_its_digits_on_any_rung():
+    """A bare factorisation loses the third; the cycle does not, nor does a direct solve that is refined."""
+    structure = cantilever((120, 40))
+    ix, iy = np.divmod(np.arange(4800), 40)
+    halves = np.where((ix < 60) == (iy < 20), 1.0, 1e-9)
+    operator = StiffnessOperator(structure, halves)
+    works = []
+    for solver in (Multigrid(), Multigrid(limit=1), Cholmod()):
+        found = solver.factor(operator).solve(structure.forces)
+        works.append(float(structure.forces[:, 1] @ found[:, 1]))
+    cycle, refined, bare = works
+    assert refined == pytest.approx(cycle, rel=1e-4)
+    assert bare != pytest.approx(cycle, rel=1e-3)
+    factor = Multigrid(limit=1).factor(operator)
+    factor.solve(structure.forces)
+    assert factor.work.climbs == 3
+    assert 0.0 < factor.work.error < 0.1
+
+
+def test_a_patch_of_checkerboard_at_full_contrast_is_no_matter_for_the_ladder():
+    structure = cantilever((64, 32))
+    ix, iy = np.divmod(np.arange(2048), 32)
+    board = np.where((ix + iy) % 2 == 0, 1.0, 1e-9)
+    patched = np.where((ix >= 20) & (ix < 44) & (iy >= 8) & (iy < 24), board, 1.0)
+    factor = Multigrid().factor(StiffnessOperator(structure, patched))
+    factor.solve(structure.forces)
+    assert factor.work.climbs == 0
+    agrees(structure, patched, Multigrid(tolerance=1e-8), tolerance=1e-5)
+
+
+def test_what_hangs_on_nothing_is_not_taken_for_rounding():
+    structure = cantilever((35, 2))
+    moduli = np.ones((35, 2))
+    moduli[17] = 0.0
+    operator = StiffnessOperator(structure, moduli.ravel())
+    with pytest.raises((SingularSystemError, NumericalError)):
+        Multigrid().factor(operator).solve(structure.forces)
+
+
+def test_a_direct_rung_that_would_not_fit_is_refused_with_an_estimate(monkeypatch):
+    structure = cantilever((60, 20))
+    factor = Multigrid(limit=2).factor(StiffnessOperator(structure, beams(structure.grid, 1.2)))
+    monkeypatch.setattr(sys.modules["topopt.solvers.choose"], "available_bytes", lambda: 1000)
+    with pytest.raises(TooLargeError, match="factorisation of 2520 unknowns in 2-D would take about"):
+        factor.solve(structure.forces)
 
 
 def test_noise_at_full_contrast_reaches_the_answer_by_any_rung(caplog, rng):

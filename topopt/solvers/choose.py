@@ -16,7 +16,7 @@ from topopt.solvers.multigrid import Multigrid, usable
 from topopt.solvers.protocol import Solver, System
 from topopt.solvers.superlu import SuperLU
 
-__all__ = ["SOLVERS", "Choice", "available_bytes", "choose", "direct"]
+__all__ = ["SOLVERS", "Choice", "available_bytes", "choose", "direct", "require_room"]
 
 SOLVERS: Mapping[str, Callable[..., Solver]] = MappingProxyType(
     {"cholmod": Cholmod, "multigrid": Multigrid, "superlu": SuperLU}
@@ -170,6 +170,11 @@ def _number_in(path: str) -> int | None:
     file = Path(path)
     text = file.read_text().strip() if file.is_file() else ""
     return int(text) if text.isdigit() else None
+
+
+def require_room(structure: System, name: str) -> None:
+    """Raise if a solver would not fit into the memory that there is."""
+    _refuse_too_large(structure, name, _costs(structure, name)[0])
 
 
 def _refuse_too_large(structure: System, name: str, estimate: int) -> None:

@@ -21,6 +21,7 @@ from topopt.solvers.matrixfree.compiled import at_most
 from topopt.solvers.matrixfree.operator import fixed_dofs
 from topopt.solvers.multigrid.cycle import Steps
 from topopt.solvers.multigrid.gradients import (
+    LOST,
     Cycles,
     Exact,
     Goal,
@@ -47,6 +48,8 @@ CYCLES = {2: Steps(2, 2, 1), 3: Steps(1, 2, 2)}
 """By dimension, where the solver does not say."""
 ONLY_TWO = Steps(2, 2, 1)
 """Where the second lattice is solved for directly: members are a few cells thick, and smoothing is cheap."""
+REFINED = 2
+"""Refinements of a direct solution."""
 ONE_THREAD = {2: 60_000, 3: 10_000}
 """Free unknowns, by dimension, below which kernels keep to one thread.
 
@@ -72,7 +75,9 @@ class Backend(Protocol):
 
 @dataclass(eq=False)
 class MultigridFactor:
-    """Operators of all grids at fixed moduli; stays valid whatever is factored later.
+    """Operators of all grids at fixed moduli; stays valid whatever is factored later in its thread.
+
+    It works in vectors of the thread that has made it: two threads need a factor each.
 
     Attributes
     ----------
@@ -190,6 +195,9 @@ class MultigridFactor:
     def _build(self) -> None:
         """Build what the rung asks for; where no hierarchy can be built, only a direct solver is left."""
         if self._rung == len(_LADDER):
+            from topopt.solvers.choose import require_room  # which knows this solver, too
+
+            require_room(self._system, "cholmod" if cholmod_available() else "superlu")
             direct = Cholmod() if cholmod_available() else SuperLU()
             self._direct = direct.factor(self.operator)
             return
@@ -206,18 +214,35 @@ class MultigridFactor:
             self._climb(str(error))
 
     def _directly(self, column: Array) -> Array:
-        """Solve with the ladder's last rung and look at the residual."""
+        """Solve with the ladder's last rung, refine by the operator itself, and look at the residual.
+
+        What is so ill-conditioned that it comes here costs a factorisation its last digits: on a hinge at a
+        contrast of 1e-9 it was 5 % off in compliance, after one refinement .2 %, after two .01 %.
+        """
         assert self._direct is not None
         solution = self._direct.solve(column)
-        missing = self._exact.apply(solution) * self._unit - column
-        missing[fixed_dofs(self._system)] = 0.0
+        missing, error = self._missing(solution, column), 0.0
+        for _ in range(REFINED):
+            correction = self._direct.solve(missing)
+            refined = solution + correction
+            left = self._missing(refined, column)
+            if not np.linalg.norm(left) < np.linalg.norm(missing):
+                break
+            error = math.sqrt(abs(correction @ missing) / abs(refined @ column))
+            solution, missing = refined, left
         residual = float(np.linalg.norm(missing) / np.linalg.norm(column))
-        if not residual < max(1e-3, self.solver.tolerance):
+        if not residual < max(LOST, self.solver.tolerance):
             raise NumericalError(
                 f"multigrid: the direct solver, the last resort, leaves a residual of {residual:.1e}"
             )
-        self.outcomes.append(Outcome(0, residual))
+        self.outcomes.append(Outcome(0, residual, error=error))
         return solution
+
+    def _missing(self, solution: Array, column: Array) -> Array:
+        """Return what a solution leaves of a right-hand side."""
+        missing = np.asarray(column - self._exact.apply(solution) * self._unit)
+        missing[fixed_dofs(self._system)] = 0.0
+        return missing
 
 
 @dataclass(frozen=True)

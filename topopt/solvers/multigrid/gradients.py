@@ -14,6 +14,7 @@ from topopt.parameters import Array
 from topopt.solvers.matrixfree.sweep import RESIDUAL
 
 __all__ = [
+    "LOST",
     "Cycles",
     "Exact",
     "Goal",
@@ -30,6 +31,8 @@ PATIENCE = 40
 """Iterations within which the residual must halve, or its energy r.z come to a quarter."""
 ROUNDING = 20 * float(np.finfo(np.float64).eps)
 """What rounding leaves of f - K x, over |x|, where the largest entry of K is one."""
+LOST = 1e-3
+"""What rounding may leave of f: where it leaves more, nothing holds the body."""
 REPLACED = 1e-3
 """Below this share of the largest residual since then, the residual is computed from the state again."""
 REFINEMENTS = 4
@@ -285,7 +288,7 @@ def conjugate_gradients(
     done, trouble, tolerance, error = 0, "", goal.tolerance, math.inf
     for attempt in range(REFINEMENTS + 1):
         norm = math.sqrt(sums.square)
-        rounded = norm <= ROUNDING * math.sqrt(sums.size)
+        rounded = norm <= min(ROUNDING * math.sqrt(sums.size), LOST)
         share = math.sqrt(error / sums.work) if sums.work > 0.0 else math.inf
         if rounded or (done and norm <= tolerance and share <= goal.error):
             _balance(space, x, sums, tolerance)
