@@ -89,7 +89,7 @@ class Equilibrium(Stage):
         def pullback(cotangent: Array) -> tuple[Array, ...]:
             adjoint = _adjoint(structure, factor, (forces, displacements), cotangent)
             parts = (
-                -share * energies(structure, left, right)
+                _scaled(energies(structure, left, right), -share)
                 for (share, left), right in zip(adjoint, displacements.T, strict=True)
                 if share and np.any(left)
             )
@@ -154,6 +154,12 @@ def _advice(moduli: Array) -> str:
         f"every body is held, so look for parts that hang together by a single node (a hinge), or for too "
         f"much contrast: the moduli range from {positive.min():.1e} to {positive.max():.1e}; raise e_min"
     )
+
+
+def _scaled(part: Array, factor: float) -> Array:
+    """Multiply in place: a copy of a long field takes as long as the product."""
+    part *= factor
+    return part
 
 
 def _adjoint(

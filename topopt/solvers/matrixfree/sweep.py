@@ -117,7 +117,7 @@ def layer(kind: Any, u: Any, n: Any, at: Any, s0: Any, m1: Any, m2: Any, moduli:
 
 @kernel
 def finish(acc: Any, below: Any, stride: Any, u: Any, y: Any, b: Any, z: Any, inverse: Any, springs: Any,
-            at: Any, n: Any, s0: Any, nc: Any, job: Any, a: Any, c: Any) -> Any:  # fmt: skip
+           at: Any, n: Any, s0: Any, nc: Any, job: Any, a: Any, c: Any) -> Any:  # fmt: skip
     """Do a job on `s0` nodes from `at` on, whose products begin at `below`; return their share of its sum."""
     total = 0.0
     for q in range(nc):
