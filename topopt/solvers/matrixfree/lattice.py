@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -49,7 +50,7 @@ class Lattice:
         """2 or 3."""
         return len(self.cells)
 
-    @property
+    @functools.cached_property
     def shape(self) -> tuple[int, int, int]:
         """Nodes along three axes, padding included; in 2-D the middle one has a single node."""
         nodes = [2 * -(-n // 2) + 1 if self.coarsened else n + 1 for n in self.cells]
@@ -75,7 +76,7 @@ class Lattice:
         """Cells of the next coarser lattice: half as many, rounded up."""
         return tuple(-(-n // 2) for n in self.cells)
 
-    @property
+    @functools.cached_property
     def sizes(self) -> Sizes:
         """`shape` as the kernels want it."""
         first, second, third = self.shape

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -202,7 +203,8 @@ class Hierarchy:
         return room.total
 
 
-def chebyshev(steps: int, bound: float) -> list[tuple[float, float]]:
+@functools.lru_cache(maxsize=32)
+def chebyshev(steps: int, bound: float) -> tuple[tuple[float, float], ...]:
     """Return a and c of every step z = a z + c D^-1 r, x += z.
 
     Chebyshev polynomials of the fourth kind need no lower bound of the spectrum; up to two steps the last
@@ -213,11 +215,11 @@ def chebyshev(steps: int, bound: float) -> list[tuple[float, float]]:
     plan = [((2 * k - 3) / (2 * k + 1), (8 * k - 4) / ((2 * k + 1) * near)) for k in range(1, steps + 1)]
     plan[0] = (0.0, plan[0][1])
     if steps == 1:
-        return [(0.0, 1.125 * plan[0][1])]
+        return ((0.0, 1.125 * plan[0][1]),)
     if steps == 2:
         a, c = plan[1]
         plan[1] = (0.02387287570313 + 1.26408905371085 * a, 1.26408905371085 * c)
-    return plan
+    return tuple(plan)
 
 
 def corrections(visits: int) -> list[float]:
