@@ -337,8 +337,10 @@ def _descend(
             largest = norm
         found.steps.append(rz / curvature)
         found.last = rz
-        if norm <= goal.tolerance and _near(found.error(), goal.error, space, f, walk):
-            return count, "", found.error()
+        if norm <= goal.tolerance:
+            error = found.error()
+            if _near(error, goal.error, space, f, walk):
+                return count, "", error
         since += 1
         if norm < 0.5 * best or rz < 0.25 * energy:
             best, energy, since = min(norm, best), min(rz, energy), 0
