@@ -165,12 +165,14 @@ class Domain:
         """Which cells stay void, shape (n_cells,)."""
         return self.mesh.cells_in(self.void)
 
-    @property
+    @functools.cached_property
     def active(self) -> Flags:
-        """Which cells are designed, shape (n_cells,)."""
-        return ~(self.solid_cells | self.void_cells)
+        """Which cells are designed, shape (n_cells,), read-only."""
+        active = ~(self.solid_cells | self.void_cells)
+        active.flags.writeable = False
+        return active
 
-    @property
+    @functools.cached_property
     def n_active(self) -> int:
         """Number of designed cells."""
         return int(np.count_nonzero(self.active))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib import import_module
+from types import ModuleType
 from typing import Any, Generic, TypeVar
 
 __all__ = ["LONG", "Twin", "is_long", "twin"]
@@ -50,8 +52,14 @@ class Twin(Generic[F]):
     def loaded(self) -> F:
         """Import the compiled twin."""
         module, _, name = self.compiled.partition(".")
-        function: F = getattr(import_module(f"{__package__}.{module}"), name)
+        function: F = getattr(_imported(module), name)
         return function
+
+
+@functools.cache
+def _imported(module: str) -> ModuleType:
+    """Return a module of this room."""
+    return import_module(f"{__package__}.{module}")
 
 
 def twin(compiled: str) -> Callable[[F], Twin[F]]:
