@@ -172,13 +172,14 @@ def test_moments_tell_what_all_fine_cells_together_give(cells, level, rng):
     one, two = np.tril_indices(len(matrix))
     whole = blocks.transpose(order).reshape(-1, n**ndim) @ child_matrices(matrix, ndim, level)[:, one, two]
     coarse = Lattice(tuple(count // n for count in padded.shape), ndim)
-    found = cell_matrices(matrix, moments_of(moduli), level, coarse)
+    everywhere = tuple(slice(0, count) for count in coarse.cells)
+    found = cell_matrices(matrix, moments_of(moduli).coarser(level, coarse), everywhere)
     diagonal = whole[:, one == two]
     assert np.abs(found - whole).max() < 1e-13 * np.abs(whole).max()
     np.testing.assert_allclose(found[:, one == two], diagonal, rtol=1e-12)
     between = moments_of(moduli).coarser(1, Lattice(tuple(-(-count // 2) for count in cells), ndim))
     if level > 1:
-        again = cell_matrices(matrix, between, level, coarse)
+        again = cell_matrices(matrix, between.coarser(level, coarse), everywhere)
         assert np.abs(again - whole).max() < 1e-13 * np.abs(whole).max()
         np.testing.assert_allclose(again[:, one == two], diagonal, rtol=1e-12)
 

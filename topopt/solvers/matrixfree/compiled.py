@@ -45,8 +45,8 @@ def at_most(count: int) -> Iterator[None]:
 
 
 def kernel(function: F) -> F:
-    """Compile a function that runs on one thread."""
-    return cast(F, njit(fastmath=True, error_model="numpy", cache=True)(function))
+    """Compile a function that runs on one thread, without the interpreter's lock."""
+    return cast(F, njit(fastmath=True, error_model="numpy", cache=True, nogil=True)(function))
 
 
 def inlined(function: F) -> F:

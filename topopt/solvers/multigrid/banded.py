@@ -14,7 +14,7 @@ from topopt.parameters import Array
 from topopt.solvers.matrixfree.compiled import kernel, parallel
 from topopt.solvers.matrixfree.memory import read, read_sum, write_sum
 
-__all__ = ["added", "coupled", "factor_band", "mirror", "reduce", "solve_both"]
+__all__ = ["added", "coupled", "factor_band", "reduce", "solve_both"]
 
 U = np.uintp
 
@@ -62,15 +62,6 @@ def added(targets: Any, values: Any, out: Any) -> None:
     """Add values up at their targets."""
     for e in range(values.size):
         out[targets[e]] += values[e]
-
-
-@kernel
-def mirror(band: Any, out: Any) -> None:
-    """Write a square block, the rows of a lower triangle one a line, as it is numbered from its other end."""
-    size = band.shape[0]
-    for j in range(size):
-        for k in range(min(band.shape[1], size - j)):
-            out[size - 1 - j - k, k] = band[j, k]
 
 
 @kernel

@@ -12,7 +12,7 @@ from topopt.errors import SingularSystemError
 from topopt.parameters import Array
 from topopt.remembered import remembered
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
-from topopt.solvers.multigrid.banded import added, coupled, factor_band, mirror, reduce, solve_both
+from topopt.solvers.multigrid.banded import added, coupled, factor_band, reduce, solve_both
 from topopt.solvers.multigrid.moments import Moments, cell_matrices
 from topopt.threads import Pass, each
 
@@ -70,47 +70,67 @@ class Bottom:
 
 
 @dataclass(frozen=True, eq=False)
-class _Places:
-    """Where the entries of the cells' matrices go in two bands that lie one behind the other."""
+class _End:
+    """The numbering of one end and the middle plane, which comes last.
 
-    front: int
-    size: int
-    width: int
+    Attributes
+    ----------
+    cells : tuple of slice
+        Those of the end, and those that the middle plane has on its other side.
+    order : array
+        Entry of a vector by row.
+    held : array of bool
+        Which rows are fixed.
+    targets : array
+        Where the entries of the cells' matrices go in the band; behind it, if a fixed row or one of the other
+        end is part of them.
+    width : int
+        Of the band.
+    """
+
+    cells: tuple[slice, ...]
     order: NDArray[np.intp]
     held: NDArray[np.bool_]
     targets: NDArray[np.intp]
+    width: int
 
 
 @remembered(maxsize=8)
-def _places(lattice: Lattice, meeting: int, fixed: NDArray[np.uintp]) -> _Places:
-    """Return the numbering plane by plane, the longest axis slowest, which keeps the bands narrow.
-
-    Entries of fixed unknowns go to a place behind all others.
-    """
+def _ends(lattice: Lattice, meeting: int, fixed: NDArray[np.uintp]) -> tuple[_End, _End]:
+    """Return both ends, numbered plane by plane, the longest axis slowest, which keeps the bands narrow."""
     axes = np.argsort([-n for n in lattice.box], kind="stable")
     nodes = np.arange(lattice.n).reshape(lattice.box).transpose(axes).ravel()
     order = (nodes[:, None] + np.arange(lattice.components) * lattice.n).ravel()
-    planes = max(lattice.box)
-    size = len(order) // planes
-    number = np.empty_like(order)
-    number[order] = np.arange(len(order))
-    by_place = number.reshape(lattice.components, *lattice.box)
+    size, last = len(order) // max(lattice.box), max(lattice.cells)
+
+    def end(cells: slice, own: NDArray[np.intp]) -> _End:
+        window = [slice(0, n) for n in lattice.cells]
+        window[axes[0]] = cells
+        return _end(lattice, tuple(window), own, fixed)
+
+    return (
+        end(slice(0, min(meeting + 1, last)), order[: (meeting + 1) * size]),
+        end(slice(meeting - 1, last), order[meeting * size :][::-1]),
+    )
+
+
+def _end(
+    lattice: Lattice, cells: tuple[slice, ...], order: NDArray[np.intp], fixed: NDArray[np.uintp]
+) -> _End:
+    """Return the end that has some cells and whose rows are some entries of a vector."""
+    number = np.full((lattice.components, *lattice.box), len(order))
+    number.reshape(-1)[order] = np.arange(len(order))
     corners = []
     for corner in np.ndindex(*(2,) * lattice.ndim):
         window = tuple(slice(c, c + n) for c, n in zip(corner, lattice.cells, strict=True))
-        corners.append(by_place[(slice(None), *window)].reshape(lattice.components, -1))
+        corners.append(number[(slice(None), *window)][(slice(None), *cells)].reshape(lattice.components, -1))
     dofs = np.concatenate(corners).T
     one, two = np.tril_indices(dofs.shape[1])
     row, column = np.maximum(dofs[:, one], dofs[:, two]), np.minimum(dofs[:, one], dofs[:, two])
-    width = int((row - column).max()) + 1
-    front = (meeting + 1) * size
-    # behind the middle plane it is the larger number of two that is eliminated first
-    line = np.where(row < front, column, front + len(order) - 1 - row)
-    targets = line * width + row - column
-    held = np.isin(order, fixed.astype(np.intp))
-    targets[held[row] | held[column]] = (len(order) + size) * width
-    turned = np.concatenate([np.arange(front), np.arange(len(order) - 1, front - 1, -1)])
-    return _Places(front, size, width, order[turned], held[turned], targets.ravel())
+    held = np.append(np.isin(order, fixed.astype(np.intp)), True)
+    width = int((row - column)[row < len(order)].max()) + 1
+    targets = np.where(held[row] | held[column], len(order) * width, column * width + row - column)
+    return _End(cells, order, held[:-1], targets.ravel(), width)
 
 
 def bands_of(element_matrix: Array, known: Moments, level: int, lattice: Lattice, fixed: NDArray[np.uintp],
@@ -126,18 +146,28 @@ def bands_of(element_matrix: Array, known: Moments, level: int, lattice: Lattice
     meeting : int, optional
         The number of the middle plane; if left out, it lies half-way.
     """
-    planes = max(lattice.box)
-    places = _places(lattice, planes // 2 if meeting is None else meeting, fixed)
-    matrices = cell_matrices(element_matrix, known, level, lattice)
-    rows = np.zeros((len(places.order) + places.size + 1, places.width))
-    added(places.targets, matrices.ravel(), rows.ravel())
-    own = rows[: len(places.order)]
+    ends = _ends(lattice, max(lattice.box) // 2 if meeting is None else meeting, fixed)
+    moments = known.coarser(level, lattice)
+    front, rear = (_assembled(element_matrix, moments, end, springs) for end in ends)
+    return Bands((front, rear), _order(ends, lattice))
+
+
+def _order(ends: tuple[_End, _End], lattice: Lattice) -> NDArray[np.intp]:
+    """Return the entry of a vector by row, front, middle, rear."""
+    front, rear = ends
+    return np.append(front.order, rear.order[: lattice.components * lattice.n - len(front.order)])
+
+
+def _assembled(element_matrix: Array, moments: Moments, end: _End, springs: Array) -> Array:
+    """Return the band of one end."""
+    matrices = cell_matrices(element_matrix, moments, end.cells)
+    entries = np.zeros(len(end.order) * end.width + 1)
+    added(end.targets, matrices.ravel(), entries)
+    band = entries[:-1].reshape(-1, end.width)
     if len(springs):
-        own[:, 0] += springs[places.order]
-    own[places.held | (own[:, 0] <= 0.0), 0] = 1.0
-    front, rear = rows[: places.front], rows[places.front : -1]
-    mirror(front[-places.size :], rear[-places.size :])
-    return Bands((front, rear), places.order)
+        band[:, 0] += springs[end.order]
+    band[end.held | (band[:, 0] <= 0.0), 0] = 1.0
+    return band
 
 
 def bottom(element_matrix: Array, known: Moments, level: int, lattice: Lattice, fixed: NDArray[np.uintp],
@@ -156,20 +186,26 @@ def bottom(element_matrix: Array, known: Moments, level: int, lattice: Lattice, 
 
     Source: van der Vorst 1987, doi:10.1016/0167-8191(87)90040-0 (elimination from both ends).
     """
-    bands = bands_of(element_matrix, known, level, lattice, fixed, springs)
-    middle = bands.ends[0][-bands.size :, : bands.size].copy()
+    planes = max(lattice.box)
+    ends, moments = _ends(lattice, planes // 2, fixed), known.coarser(level, lattice)
+    size = lattice.components * lattice.n // planes
+
+    def eliminated(at: slice) -> tuple[Array, Array, Array]:
+        band = _assembled(element_matrix, moments, ends[at.start], springs)
+        middle = band[-size:, :size].copy()
+        return middle, *_eliminated(band, size, dtype)
+
     try:
-        products = len(bands.order) * bands.ends[0].shape[1] ** 2
-        alone = 2 if products < WORTH else 0
-        both = each(lambda at: _eliminated(bands.ends[at.start], bands.size, dtype), 2, Pass(1, alone))
-        (front, ahead), (rear, behind) = both
+        products = lattice.components * lattice.n * ends[0].width ** 2
+        both = each(eliminated, 2, Pass(1, 2 if products < WORTH else 0))
+        (middle, front, ahead), (_, rear, behind) = both
         reduce(middle, ahead, behind)
         factor_band(middle)
     except LinAlgError as error:
         raise SingularSystemError(
             f"multigrid: the operator of the coarsest grid is not positive definite ({error})"
         ) from error
-    return Bottom(Bands((front, rear), bands.order), _kept(middle, dtype))
+    return Bottom(Bands((front, rear), _order(ends, lattice)), _kept(middle, dtype))
 
 
 def _eliminated(band: Array, size: int, dtype: DTypeLike) -> tuple[Array, Array]:

@@ -69,26 +69,26 @@ def moments_of(moduli: Array) -> Moments:
     return Moments(0, moduli.ndim, np.ascontiguousarray(moduli).reshape(1, *box))
 
 
-def cell_matrices(element_matrix: Array, known: Moments, level: int, lattice: Lattice) -> Array:
-    """Return the packed Galerkin matrices of the cells of a lattice.
+def cell_matrices(element_matrix: Array, moments: Moments, cells: tuple[slice, ...]) -> Array:
+    """Return the packed Galerkin matrices of some cells of a level.
 
     Parameters
     ----------
     element_matrix : array
         Of a fine cell of modulus 1.
-    known : Moments
-        On any finer level.
-    level : int
-        How often the cells were halved.
+    moments : Moments
+        Of the level.
+    cells : tuple of slice
+        Along the axes.
 
     Returns
     -------
     array, shape (n_cells, pairs)
         Lower triangles.
     """
-    fields = known.coarser(level, lattice).fields.reshape(-1, *lattice.box)
-    inner = fields[(slice(None), *(slice(0, n) for n in lattice.cells))].reshape(len(fields), -1)
-    return np.asarray(inner.T @ matrices_by_moment(element_matrix, lattice.ndim, level))
+    fields = moments.fields if moments.ndim == 3 else moments.fields[:, :, 0]
+    inner = fields[(slice(None), *cells)].reshape(len(fields), -1)
+    return np.asarray(inner.T @ matrices_by_moment(element_matrix, moments.ndim, moments.level))
 
 
 @remembered(maxsize=16)
