@@ -1,7 +1,5 @@
 """Fused sweeps do the same as the passes that they replace."""
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
@@ -23,8 +21,7 @@ CLOSE = {np.float32: 2e-6, np.float64: 1e-14}
 @pytest.fixture(params=[1, 2, 3, 40])
 def slabs(request, monkeypatch):
     """So many slabs, whatever the cores: some share planes, some have none."""
-    count = SimpleNamespace(get_num_threads=lambda: request.param)
-    monkeypatch.setattr("topopt.solvers.multigrid.hierarchy.numba", count)
+    monkeypatch.setattr("topopt.solvers.multigrid.hierarchy.slabs", lambda: request.param)
 
 
 class Heat:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 import os
 from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from typing import Any, TypeVar, cast
 
 import numba
@@ -18,7 +19,7 @@ from numba import njit
 from topopt.kernels.announcing import install
 from topopt.threads import thread_count
 
-__all__ = ["at_most", "inlined", "kernel", "ordered", "parallel"]
+__all__ = ["at_most", "inlined", "kernel", "ordered", "parallel", "slabs"]
 
 # A thread that waits for the others at the end of a loop should not keep the processor from one of them:
 # where something else runs on the machine, GNU's OpenMP loses a time slice of the scheduler in every loop.
@@ -30,6 +31,9 @@ install()
 # The passes in pieces (`topopt.threads`) and the kernels take turns, with the same number of threads.
 numba.set_num_threads(min(thread_count(), numba.get_num_threads()))
 
+_slabs: ContextVar[int] = ContextVar("slabs", default=0)
+"""How many, where that is known; else 0."""
+
 F = TypeVar("F", bound=Callable[..., Any])
 
 
@@ -37,11 +41,23 @@ F = TypeVar("F", bound=Callable[..., Any])
 def at_most(count: int) -> Iterator[None]:
     """Let kernels use no more threads than that while the body runs."""
     usual = numba.get_num_threads()
-    numba.set_num_threads(min(count, usual))
+    now = min(count, usual)
+    numba.set_num_threads(now)
+    token = _slabs.set(now)
     try:
         yield
     finally:
+        _slabs.reset(token)
         numba.set_num_threads(usual)
+
+
+def slabs() -> int:
+    """Return into how many slabs kernels cut their work: one for every thread that they may use.
+
+    To be told by numba takes a lock that processes share: after a sweep, which has emptied the caches, some
+    microseconds, a dozen times a cycle. In the body of `at_most` the number is known.
+    """
+    return _slabs.get() or numba.get_num_threads()
 
 
 def kernel(function: F) -> F:

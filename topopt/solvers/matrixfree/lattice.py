@@ -7,11 +7,11 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from topopt.parameters import Array
+from topopt.solvers.matrixfree.compiled import slabs
 from topopt.solvers.matrixfree.numbering import joined, split
 
 __all__ = ["Lattice", "Vector"]
@@ -96,12 +96,12 @@ class Lattice:
 
     def load(self, vector: Vector, unknowns: Array, factor: float = 1.0) -> None:
         """Write a multiple of unknowns, shape (n_nodes * components,), node by node, into a vector."""
-        split(unknowns, factor, vector, *self._nodes, numba.get_num_threads())
+        split(unknowns, factor, vector, *self._nodes, slabs())
 
     def unload(self, vector: Vector, factor: float = 1.0) -> Array:
         """Return a multiple of the unknowns of a vector, numbered node by node."""
         unknowns = np.empty(math.prod(n + 1 for n in self.cells) * self.components)
-        joined(vector, factor, unknowns, *self._nodes, numba.get_num_threads())
+        joined(vector, factor, unknowns, *self._nodes, slabs())
         return unknowns
 
     @property

@@ -6,7 +6,6 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
@@ -15,6 +14,7 @@ from topopt.fem.assembly import System
 from topopt.grid import Grid, structured
 from topopt.parameters import Array
 from topopt.solvers.matrixfree.coefficients import coefficients, kind_of
+from topopt.solvers.matrixfree.compiled import slabs
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
 from topopt.solvers.matrixfree.sweep import APPLY, sweep
 
@@ -126,7 +126,7 @@ class MatrixFree:
         return float(
             sweep(self.kind, components, u, y, nothing if b is None else b, nothing if z is None else z,
                   self.inverse, self.springs, self.fixed, self.moduli, self.coefficients, *sizes, job,
-                  number(a), number(c), numba.get_num_threads())
+                  number(a), number(c), slabs())
         )  # fmt: skip
 
     @functools.cached_property

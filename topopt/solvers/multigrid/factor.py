@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import math
 from collections.abc import Sequence
@@ -39,7 +38,7 @@ from topopt.solvers.multigrid.plan import Plan, plan
 from topopt.solvers.multigrid.scaled import Scaled
 from topopt.solvers.protocol import Factor, Operator, Work
 from topopt.solvers.superlu import SuperLU
-from topopt.threads import alone
+from topopt.threads import alone, thread_count
 
 __all__ = ["MultigridFactor"]
 
@@ -139,7 +138,7 @@ class MultigridFactor:
     def _threads(self) -> AbstractContextManager[None]:
         """Keep what is soon done to one thread."""
         soon = len(self._system.free) < ONE_THREAD[self._system.ndim]
-        return at_most(1) if soon else contextlib.nullcontext()
+        return at_most(1 if soon else thread_count())
 
     def _known(self, designs: list[Array]) -> Guesses:
         """Return the states of the last designs, made zero where nothing can move."""

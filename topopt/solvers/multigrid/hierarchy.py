@@ -9,13 +9,13 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from topopt.grid import structured
 from topopt.parameters import Array
 from topopt.solvers.matrixfree.coarse import coarse_coefficients
+from topopt.solvers.matrixfree.compiled import slabs
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
 from topopt.solvers.matrixfree.operator import MatrixFree
 from topopt.solvers.matrixfree.sweep import COARSE_BRICK
@@ -67,21 +67,21 @@ class HostLevel:
 
     def jacobi(self, b: Vector, c: float, x: Vector, z: Vector) -> None:
         """Do x = c b / diagonal, and z = x unless z is empty: the first step from zero."""
-        jacobi(b, self.operator.inverse, x.dtype.type(c), x, z, numba.get_num_threads())
+        jacobi(b, self.operator.inverse, x.dtype.type(c), x, z, slabs())
 
     def mix(self, a: float, x: Vector, c: float, total: Vector) -> None:
         """Do total = a x + c total, whatever total is where c is zero."""
         number = total.dtype.type
-        mix(number(a), x, number(c), total, numba.get_num_threads())
+        mix(number(a), x, number(c), total, slabs())
 
     def restrict(self, r: Vector, below: Vector) -> None:
         """Do below = P^T r."""
-        threads = numba.get_num_threads()
+        threads = slabs()
         restrict(r, below, self.coarse_fixed, self._components, self._sizes, self.coarse.sizes, threads)
 
     def prolong(self, below: Vector, x: Vector) -> None:
         """Do x += P below."""
-        fixed, threads = self.operator.fixed, numba.get_num_threads()
+        fixed, threads = self.operator.fixed, slabs()
         prolong(below, x, fixed, self._components, self._sizes, self.coarse.sizes, threads)
 
     @functools.cached_property
@@ -118,7 +118,7 @@ class FusedLevel(HostLevel):
         op, coarse = self.operator, self.coarse.sizes
         smooth_and_restrict(
             op.kind, self._components, b, op.inverse, op.springs, self.by_plane, op.moduli, op.coefficients,
-            b.dtype.type(c), self._sizes, below, self.coarse_fixed, coarse, numba.get_num_threads(),
+            b.dtype.type(c), self._sizes, below, self.coarse_fixed, coarse, slabs(),
         )  # fmt: skip
 
     def correct_and_smooth(self, below: Vector, b: Vector, c: float, y: Vector) -> float:
@@ -126,7 +126,7 @@ class FusedLevel(HostLevel):
         op, coarse = self.operator, self.coarse.sizes
         total = correct_and_smooth(
             op.kind, self._components, below, b, y, op.inverse, op.springs, self.by_plane, op.moduli,
-            op.coefficients, b.dtype.type(c), self._sizes, coarse, numba.get_num_threads(),
+            op.coefficients, b.dtype.type(c), self._sizes, coarse, slabs(),
         )  # fmt: skip
         return float(total)
 
@@ -135,7 +135,7 @@ class FusedLevel(HostLevel):
         op = self.operator
         total = next_product(
             op.kind, self._components, p.dtype.type(beta), z, p, following, q, op.springs, op.fixed,
-            op.moduli, op.coefficients, self._sizes, numba.get_num_threads(),
+            op.moduli, op.coefficients, self._sizes, slabs(),
         )  # fmt: skip
         return float(total)
 
@@ -234,7 +234,7 @@ def _with_diagonal(operator: MatrixFree, matrices: Array) -> MatrixFree:
     # by mirror symmetry all corners have the same diagonal, up to the field's own sign
     last = matrices[:, -lattice.components :, -lattice.components :]
     shares = np.einsum("fcc->cf", last).astype(dtype)
-    springs, threads = operator.springs, numba.get_num_threads()
+    springs, threads = operator.springs, slabs()
     add_diagonals(operator.moduli, np.uintp(lattice.n), lattice.behind, signs, shares, springs, out, threads)
     return dataclasses.replace(operator, inverse=out)
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import DTypeLike
 
 from topopt.parameters import Array
+from topopt.solvers.matrixfree.compiled import slabs
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
 from topopt.solvers.matrixfree.operator import MatrixFree
 from topopt.solvers.multigrid.cycle import Hierarchy, Steps
@@ -60,15 +60,15 @@ class HostSpace:
 
     def dot(self, one: Vector, other: Vector) -> float:
         """Return the scalar product."""
-        return float(dot(one, other, numba.get_num_threads()))
+        return float(dot(one, other, slabs()))
 
     def sums(self, f: Vector, x: Vector, r: Vector) -> Sums:
         """Return all scalar products of the three that `Sums` names."""
-        return Sums(*sums(f, x, r, numba.get_num_threads()))
+        return Sums(*sums(f, x, r, slabs()))
 
     def rescale(self, factor: float, f: Vector, x: Vector, r: Vector) -> None:
         """Do x = factor x and r = (1 - factor) f + factor r, the residual of that."""
-        rescale(factor, f, x, r, numba.get_num_threads())
+        rescale(factor, f, x, r, slabs())
 
     def clear(self, vector: Vector) -> None:
         """Write zeros."""
@@ -93,11 +93,11 @@ class HostSpace:
         """Do r -= alpha q, and x += a p for each of at most two steps; return r . r."""
         nowhere = np.zeros(0) if x is None else x
         (a, p), (b, before) = [*steps, (0.0, q[:0]), (0.0, q[:0])][:2]
-        return float(advance(alpha, q, r, nowhere, a, p, b, before, numba.get_num_threads()))
+        return float(advance(alpha, q, r, nowhere, a, p, b, before, slabs()))
 
     def mix(self, a: float, x: Vector, c: float, total: Vector) -> None:
         """Do total = a x + c total."""
-        mix(a, x, c, total, numba.get_num_threads())
+        mix(a, x, c, total, slabs())
 
 
 @functools.lru_cache(maxsize=2)

@@ -6,11 +6,11 @@ import functools
 from dataclasses import dataclass
 from typing import Protocol
 
-import numba
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from topopt.parameters import Array
+from topopt.solvers.matrixfree.compiled import slabs
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
 from topopt.solvers.multigrid.couplings import couple, table
 from topopt.solvers.multigrid.moments import Moments
@@ -57,7 +57,7 @@ class Stencil:
         return float(
             stencil_sweep(np.uintp(self.lattice.components), u, y, nothing if b is None else b,
                           nothing if z is None else z, self.inverse, self.fixed, self.weights, self._reach,
-                          np.uintp(self.lattice.n), job, number(a), number(c), numba.get_num_threads())
+                          np.uintp(self.lattice.n), job, number(a), number(c), slabs())
         )  # fmt: skip
 
     @functools.cached_property
@@ -95,11 +95,11 @@ def stencil(element_matrix: Array, moments: Moments, lattice: Lattice, fixed: ND
     weights = np.zeros(blocks * (len(known.starts) - 1) * int(BLOCK), dtype)
     diagonal = lattice.vector(dtype)
     couple(moments.fields.ravel(), np.uintp(lattice.n), np.uintp(lattice.components), lattice.behind, *known,
-           springs, weights, diagonal, numba.get_num_threads())  # fmt: skip
+           springs, weights, diagonal, slabs())  # fmt: skip
     return Stencil(lattice, weights, diagonal, fixed)
 
 
 def invert_free(diagonal: Vector, fixed: NDArray[np.uintp]) -> None:
     """Replace a diagonal by its inverse, zero where nothing resists and where it is fixed."""
-    invert(diagonal, numba.get_num_threads())
+    invert(diagonal, slabs())
     diagonal[fixed] = 0.0
