@@ -15,7 +15,7 @@ from topopt.fem.element import stiffness, stiffnesses
 from topopt.fem.loads import Load, LoadCase
 from topopt.fem.material import Material, elasticity
 from topopt.fem.supports import Support, fixed_flags, spring_stiffness
-from topopt.grid import Grid, structured
+from topopt.grid import KEPT, Grid, structured
 from topopt.meshes import Mesh
 from topopt.parameters import Array
 
@@ -120,6 +120,12 @@ class Structure:
         """Unknowns of each cell, shape (n_cells, k), int32, read-only; k = ndim 2**ndim on a grid."""
         return _cell_dofs(self.mesh)
 
+    def dofs_of(self, cells: slice) -> Indices:
+        """Return the rows of `cell_dofs` of a range of cells; of large grids without all others."""
+        if self.n_cells <= KEPT:
+            return self.cell_dofs[cells]
+        return _unknowns(self.mesh.nodes_of(np.arange(cells.start, cells.stop)), self.ndim)
+
     @property
     def element_matrix(self) -> Array:
         """Stiffness matrix of a cell of the full material, force per length, read-only.
@@ -179,11 +185,15 @@ def _thickness(material: Material, ndim: int) -> float:
 @functools.lru_cache(maxsize=4)
 def _cell_dofs(mesh: Cells) -> Indices:
     """Return the unknowns of each cell."""
-    nodes = mesh.cell_nodes.astype(np.int32)
-    table = nodes[:, :, None] * np.int32(mesh.ndim) + np.arange(mesh.ndim, dtype=np.int32)
-    table = table.reshape(mesh.n_cells, -1)
+    table = _unknowns(mesh.cell_nodes.astype(np.int32), mesh.ndim)
     table.flags.writeable = False
-    return cast(Indices, table)
+    return table
+
+
+def _unknowns(nodes: Indices, ndim: int) -> Indices:
+    """Return the unknowns at the nodes of cells, node by node."""
+    table = nodes[:, :, None] * np.int32(ndim) + np.arange(ndim, dtype=np.int32)
+    return cast(Indices, table.reshape(len(nodes), -1))
 
 
 @functools.lru_cache(maxsize=16)
