@@ -8,20 +8,14 @@ import pytest
 
 import topopt as to
 from topopt.fem import StiffnessOperator
+from topopt.remembered import vacate
 from topopt.solvers import Multigrid, choose
-from topopt.solvers.multigrid import hierarchy, host
 
 
 def cantilever(cells):
     grid = to.Grid(cells)
     force = (0.0, -1.0, 0.0)[: grid.ndim]
     return to.Structure(grid, (to.Support(to.Plane(x=0.0)),), (to.PointLoad(to.Point(grid.size), force),))
-
-
-def without_vectors():
-    """Forget the vectors that are kept for the next solve, so that they count again."""
-    host._vectors.cache_clear()
-    hierarchy._rooms.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -33,7 +27,7 @@ def test_the_solver_takes_few_bytes_a_cell(cells, held, peak):
     operator = StiffnessOperator(structure, np.ones(structure.grid.n_cells))
     guesses = [structure.forces, structure.forces]
     Multigrid().factor(operator).solve(structure.forces, guesses)  # compiles
-    without_vectors()
+    vacate()  # so that the vectors that are kept for the next solve count again
     tracemalloc.start()
     try:
         factor = Multigrid().factor(operator)
