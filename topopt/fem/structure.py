@@ -146,8 +146,13 @@ class Structure:
 
     @property
     def free(self) -> NDArray[np.intp]:
-        """Numbers of the components that are not fixed, ascending, read-only."""
-        return _constraints(self).free
+        """Numbers of the components that are not fixed, ascending, read-only; of large grids not kept."""
+        return _free(self) if self.n_cells <= KEPT else _free.__wrapped__(self)
+
+    @property
+    def n_free(self) -> int:
+        """Their number."""
+        return _constraints(self).n_free
 
     @property
     def springs(self) -> Array:
@@ -213,23 +218,31 @@ class _Constraints:
     """What the supports make of the displacement components, read-only."""
 
     fixed: Flags
-    free: NDArray[np.intp]
+    n_free: int
     springs: Array
 
 
 @functools.lru_cache(maxsize=16)
 def _constraints(structure: Structure) -> _Constraints:
-    """Return which components are fixed, the numbers of the others, and what springs hold them."""
+    """Return which components are fixed, how many are not, and what springs hold them."""
     fixed = fixed_flags(structure.mesh, structure.supports)
     springs = spring_stiffness(structure.mesh, structure.supports)
     if springs.any():
         springs[fixed] = 0.0
-    free = np.flatnonzero(~fixed)
-    if not len(free):
+    n_free = fixed.size - int(np.count_nonzero(fixed))
+    if not n_free:
         raise InputError("structure.supports: every component of every node is fixed; nothing can move")
-    for array in (fixed, free, springs):
+    for array in (fixed, springs):
         array.flags.writeable = False
-    return _Constraints(fixed, free, springs)
+    return _Constraints(fixed, n_free, springs)
+
+
+@functools.lru_cache(maxsize=16)
+def _free(structure: Structure) -> NDArray[np.intp]:
+    """Return the numbers of the components that are not fixed."""
+    free = np.flatnonzero(~structure.fixed)
+    free.flags.writeable = False
+    return free
 
 
 @functools.lru_cache(maxsize=16)

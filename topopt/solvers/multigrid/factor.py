@@ -138,7 +138,7 @@ class MultigridFactor:
 
     def _threads(self) -> AbstractContextManager[None]:
         """Keep what is soon done to one thread."""
-        soon = len(self._system.free) < ONE_THREAD[self._system.ndim]
+        soon = self._system.n_free < ONE_THREAD[self._system.ndim]
         return at_most(1) if soon else contextlib.nullcontext()
 
     def _known(self, designs: list[Array]) -> Guesses:
