@@ -165,6 +165,22 @@ def test_bypass_keeps_the_other_ways_to_the_source():
     np.testing.assert_allclose(plain["design"], 2 * (2 * tape["a"] + 1) + 1)
 
 
+@pytest.mark.parametrize("names", [["p"], ["q"], ["p", "q"], []])
+def test_a_narrowed_tape_bypasses_the_same_and_holds_no_more_than_that_takes(names):
+    chain = Chain(
+        [("a", Scale(2.0)), ("p", Square()), ("q", Square()), ("s", Add(), ("q", "a")), ("f", Total())]
+    )
+    tape = chain.run(np.array([1.0, -2.0]))
+    plain = tape.sensitivities("f")
+    narrow = tape.narrowed(names)
+    assert "f" not in narrow.pullbacks
+    assert set(names) <= narrow.pullbacks.keys()
+    assert narrow.values is tape.values
+    for some in (names, names[:1]):
+        for name, wanted in tape.bypassing(some, plain).items():
+            np.testing.assert_array_equal(narrow.bypassing(some, plain)[name], wanted)
+
+
 def test_ancestors_and_the_smallest_chain():
     assert FORK.ancestors("g") == {"x", "a", "c", "g"}
     assert FORK.ancestors("x") == {"x"}

@@ -80,6 +80,10 @@ class Cells(ABC):
     def cell_nodes(self) -> Indices:
         """Nodes of each cell, shape (n_cells, corners of a cell), read-only."""
 
+    @abstractmethod
+    def nodes_of(self, cells: NDArray[np.intp]) -> Indices:
+        """Return the rows of `cell_nodes` of some cells, given by number; of a grid without all others."""
+
     @property
     def axes(self) -> tuple[str, ...]:
         """Names of the axes: ``('x', 'y')`` or ``('x', 'y', 'z')``."""

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from topopt.cells import Cells, Flags, Indices
 from topopt.errors import InputError
@@ -121,6 +122,12 @@ class Grid(Cells):
         is (0,0), (0,1), (1,0), (1,1).
         """
         return _cell_nodes(self)
+
+    def nodes_of(self, cells: NDArray[np.intp]) -> Indices:
+        """Return the rows of `cell_nodes` of some cells, given by number, without all others."""
+        lowest = np.ravel_multi_index(np.unravel_index(cells, self.cells), self.nodes_shape)
+        corners = np.ravel_multi_index(np.indices((2,) * self.ndim), self.nodes_shape).ravel()
+        return lowest.astype(np.int32)[:, None] + corners.astype(np.int32)
 
 
 @dataclass(frozen=True)

@@ -148,6 +148,8 @@ class Problem:
         rivals = objectives if len(objectives) > 1 else []
         constraints = self._constraint_sensitivities(tape, sides)
         density = self._cut(tape[self.density])
+        # Everything is pulled back: only the log still looks at the gates, for which no state is needed.
+        tape = tape.narrowed(link.name for link in tape.chain if link.stage.sharp)
 
         def rows(sensitivities: Sequence[Mapping[str, Array]]) -> Array:
             return stacked([self._cut(row[source]) for row in sensitivities], x.size)

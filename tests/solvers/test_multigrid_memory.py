@@ -2,26 +2,22 @@
 
 import gc
 import tracemalloc
+import weakref
 
 import numpy as np
 import pytest
 
 import topopt as to
+from topopt import problem
 from topopt.fem import StiffnessOperator
+from topopt.remembered import vacate
 from topopt.solvers import Multigrid, choose
-from topopt.solvers.multigrid import hierarchy, host
 
 
 def cantilever(cells):
     grid = to.Grid(cells)
     force = (0.0, -1.0, 0.0)[: grid.ndim]
     return to.Structure(grid, (to.Support(to.Plane(x=0.0)),), (to.PointLoad(to.Point(grid.size), force),))
-
-
-def without_vectors():
-    """Forget the vectors that are kept for the next solve, so that they count again."""
-    host._vectors.cache_clear()
-    hierarchy._rooms.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -33,7 +29,7 @@ def test_the_solver_takes_few_bytes_a_cell(cells, held, peak):
     operator = StiffnessOperator(structure, np.ones(structure.grid.n_cells))
     guesses = [structure.forces, structure.forces]
     Multigrid().factor(operator).solve(structure.forces, guesses)  # compiles
-    without_vectors()
+    vacate()  # so that the vectors that are kept for the next solve count again
     tracemalloc.start()
     try:
         factor = Multigrid().factor(operator)
@@ -63,6 +59,39 @@ def test_a_factor_is_gone_as_soon_as_nobody_holds_it():
         gc.enable()
 
 
+def test_a_factor_is_gone_once_everything_is_pulled_back(monkeypatch):
+    """What the log is told of the gates needs no operators."""
+    factors, alive = [], []
+    factor, signals = Multigrid.factor, problem.signals
+
+    def factored(*given):
+        made = factor(*given)
+        factors.append(weakref.ref(made))
+        return made
+
+    def told(*given):
+        alive.append(factors[-1]())
+        return signals(*given)
+
+    monkeypatch.setattr(Multigrid, "factor", factored)
+    monkeypatch.setattr(problem, "signals", told)
+    structure = cantilever((16, 12, 12))
+    domain = to.Domain(structure.grid)
+    chain = to.Chain(
+        [
+            ("filtered", to.Cone(domain, 3.0)),
+            ("physical", to.Tanh(4.0)),
+            ("stiffness", to.Simp()),
+            ("displacement", to.Equilibrium(structure, Multigrid())),
+            ("compliance", to.Compliance(structure)),
+            ("volume", to.Mean(domain), "physical"),
+        ]
+    )
+    design = to.Problem(chain, domain, "compliance", {"volume": 0.3})
+    design.evaluate(design.initial())
+    assert alive == [None]
+
+
 def test_a_run_never_tabulates_the_cells(monkeypatch):
     """Neither the unknowns nor the nodes of every cell: 128 bytes each."""
 
@@ -80,9 +109,9 @@ def test_a_run_never_tabulates_the_cells(monkeypatch):
             ("volume", to.Mean(domain), "filtered"),
         ]
     )
-    problem = to.Problem(chain, domain, "compliance", {"volume": 0.3}, density="filtered")
+    design = to.Problem(chain, domain, "compliance", {"volume": 0.3}, density="filtered")
     structure.forces  # noqa: B018
     monkeypatch.setattr("topopt.grid._cell_nodes", refuse)
     monkeypatch.setattr("topopt.fem.structure._cell_dofs", refuse)
-    step = to.solve(problem, to.OC(), stop=to.Stop(iterations=2, change=0.0))
+    step = to.solve(design, to.OC(), stop=to.Stop(iterations=2, change=0.0))
     assert step.iteration.solver["iterations"] > 0

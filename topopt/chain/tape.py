@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -82,7 +83,7 @@ class Tape:
             What `sensitivities` returned.
         """
         skipped = frozenset(names)
-        before = frozenset().union(*(self.chain.ancestors(self.chain[name].reads[0]) for name in skipped))
+        before = self._before(skipped)
         total = {name: value for name, value in sensitivities.items() if name not in before}
         for link in reversed(self.chain.links):
             if link.name not in total or before.isdisjoint(link.reads):
@@ -94,6 +95,25 @@ class Tape:
                 if name in before:
                     total[name] = _added(total.get(name), part)
         return {name: total[name] for name in self.chain.names if name in total}
+
+    def narrowed(self, names: Iterable[str]) -> Tape:
+        """Return a tape on which no more can be done than to bypass some links, and to pull them back alone.
+
+        What only the other pullbacks hold, as the operators of a state that was solved for, is let go.
+
+        Parameters
+        ----------
+        names : iterable of str
+            The links.
+        """
+        kept = frozenset(names)
+        before = self._before(kept)
+        kept |= {link.name for link in self.chain if not before.isdisjoint(link.reads)}
+        return dataclasses.replace(self, pullbacks={name: self.pullbacks[name] for name in kept})
+
+    def _before(self, names: frozenset[str]) -> frozenset[str]:
+        """Return what the first inputs of some links depend on, themselves included."""
+        return frozenset().union(*(self.chain.ancestors(self.chain[name].reads[0]) for name in names))
 
     def _parts(self, link: Link, cotangent: Array) -> list[tuple[str, Array]]:
         """Return the cotangents that a link's pullback gives to the names it reads."""

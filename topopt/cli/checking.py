@@ -83,7 +83,7 @@ def _described(job: Job, problem: Problem) -> list[str]:
         f"chain: {' -> '.join(problem.chain.names)}",
     ]
     if job.structure is not None:
-        lines.append(f"{len(job.structure.free)} unknowns, load cases: {', '.join(job.structure.case_names)}")
+        lines.append(f"{job.structure.n_free} unknowns, load cases: {', '.join(job.structure.case_names)}")
     if job.choice is not None:
         lines.append(
             f"solver {job.choice.reason}; about {job.choice.bytes_estimated / 1e9:.2g} GB and "

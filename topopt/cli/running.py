@@ -25,6 +25,7 @@ from topopt.errors import InputError, RunFolderError
 from topopt.files import Job, Plan, Recording, RunFolder, parse, read, read_about, read_history, read_problem
 from topopt.kernels.announcing import announced
 from topopt.problem import Problem
+from topopt.remembered import vacate
 from topopt.run import Step, model_parameters
 from topopt.stages import Equilibrium, VonMises
 
@@ -156,18 +157,22 @@ def _solver(job: Job) -> str:
 
 
 def _plan(job: Job, problem: Problem, last: Step) -> Plan:
-    """Return what is exported beside the density: fields, states and stresses of the tape."""
-    tape = problem.tape(last.x, model_parameters(last.iteration.parameters))
+    """Return what is exported beside the density: fields, states and stresses of the tape.
+
+    That is the last solve of a run: its operators, and the room that it took, are given back.
+    """
+    values = problem.tape(last.x, model_parameters(last.iteration.parameters)).values
+    vacate()
     structure, n_nodes = job.structure, problem.mesh.n_nodes
-    fields = {k: v for k, v in tape.values.items() if v.shape == (problem.mesh.n_cells,)}
-    temperatures = {k: v.ravel() for k, v in tape.values.items() if v.shape == (n_nodes, 1)}
+    fields = {k: v for k, v in values.items() if v.shape == (problem.mesh.n_cells,)}
+    temperatures = {k: v.ravel() for k, v in values.items() if v.shape == (n_nodes, 1)}
     if structure is None:
         return Plan(fields, {}, temperatures, unit=job.unit, smoothing=job.smoothing)
     state = _state(problem)
     displacements: dict[str, np.ndarray] = {}
     if state is not None:
-        displacements = dict(zip(structure.case_names, tape[state].T, strict=True))
-        stresses = VonMises(structure)(tape[state], tape[problem.density])
+        displacements = dict(zip(structure.case_names, values[state].T, strict=True))
+        stresses = VonMises(structure)(values[state], values[problem.density])
         fields |= {f"von Mises {k}": v for k, v in zip(structure.case_names, stresses.T, strict=True)}
     thickness = structure.material.thickness
     return Plan(fields, displacements, temperatures, thickness, job.unit, job.smoothing)

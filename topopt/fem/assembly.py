@@ -52,6 +52,10 @@ class System(Protocol):
         """Unknowns that are not fixed, ascending."""
 
     @property
+    def n_free(self) -> int:
+        """Their number."""
+
+    @property
     def springs(self) -> Array:
         """Constant diagonal, shape (n_dofs,)."""
 
@@ -120,7 +124,7 @@ def pattern(system: System) -> Pattern:
     Pattern
         Memoised for the last three systems; one weighs about 0.4 kB a cell in 2-D and 4 kB in 3-D.
     """
-    n_free = len(system.free)
+    n_free = system.n_free
     number = np.full(system.n_dofs, -1, dtype=np.int64)
     number[system.free] = np.arange(n_free)
     local = number[system.cell_dofs]

@@ -15,7 +15,7 @@ from topopt.fem.element import stiffness, stiffnesses
 from topopt.fem.loads import Load, LoadCase
 from topopt.fem.material import Material, elasticity
 from topopt.fem.supports import Support, fixed_flags, spring_stiffness
-from topopt.grid import Grid, structured
+from topopt.grid import KEPT, Grid, structured
 from topopt.meshes import Mesh
 from topopt.parameters import Array
 
@@ -120,6 +120,12 @@ class Structure:
         """Unknowns of each cell, shape (n_cells, k), int32, read-only; k = ndim 2**ndim on a grid."""
         return _cell_dofs(self.mesh)
 
+    def dofs_of(self, cells: slice) -> Indices:
+        """Return the rows of `cell_dofs` of a range of cells; of large grids without all others."""
+        if self.n_cells <= KEPT:
+            return self.cell_dofs[cells]
+        return _unknowns(self.mesh.nodes_of(np.arange(cells.start, cells.stop)), self.ndim)
+
     @property
     def element_matrix(self) -> Array:
         """Stiffness matrix of a cell of the full material, force per length, read-only.
@@ -140,8 +146,13 @@ class Structure:
 
     @property
     def free(self) -> NDArray[np.intp]:
-        """Numbers of the components that are not fixed, ascending, read-only."""
-        return _constraints(self).free
+        """Numbers of the components that are not fixed, ascending, read-only; of large grids not kept."""
+        return _free(self) if self.n_cells <= KEPT else _free.__wrapped__(self)
+
+    @property
+    def n_free(self) -> int:
+        """Their number."""
+        return _constraints(self).n_free
 
     @property
     def springs(self) -> Array:
@@ -179,11 +190,15 @@ def _thickness(material: Material, ndim: int) -> float:
 @functools.lru_cache(maxsize=4)
 def _cell_dofs(mesh: Cells) -> Indices:
     """Return the unknowns of each cell."""
-    nodes = mesh.cell_nodes.astype(np.int32)
-    table = nodes[:, :, None] * np.int32(mesh.ndim) + np.arange(mesh.ndim, dtype=np.int32)
-    table = table.reshape(mesh.n_cells, -1)
+    table = _unknowns(mesh.cell_nodes.astype(np.int32), mesh.ndim)
     table.flags.writeable = False
-    return cast(Indices, table)
+    return table
+
+
+def _unknowns(nodes: Indices, ndim: int) -> Indices:
+    """Return the unknowns at the nodes of cells, node by node."""
+    table = nodes[:, :, None] * np.int32(ndim) + np.arange(ndim, dtype=np.int32)
+    return cast(Indices, table.reshape(len(nodes), -1))
 
 
 @functools.lru_cache(maxsize=16)
@@ -203,23 +218,31 @@ class _Constraints:
     """What the supports make of the displacement components, read-only."""
 
     fixed: Flags
-    free: NDArray[np.intp]
+    n_free: int
     springs: Array
 
 
 @functools.lru_cache(maxsize=16)
 def _constraints(structure: Structure) -> _Constraints:
-    """Return which components are fixed, the numbers of the others, and what springs hold them."""
+    """Return which components are fixed, how many are not, and what springs hold them."""
     fixed = fixed_flags(structure.mesh, structure.supports)
     springs = spring_stiffness(structure.mesh, structure.supports)
     if springs.any():
         springs[fixed] = 0.0
-    free = np.flatnonzero(~fixed)
-    if not len(free):
+    n_free = fixed.size - int(np.count_nonzero(fixed))
+    if not n_free:
         raise InputError("structure.supports: every component of every node is fixed; nothing can move")
-    for array in (fixed, free, springs):
+    for array in (fixed, springs):
         array.flags.writeable = False
-    return _Constraints(fixed, free, springs)
+    return _Constraints(fixed, n_free, springs)
+
+
+@functools.lru_cache(maxsize=16)
+def _free(structure: Structure) -> NDArray[np.intp]:
+    """Return the numbers of the components that are not fixed."""
+    free = np.flatnonzero(~structure.fixed)
+    free.flags.writeable = False
+    return free
 
 
 @functools.lru_cache(maxsize=16)

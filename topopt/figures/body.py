@@ -110,10 +110,8 @@ def lit(grid: Grid, density: Array, skin: Any) -> Any:
     # Numbers of cells around every cell, so that the blur sees the design go on behind a plane of symmetry.
     soft = gaussian_filter(np.pad(grid.shaped(density), 2, mode="edge"), 1.0, mode="nearest")
     places = (points / grid.spacing + 1.5).T
-    slopes = [
-        -map_coordinates(slope, places, order=1, mode="nearest") for slope in np.gradient(soft, *grid.spacing)
-    ]
-    normals = np.column_stack(slopes)
+    slopes = (np.gradient(soft, step, axis=axis) for axis, step in enumerate(grid.spacing))
+    normals = np.column_stack([-map_coordinates(slope, places, order=1, mode="nearest") for slope in slopes])
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
     own = np.repeat(flat, 3, axis=0)
     # The side of a bar thinner than the blur may have its gradient the wrong way.

@@ -164,6 +164,10 @@ class Mesh(Cells):
         """Nodes of each cell, shape (n_cells, corners), read-only."""
         return self.corners
 
+    def nodes_of(self, cells: NDArray[np.intp]) -> Indices:
+        """Return the rows of `cell_nodes` of some cells, given by number."""
+        return np.asarray(self.corners[cells])
+
     @functools.cached_property
     def lower(self) -> Array:
         """The lower corner of the box that holds all cells, shape (ndim,)."""

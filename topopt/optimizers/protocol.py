@@ -123,14 +123,14 @@ class Verifier(Optimizer, Protocol):
 
 
 def packed(state: Any) -> dict[str, NDArray[Any]]:
-    """Return the memory as arrays by field name, ready for NPZ.
+    """Return the memory as arrays by field name, ready for NPZ; they are the memory's own.
 
     Parameters
     ----------
     state : dataclass
         Its fields are floats, integers and arrays.
     """
-    return {field.name: np.array(getattr(state, field.name)) for field in dataclasses.fields(state)}
+    return {field.name: np.asarray(getattr(state, field.name)) for field in dataclasses.fields(state)}
 
 
 def unpacked(cls: type[S], arrays: Mapping[str, NDArray[Any]]) -> S:

@@ -64,7 +64,7 @@ class Cholmod:
             ordering = "amd" if operator.system.ndim == 2 else "metis"
         analysis = _analysis(operator.system, ordering)
         try:
-            with _threads(len(operator.system.free)):
+            with _threads(operator.system.n_free):
                 numeric = analysis.factored(operator.matrix)
         except cholmod.CholmodNotPositiveDefiniteError as error:
             raise SingularSystemError(

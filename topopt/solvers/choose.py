@@ -92,7 +92,7 @@ def choose(structure: System, request: str | Solver = "auto") -> Choice:
     name, reason = _weighed(structure) if request == "auto" else (request, "asked for")
     size, seconds = _costs(structure, name)
     _refuse_too_large(structure, name, size)
-    sharp = request == "auto" and name == "multigrid" and len(structure.free) < CHEAP[structure.ndim]
+    sharp = request == "auto" and name == "multigrid" and structure.n_free < CHEAP[structure.ndim]
     solver = Multigrid(SHARP, ladder="direct") if sharp else SOLVERS[name]()
     return Choice(solver, f"{name}: {reason}", size, seconds)
 
@@ -109,7 +109,7 @@ def _weighed(structure: System) -> tuple[str, str]:
     name, reason = "cholmod", "the fastest direct solver that is installed"
     if not cholmod_available():
         name, reason = "superlu", "scikit-sparse is not installed; CHOLMOD would be several times faster"
-    n, least = len(structure.free), SMALL[structure.ndim]
+    n, least = structure.n_free, SMALL[structure.ndim]
     if n < least or not usable(structure):
         return name, reason
     (size, seconds), (least_size, least_seconds) = _costs(structure, name), _costs(structure, "multigrid")
@@ -124,7 +124,7 @@ def _weighed(structure: System) -> tuple[str, str]:
 
 def _costs(structure: System, name: str) -> tuple[int, float]:
     """Return bytes and seconds of a solver; one that iterates takes them for every load case anew."""
-    fit, n = _FITS[name, structure.ndim], len(structure.free)
+    fit, n = _FITS[name, structure.ndim], structure.n_free
     cases = len(getattr(structure, "cases", ())) or 1
     return fit.bytes(n), fit.seconds(n) * (cases if name == "multigrid" else 1)
 
@@ -184,7 +184,7 @@ def _refuse_too_large(structure: System, name: str, estimate: int) -> None:
         return
     other = "'cholmod' needs several times less, " if name == "superlu" else ""
     raise TooLargeError(
-        f"solver '{name}': a factorisation of {len(structure.free)} unknowns in {structure.ndim}-D would "
+        f"solver '{name}': a factorisation of {structure.n_free} unknowns in {structure.ndim}-D would "
         f"take about {estimate / 1e9:.1f} GB, but {available / 1e9:.1f} GB are available; {other}"
         f"take a coarser grid"
     )

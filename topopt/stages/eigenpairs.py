@@ -33,9 +33,9 @@ def require_room(stage: Stage, structure: Structure, count: int) -> None:
     InputError
         Naming the stage.
     """
-    if count >= len(structure.free) - 1:
+    if count >= structure.n_free - 1:
         raise InputError(
-            f"{type(stage).__name__}.count: {count} of {len(structure.free)} free unknowns are too many"
+            f"{type(stage).__name__}.count: {count} of {structure.n_free} free unknowns are too many"
         )
 
 
@@ -56,18 +56,18 @@ def assembled(structure: Structure, cells: Array) -> sparse.csc_matrix:
     """Assemble matrices of cells, k * k entries each, on the free unknowns, both triangles of them."""
     entries, slots, indices, indptr = _places(structure)
     data = np.bincount(slots, cells.reshape(-1)[entries], len(indices))
-    return sparse.csc_matrix((data, indices, indptr), shape=(len(structure.free),) * 2)
+    return sparse.csc_matrix((data, indices, indptr), shape=(structure.n_free,) * 2)
 
 
 @functools.lru_cache(maxsize=2)
 def _places(structure: Structure) -> tuple[NDArray[np.intp], ...]:
     """Return which entries of the cells' matrices are on free unknowns, where they are added, the pattern."""
     place = np.full(structure.n_dofs, -1, dtype=np.intp)
-    place[structure.free] = np.arange(len(structure.free))
+    place[structure.free] = np.arange(structure.n_free)
     local = place[structure.cell_dofs]
     rows, columns = np.repeat(local, local.shape[1], axis=1).ravel(), np.tile(local, local.shape[1]).ravel()
     entries = np.flatnonzero((rows >= 0) & (columns >= 0))
-    size = len(structure.free)
+    size = structure.n_free
     keys, slots = np.unique(columns[entries] * size + rows[entries], return_inverse=True)
     ends, indices = np.divmod(keys, size)
     return (
@@ -105,7 +105,7 @@ def largest(
         If ARPACK does not converge.
     """
     structure = operator.system
-    factor, free, n = solver.factor(operator), structure.free, len(structure.free)
+    factor, free, n = solver.factor(operator), structure.free, structure.n_free
 
     def flexibility(v: Array) -> Array:
         rhs = np.zeros(structure.n_dofs)

@@ -139,7 +139,11 @@ def _weights(domain: Domain, radius: float) -> tuple[Array, Array]:
     total = cone_sum(domain.grid, radius, np.where(domain.void_cells, 0.0, 1.0))
     gain = np.zeros_like(total)
     np.divide(1.0, total, out=gain, where=domain.active)
-    offset = gain * cone_sum(domain.grid, radius, domain.solid_cells.astype(np.float64))
-    offset = domain.impose(offset)
-    gain.flags.writeable = offset.flags.writeable = False
+    solid = domain.solid_cells
+    if solid.any():
+        offset = domain.impose(gain * cone_sum(domain.grid, radius, solid.astype(np.float64)))
+    else:
+        offset = np.broadcast_to(0.0, solid.shape)
+    gain.flags.writeable = False
+    offset.flags.writeable = False
     return gain, offset

@@ -86,7 +86,7 @@ class Conduction(OnCells):
         if (self.cooled is None) != (self.film == 0.0):
             raise InputError("Conduction: a fluid needs both: the region that is cooled, and a film above 0")
         body = self.body
-        if not len(body.free):
+        if not body.n_free:
             raise InputError("Conduction.sink: every node is kept at zero; nothing can become warm")
         if not body.forces.any():
             raise InputError("Conduction.source: all heat is made in the sink, or in passive void")
@@ -231,6 +231,11 @@ class _Body:
         free = np.ones(self.n_dofs, dtype=bool)
         free[self.held] = False
         return np.flatnonzero(free)
+
+    @property
+    def n_free(self) -> int:
+        """Their number."""
+        return len(self.free)
 
     @functools.cached_property
     def held(self) -> NDArray[np.intp]:

@@ -217,6 +217,11 @@ class _Nodal:
         return np.arange(self.n_dofs)
 
     @property
+    def n_free(self) -> int:
+        """Their number."""
+        return self.n_dofs
+
+    @property
     def springs(self) -> Array:
         """None."""
         return np.zeros(self.n_dofs)

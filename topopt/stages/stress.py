@@ -9,6 +9,7 @@ from typing import Annotated, ClassVar
 import annotated_types as at
 import numpy as np
 
+from topopt.cells import Indices
 from topopt.chain import Pullback, Stage
 from topopt.errors import InputError
 from topopt.fem.element import shapes, strain_displacement
@@ -17,8 +18,12 @@ from topopt.fem.structure import Structure
 from topopt.meshes import Mesh
 from topopt.parameters import Array
 from topopt.regions import Region
+from topopt.threads import BLOCK, pieces
 
 __all__ = ["VonMises"]
+
+PIECE = BLOCK // 4
+"""Cells at a time: all in one go would take half a kilobyte each, and for every load case, in space."""
 
 
 @dataclass(frozen=True)
@@ -89,33 +94,41 @@ class VonMises(Stage):
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the stresses and their pullback."""
         displacements, density = inputs
-        structure, form = self.structure, self._form
+        structure = self.structure
         wanted = (structure.n_dofs, len(structure.cases)), (structure.mesh.n_cells,)
         if (displacements.shape, density.shape) != wanted:
             raise InputError(
                 f"VonMises: expected displacements of shape {wanted[0]} and densities of shape {wanted[1]}, "
                 f"got {displacements.shape} and {density.shape}"
             )
-        table = structure.cell_dofs
-        gathered = displacements[table]
-        if form.ndim == 2:
-            strained = np.tensordot(gathered, form, (1, 0)).transpose(0, 2, 1)
-        else:
-            strained = form @ gathered
-        pure = np.sqrt(np.maximum(np.einsum("eic,eic->ec", gathered, strained), 0.0))
+        pure = np.empty((structure.mesh.n_cells, len(structure.cases)))
+        for piece in pieces(len(pure), PIECE):
+            _, gathered, strained = self._strained(displacements, piece)
+            pure[piece] = np.sqrt(np.maximum(np.einsum("eic,eic->ec", gathered, strained), 0.0))
         pure *= self._seen[:, None]
         share = np.maximum(density, 0.0)[:, None] ** self.relax
 
         def pullback(v: Array) -> tuple[Array, Array]:
             factor = np.divide(v * share, pure, out=np.zeros_like(pure), where=pure > 0)
-            back = np.zeros_like(displacements)
-            for case in range(back.shape[1]):
-                parts = strained[:, :, case] * factor[:, case, None]
-                back[:, case] = np.bincount(table.ravel(), parts.ravel(), structure.n_dofs)
+            back = np.zeros(displacements.shape[::-1])
+            for piece in pieces(len(pure), PIECE):
+                table, _, strained = self._strained(displacements, piece)
+                for case, total in enumerate(back):
+                    np.add.at(
+                        total, table.ravel(), (strained[:, :, case] * factor[piece, case, None]).ravel()
+                    )
             slope = self.relax * np.maximum(density, 1e-12) ** (self.relax - 1.0)
-            return back, (v * pure).sum(axis=1) * slope
+            return np.ascontiguousarray(back.T), (v * pure).sum(axis=1) * slope
 
         return share * pure, pullback
+
+    def _strained(self, displacements: Array, at: slice) -> tuple[Indices, Array, Array]:
+        """Return unknowns, displacements and their products with the form, of a range of cells."""
+        table = self.structure.dofs_of(at)
+        gathered = np.take(displacements, table, axis=0)
+        if self._form.ndim == 2:
+            return table, gathered, np.tensordot(gathered, self._form, (1, 0)).transpose(0, 2, 1)
+        return table, gathered, self._form[at] @ gathered
 
 
 def _square(rows: Array) -> Array:

@@ -6,15 +6,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-from topopt.cells import Cells, Flags
+from topopt.cells import Cells, Flags, Indices
 from topopt.errors import InputError
 from topopt.files.atomic import replacing
 from topopt.files.export.surface import require_vtk
 from topopt.grid import Grid
 from topopt.parameters import Array
 
-__all__ = ["spatial", "write_vtu"]
+__all__ = ["rows", "write_vtu"]
 
 TYPES = {(2, 3): 5, (2, 4): 9, (3, 4): 10, (3, 8): 12}
 """VTK's number of each kind of cells, by dimension and corners."""
@@ -59,25 +60,23 @@ def write_vtu(
     from vtkmodules.vtkIOXML import vtkXMLUnstructuredGridWriter
 
     around = AROUND[mesh.ndim] if isinstance(mesh, Grid) else slice(None)
-    table = mesh.cell_nodes[kept][:, around]
-    nodes, corners = np.unique(table, return_inverse=True)
+    table = mesh.nodes_of(np.flatnonzero(kept))[:, around]
+    nodes, corners = _numbered(table, mesh.n_nodes)
     n_cells, n_corners = table.shape
+    offsets, places = np.arange(n_cells + 1, dtype=np.int64) * n_corners, _three(_points(mesh, nodes))
+    # VTK reads the arrays where they are; they live until the file is written.
     cells = vtkCellArray()
-    offsets = np.arange(n_cells + 1, dtype=np.int64) * n_corners
-    cells.SetData(
-        numpy_to_vtkIdTypeArray(offsets, deep=True),
-        numpy_to_vtkIdTypeArray(corners.astype(np.int64).ravel(), deep=True),
-    )
+    cells.SetData(numpy_to_vtkIdTypeArray(offsets), numpy_to_vtkIdTypeArray(corners))
     points = vtkPoints()
-    points.SetData(numpy_to_vtk(_three(mesh.nodes[nodes]), deep=True))
+    points.SetData(numpy_to_vtk(places))
     body = vtkUnstructuredGrid()
     body.SetPoints(points)
     body.SetCells(TYPES[mesh.ndim, n_corners], cells)
     fields = {name: mesh.field(values, name)[kept] for name, values in cell_fields.items()}
-    states = {name: np.ascontiguousarray(spatial(mesh, name, v)[nodes]) for name, v in at_nodes.items()}
+    states = {name: _three(rows(mesh, name, v)[nodes]) for name, v in at_nodes.items()}
     for data, arrays in ((body.GetCellData(), fields), (body.GetPointData(), states)):
         for name, values in arrays.items():
-            array = numpy_to_vtk(values, deep=True)
+            array = numpy_to_vtk(values)
             array.SetName(name)
             data.AddArray(array)
     with replacing(path) as draft:
@@ -88,8 +87,8 @@ def write_vtu(
             raise OSError("VTK could not write it")
 
 
-def spatial(mesh: Cells, name: str, values: Array) -> Array:
-    """Return what stands at the nodes as VTK takes it: vectors with three components, or numbers.
+def rows(mesh: Cells, name: str, values: Array) -> Array:
+    """Return what stands at the nodes, node by node.
 
     Parameters
     ----------
@@ -102,7 +101,8 @@ def spatial(mesh: Cells, name: str, values: Array) -> Array:
 
     Returns
     -------
-    array, shape (n_nodes, 3) or (n_nodes, 1)
+    array, shape (n_nodes, ndim) or (n_nodes, 1)
+        The same memory.
 
     Raises
     ------
@@ -113,9 +113,25 @@ def spatial(mesh: Cells, name: str, values: Array) -> Array:
         return values[:, None]
     if values.shape != (mesh.n_nodes * mesh.ndim,):
         raise InputError(f"{name}: expected shape ({mesh.n_nodes * mesh.ndim},), got {values.shape}")
-    return _three(values.reshape(-1, mesh.ndim))
+    return values.reshape(-1, mesh.ndim)
 
 
-def _three(vectors: Array) -> Array:
-    """Return vectors with three components."""
-    return np.ascontiguousarray(np.pad(vectors, ((0, 0), (0, 3 - vectors.shape[1]))))
+def _numbered(table: Indices, n_nodes: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
+    """Return the nodes of a table, ascending, and the table as places among them, flat."""
+    used = np.zeros(n_nodes, dtype=bool)
+    used[table] = True
+    return np.flatnonzero(used), (np.cumsum(used) - 1)[table.ravel()]
+
+
+def _points(mesh: Cells, nodes: NDArray[np.intp]) -> Array:
+    """Return the coordinates of some nodes, of a grid without those of all others."""
+    if not isinstance(mesh, Grid):
+        return np.asarray(mesh.nodes[nodes])
+    return np.stack(np.unravel_index(nodes, mesh.nodes_shape), axis=1) * mesh.spacing
+
+
+def _three(found: Array) -> Array:
+    """Return vectors with three components, and numbers as they are."""
+    if found.shape[1] in (1, 3):
+        return np.ascontiguousarray(found)
+    return np.pad(found, ((0, 0), (0, 3 - found.shape[1])))

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from topopt.files.atomic import replacing
-from topopt.files.export.cells import spatial
+from topopt.files.export.cells import rows
 from topopt.files.export.surface import require_vtk
 from topopt.grid import Grid
 from topopt.parameters import Array
@@ -47,12 +47,13 @@ def write_vti(path: Path, grid: Grid, cells: Mapping[str, Array], at_nodes: Mapp
     image = vtkImageData()
     image.SetDimensions(*grid.nodes_shape, *(1 for _ in flat))
     image.SetSpacing(*grid.spacing.tolist(), *(1.0 for _ in flat))
-    for data, fields in (
+    parts = (
         (image.GetCellData(), {name: _cellwise(grid, name, v) for name, v in cells.items()}),
         (image.GetPointData(), {name: _nodewise(grid, name, v) for name, v in at_nodes.items()}),
-    ):
+    )
+    for data, fields in parts:
         for name, values in fields.items():
-            array = numpy_to_vtk(values, deep=True)
+            array = numpy_to_vtk(values)  # no copy: `parts` holds it until the file is written
             array.SetName(name)
             data.AddArray(array)
     if cells:
@@ -72,5 +73,8 @@ def _cellwise(grid: Grid, name: str, values: Array) -> Array:
 
 def _nodewise(grid: Grid, name: str, values: Array) -> Array:
     """Return vectors (with three components) or numbers in VTK's order, shape (n_nodes, 3 or 1)."""
-    each = spatial(grid, name, values)
-    return np.stack([c.reshape(grid.nodes_shape).ravel(order="F") for c in each.T], axis=1)
+    columns = rows(grid, name, values).T
+    out = np.zeros((*reversed(grid.nodes_shape), 1 if len(columns) == 1 else 3))
+    for number, column in enumerate(columns):
+        out[..., number] = column.reshape(grid.nodes_shape).T
+    return out.reshape(-1, out.shape[-1])

@@ -15,6 +15,7 @@ from topopt.files.atomic import write_bytes
 from topopt.files.export.border import LEVEL, bordered, placed
 from topopt.grid import Grid
 from topopt.parameters import Array
+from topopt.threads import pieces
 
 __all__ = ["Surface", "require_vtk", "surface", "write_stl"]
 
@@ -96,10 +97,11 @@ def write_stl(path: Path, skin: Surface, name: str) -> None:
     facets = np.zeros(
         len(skin.triangles), dtype=[("normal", "<f4", 3), ("corners", "<f4", (3, 3)), ("zero", "<u2")]
     )
-    corners = skin.corners
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    facets["normal"] = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
-    facets["corners"] = corners
+    for at in pieces(len(facets)):
+        corners = skin.points[skin.triangles[at]]
+        normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
+        facets["normal"][at] = normals / np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-300)
+        facets["corners"][at] = corners
     # A file that begins with "solid" would be taken for text.
     header = f"topopt {name}".encode()[:80].ljust(80)
     write_bytes(path, header + np.uint32(len(facets)).astype("<u4").tobytes() + facets.tobytes())

@@ -121,7 +121,8 @@ class MultigridFactor:
                 known = self._known(states)
                 for number, column in enumerate(columns.T):
                     out[:, number] = self._one(column, known.best(column))
-                    known.add(out[:, number].copy(), column)
+                    if number + 1 < columns.shape[1]:
+                        known.add(out[:, number].copy(), column)
         self._climbs, self._counted = self._rung - self._counted, self._rung
         return out.reshape(rhs.shape)
 
@@ -137,15 +138,17 @@ class MultigridFactor:
 
     def _threads(self) -> AbstractContextManager[None]:
         """Keep what is soon done to one thread."""
-        soon = len(self._system.free) < ONE_THREAD[self._system.ndim]
+        soon = self._system.n_free < ONE_THREAD[self._system.ndim]
         return at_most(1 if soon else thread_count())
 
     def _known(self, designs: list[Array]) -> Guesses:
         """Return the states of the last designs, made zero where nothing can move."""
-        known = Guesses()
+        known, fixed = Guesses(), fixed_dofs(self._system)
         for states in designs:
-            held = states.copy()
-            held[fixed_dofs(self._system)] = 0.0
+            held = states
+            if states[fixed].any():
+                held = states.copy()
+                held[fixed] = 0.0
             for state in held.T:
                 known.add(state, self._exact.apply(state) * self._unit)
         return known

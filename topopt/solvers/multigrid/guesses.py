@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from topopt.parameters import Array
+from topopt.threads import each
 
 __all__ = ["Guesses"]
 
@@ -43,6 +44,10 @@ class Guesses:
         given = np.array([state @ force for state in self._states]) / sizes
         shares = np.linalg.lstsq(self._work / np.outer(sizes, sizes), given, rcond=1e-10)[0] / sizes
         mixture = np.zeros(len(force))
-        for share, state in zip(shares, self._states, strict=True):
-            mixture += share * state
+
+        def mix(at: slice) -> None:
+            for share, state in zip(shares, self._states, strict=True):
+                mixture[at] += share * state[at]
+
+        each(mix, len(mixture))
         return [mixture]

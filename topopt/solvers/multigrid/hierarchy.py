@@ -14,6 +14,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from topopt.grid import structured
 from topopt.parameters import Array
+from topopt.remembered import workspace
 from topopt.solvers.matrixfree.coarse import coarse_coefficients
 from topopt.solvers.matrixfree.compiled import slabs
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
@@ -185,7 +186,7 @@ def _level(operator: Runs, floor: Floor, coarse: Floor) -> HostLevel:
     return HostLevel(operator, floor.bound, coarse.lattice, coarse.fixed)
 
 
-@functools.lru_cache(maxsize=1)
+@workspace(maxsize=1)
 def _rooms(plan: Plan, steps: Steps, dtype: np.dtype[Any], thread: int) -> tuple[Room, ...]:
     """Return a thread's vectors, which last no longer than a cycle and serve all hierarchies of a plan."""
     return tuple(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import math
 import threading
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from topopt.parameters import Array
+from topopt.remembered import workspace
 from topopt.solvers.matrixfree.compiled import slabs
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
 from topopt.solvers.matrixfree.operator import MatrixFree
@@ -100,9 +100,9 @@ class HostSpace:
         mix(a, x, c, total, slabs())
 
 
-@functools.lru_cache(maxsize=2)
+@workspace(maxsize=2)
 def _vectors(count: int, lattice: Lattice, dtype: np.dtype[Any], thread: int) -> tuple[Vector, ...]:
-    """Return so many vectors of a thread: new memory costs as much as two sweeps through it."""
+    """Return so many vectors of a thread."""
     return tuple(lattice.vector(dtype) for _ in range(count))
 
 
