@@ -167,13 +167,13 @@ class Domain:
 
     @property
     def active(self) -> Flags:
-        """Which cells are designed, shape (n_cells,)."""
-        return ~(self.solid_cells | self.void_cells)
+        """Which cells are designed, shape (n_cells,), read-only."""
+        return _active(self)[0]
 
     @property
     def n_active(self) -> int:
         """Number of designed cells."""
-        return int(np.count_nonzero(self.active))
+        return _active(self)[1]
 
     @property
     def sizes(self) -> Array:
@@ -247,6 +247,14 @@ def _coordinates(grid: Grid, offset: float, counts: tuple[int, ...]) -> Array:
     """Return the points (i + offset) h of a lattice, last axis fastest; large ones are not kept."""
     make = _points if grid.n_cells <= KEPT else _points.__wrapped__
     return make(grid, offset, counts)
+
+
+@functools.lru_cache(maxsize=8)
+def _active(domain: Domain) -> tuple[Flags, int]:
+    """Return which cells are designed, and how many."""
+    active = ~(domain.solid_cells | domain.void_cells)
+    active.flags.writeable = False
+    return active, int(np.count_nonzero(active))
 
 
 @functools.lru_cache(maxsize=8)
