@@ -144,8 +144,33 @@ def test_a_step_has_no_root_but_a_nearest_design(eta: float) -> None:
         df = -(rng.random(n) ** 2)
         new, after = optimizer.step(x, Evaluation(1.0, df, volume(x), row, recheck=volume), state)
         assert abs(volume(new)[0]) <= 3.0 / n  # cells that the filter ties
-        assert after.rechecks <= 60
+        assert after.rechecks <= 50
         assert 0.1 <= after.ratio <= 10.0
+
+
+@pytest.mark.parametrize("goal", [0.47, 0.531])
+@pytest.mark.parametrize(
+    ("bent", "most", "miss"),
+    [
+        (lambda y: np.where(y > 0.0, 1.0, -1e-3), 55, 1e-3),
+        (lambda y: np.where(y > 0.0, 1e-3, -1.0), 55, 1e-3),
+        (lambda y: np.expm1(200.0 * y), 20, 1e-10),
+    ],
+    ids=["jump up", "jump down", "stiff"],
+)
+def test_what_interpolation_does_not_find_is_bisected(
+    bent: Callable[[float], float], most: int, miss: float, goal: float
+) -> None:
+    x, row, optimizer = np.linspace(0.3, 0.7, 20), np.full((1, 20), 0.05), OC()
+
+    def recheck(design: Array) -> Array:
+        return np.array([bent(float(design.mean()) - goal)])
+
+    state = optimizer.init(x, np.zeros(20), np.ones(20))
+    slope = -(np.arange(1.0, 21.0) ** 2)
+    new, state = optimizer.step(x, Evaluation(1.0, slope, recheck(x), row, recheck=recheck), state)
+    assert abs(recheck(new)[0]) <= miss
+    assert state.rechecks <= most
 
 
 def test_a_projected_run_resumed_takes_the_same_trials() -> None:
