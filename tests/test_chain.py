@@ -11,6 +11,7 @@ import pytest
 from topopt.chain import Chain, Link, Stage
 from topopt.errors import ChainError, NumericalError, ParameterError
 from topopt.parameters import NonNegative
+from topopt.stages import Simp, Tanh
 
 
 @dataclass(frozen=True)
@@ -329,6 +330,25 @@ def test_an_error_inside_a_stage_names_the_link():
     with pytest.raises(KeyError, match="lost") as caught:
         Chain([("gone", Failing())]).run(np.ones(2))
     assert caught.value.__notes__ == ["while running link 'gone' (Failing)"]
+
+
+def test_values_alone_are_those_of_a_run():
+    chain = Chain([("physical", Tanh(8.0)), ("stiffness", Simp())])
+    design = np.linspace(0.0, 1.0, 9)
+    design.flags.writeable = False
+    found, tape = chain.values(design, "physical", "stiffness"), chain.run(design)
+    assert list(found) == ["physical", "stiffness"]
+    for name, value in found.items():
+        np.testing.assert_array_equal(value, tape[name])
+        assert not value.flags.writeable
+
+
+def test_values_alone_that_are_none_name_the_link_they_come_from():
+    chain = Chain([("physical", Tanh(8.0)), ("stiffness", Simp())])
+    design = np.array([0.5, np.nan])
+    design.flags.writeable = False
+    with pytest.raises(NumericalError, match="'design' was handed in with 1 of 2 entries that are nan"):
+        chain.values(design, "stiffness")
 
 
 def test_a_pullback_with_the_wrong_number_of_parts_is_refused():

@@ -17,7 +17,7 @@ from topopt.grid import Domain, Grid, designed
 from topopt.limits import PREFIX, Limit, Side, bounded, limit_from, sides
 from topopt.measures import discreteness, interface
 from topopt.meshes import Mesh
-from topopt.parameters import Array, frozen
+from topopt.parameters import Array, frozen, is_frozen
 from topopt.signals import signals, stacked
 from topopt.stages.preserving import PreservingExponential, PreservingTanh
 from topopt.stages.responses import Mean
@@ -119,12 +119,15 @@ class Problem:
         return self.chain.parameters() | {f"{PREFIX}{side.name}": side.bound for side in self.sides({})}
 
     def field(self, x: Array) -> Array:
-        """Return the design variables as a field: passive cells 1 or 0, shape (n_cells,)."""
+        """Return the design variables as a field: passive cells 1 or 0, shape (n_cells,).
+
+        Where there are no passive cells, a read-only design is its own field.
+        """
         active = self.domain.active
         if x.shape != (self.domain.n_active,):
             raise InputError(f"design: expected shape ({self.domain.n_active},), got {x.shape}")
         if x.size == active.size:
-            return np.array(x, dtype=np.float64)
+            return x if is_frozen(x) and x.dtype == np.float64 else np.array(x, dtype=np.float64)
         out = np.where(self.domain.solid_cells, 1.0, 0.0)
         out[active] = x
         return out
@@ -268,7 +271,8 @@ class Problem:
         cheap = chain.upto(*self.limits)
         if any(link.stage.costly for link in cheap):
             return None
-        return lambda x: _constraints(cheap.run(frozen(self.field(x))), sides)
+        names = tuple(self.limits)
+        return lambda x: _constraints(cheap.values(frozen(self.field(x)), *names), sides)
 
     def _interfaces(self, tape: Tape) -> dict[str, float]:
         """Return the width of the thinnest interface, where the chain projects a field."""
@@ -294,9 +298,9 @@ def _objectives(minimise: object) -> str | tuple[str, ...]:
     return names if len(names) > 1 else names[0]
 
 
-def _constraints(tape: Tape, sides: Sequence[Side]) -> Array:
+def _constraints(responses: Tape | Mapping[str, Array], sides: Sequence[Side]) -> Array:
     """Return the constraints' values, each relative to its bound."""
-    values = [side.factor * (tape[side.response].item() - side.bound) for side in sides]
+    values = [side.factor * (responses[side.response].item() - side.bound) for side in sides]
     return np.array(values, dtype=np.float64)
 
 

@@ -37,6 +37,7 @@ __all__ = [
     "blas_count",
     "dot",
     "each",
+    "extremes",
     "limit",
     "norm",
     "pieces",
@@ -186,6 +187,12 @@ def each(work: Callable[[slice], T], n: int, how: Pass = SINGLE) -> list[T]:
 def dot(one: Array, other: Array) -> float:
     """Return the scalar product of two flat arrays, the same for any number of threads."""
     return sum(each(lambda at: float(one[at] @ other[at]), one.size))
+
+
+def extremes(vector: Array) -> tuple[float, float]:
+    """Return the smallest and the largest entry of a flat array; inf and -inf if there is none."""
+    ends = each(lambda at: (float(vector[at].min()), float(vector[at].max())), vector.size)
+    return min((low for low, _ in ends), default=math.inf), max((high for _, high in ends), default=-math.inf)
 
 
 def norm(vector: Array) -> float:

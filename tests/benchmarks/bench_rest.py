@@ -137,6 +137,7 @@ def booked(ledger: Ledger, optimizer: to.OC | to.MMA) -> Iterator[None]:
                 patch.object(stage, "vjp", ledger.booking(f"{name}", stage.vjp, f"{name} back"))
             )
         for place, name, part in (
+            (Tanh, "__call__", "projection"),
             (topopt.stages.equilibrium, "energies", "energies"),
             (topopt.problem, "signals", "log: signals"),
             (topopt.problem, "interface", "log: interface"),

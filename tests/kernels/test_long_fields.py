@@ -110,7 +110,7 @@ def test_a_long_sum_that_is_kept_is_of_the_field_as_it_was(rng):
     for _ in range(2):  # the first is kept
         again = cone_sums.cone_sum(grid, 6.0, field)
         np.testing.assert_array_equal(again, first)
-        again[:] = 0.0
+        assert not again.flags.writeable
     np.testing.assert_array_equal(cone_sums.cone_sum(grid, 6.0, field), first)
     field = field.copy()
     field[26_100] += 0.5
@@ -127,6 +127,32 @@ def test_a_cone_sum_is_the_same_whole_and_in_pieces(cells, radius, rng, monkeypa
     whole = cone_sums.cone_sum(grid, radius, field)
     monkeypatch.setattr(cone_sums, "CHAIN", threads.Pass(threads.BLOCK, 0))
     np.testing.assert_array_equal(whole, cone_sums.cone_sum(grid, radius, field))
+
+
+def test_means_of_long_fields_are_those_of_numpy(rng):
+    sums, gain = rng.random((2, N))
+    limits = (0.2, 0.3, 0.01)
+    long, plain = np.empty((2, N))
+    averaged._mean.loaded()(sums, gain, *limits, long)
+    averaged._mean.plain(sums, gain, *limits, plain)
+    np.testing.assert_array_equal(long, plain)
+    assert {0.2, 0.3} < set(long)
+    assert (long < 0.19).any()
+    assert (long > 0.31).any()
+
+
+@pytest.mark.parametrize("passive", [{}, {"void": to.Ball((40.0, 60.0), 20.0), "solid": to.Plane(x=0.0)}])
+def test_a_long_volume_is_rechecked_to_the_digit(passive, rng):
+    domain = to.Domain(to.Grid((300, 200)), **passive)
+    chain = to.Chain(
+        [("filtered", Cone(domain, 3.0)), ("physical", Tanh(8.0, 0.4)), ("volume", to.Mean(domain))]
+    )
+    problem = to.Problem(chain, domain, "volume", {"volume": 0.5})
+    x, y = rng.random((2, domain.n_active))
+    y.flags.writeable = False
+    recheck = problem.evaluate(x).recheck
+    for design in (x, y, y):
+        np.testing.assert_array_equal(recheck(design), problem.evaluate(design).constraints)
 
 
 def test_what_a_transform_cannot_tell_from_noise_is_silenced(rng):
@@ -199,6 +225,7 @@ def test_the_projection_of_long_fields(beta, eta, rng):
     output, pullback = stage.vjp(t)
     np.testing.assert_allclose(output, np.concatenate([part[0] for part in parts]), rtol=2e-15)
     assert output[:2].tolist() == [0.0, 1.0]
+    np.testing.assert_array_equal(stage(t), output)
     pulled = [part[1](v[at])[0] for part, at in zip(parts, threads.pieces(t.size, 10_000), strict=True)]
     np.testing.assert_allclose(pullback(v)[0], np.concatenate(pulled), rtol=3e-15, atol=1e-290)
 
@@ -207,13 +234,16 @@ def test_the_update_of_long_designs(rng, monkeypatch):
     x, slope, cost = rng.random(N), -(rng.random(N) ** 9), rng.random(N)
     slope[::7] = 0.0
     cost[::14] = 0.0
-    limits = np.maximum(0.0, x - 0.2), np.minimum(1.0, x + 0.2)
-    update = Update.of(x, slope, cost, limits, 0.5)
-    long = [(update.at(t), *update.linear(t)) for t in (-3.0, 0.1, 2.0)]
+    update = Update.of(x, slope, cost, (np.zeros(N), np.ones(N)), 0.2, 0.5)
+    long = [update.at(t) for t in (-3.0, 0.1, 2.0)]
     monkeypatch.setattr(twins, "LONG", np.inf)
-    for t, (design, change, steep) in zip((-3.0, 0.1, 2.0), long, strict=True):
-        np.testing.assert_array_equal(design, update.at(t))
-        np.testing.assert_allclose((change, steep), update.linear(t), rtol=1e-12)
+    for point in long:
+        plain = update.at(point.t)
+        np.testing.assert_array_equal(point.design, plain.design)
+        np.testing.assert_allclose((point.change, point.free), plain[2:], rtol=1e-12)
+        assert plain.change == pytest.approx(update.row @ (plain.design - x), rel=1e-12)
+        inside = (update.low < plain.design) & (plain.design < update.high)
+        assert plain.free == pytest.approx(update.row[inside] @ plain.design[inside], rel=1e-12)
 
 
 @pytest.mark.parametrize("damping", [0.5, 0.3])
@@ -223,8 +253,7 @@ def test_what_an_update_is_made_of_is_that_of_numpy(damping, size, rng, monkeypa
     slope[::7], cost[::14], x[::5], slope[3::11], cost[4::13] = 0.0, 0.0, 0.0, 0.1 * size, 0.0
 
     def made():
-        limits = np.maximum(0.0, x - 0.2), np.minimum(1.0, x + 0.2)
-        return Update.of(x, slope, cost, limits, damping)
+        return Update.of(x, slope, cost, (np.zeros(N), np.ones(N)), 0.2, damping)
 
     long = made()
     monkeypatch.setattr(twins, "LONG", np.inf)
@@ -233,16 +262,16 @@ def test_what_an_update_is_made_of_is_that_of_numpy(damping, size, rng, monkeypa
         np.testing.assert_array_equal(getattr(long, name), getattr(short, name), err_msg=name)
     np.testing.assert_allclose(long.factor, short.factor, rtol=1e-12)
     assert long.ends == pytest.approx(short.ends, rel=1e-12)
+    assert long.start == pytest.approx(short.start, rel=1e-12)
     assert np.isfinite(long.ends).all()
 
 
 def test_the_root_of_a_long_update_is_found_from_a_sample(rng):
     n = 3 * LONG
     x, slope, cost = rng.random(n), -(rng.random(n) ** 3), np.full(n, 1.0 / n)
-    limits = np.maximum(0.0, x - 0.2), np.minimum(1.0, x + 0.2)
-    update = Update.of(x, slope, cost, limits, 0.5)
-    t = update.solved(-0.03, *update.ends, 5.0)
-    assert cost @ (update.at(t) - x) == pytest.approx(-0.03, rel=1e-10)
+    update = Update.of(x, slope, cost, (np.zeros(n), np.ones(n)), 0.2, 0.5)
+    point = update.guessed(-0.03, 1e-13, 5.0)
+    assert cost @ (point.design - x) == pytest.approx(-0.03, rel=1e-10)
 
 
 def test_a_step_of_mma_on_a_long_design_is_that_of_numpy(rng, monkeypatch):

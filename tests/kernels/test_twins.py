@@ -14,7 +14,7 @@ import topopt
 from topopt.kernels import LONG, Twin
 
 ROOT = Path(topopt.__file__).parent
-ROOMS = ("mma", "oc", "projection", "sizes")
+ROOMS = ("means", "mma", "oc", "projection", "sizes")
 
 
 def twins() -> dict[str, Twin]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -210,16 +211,47 @@ class Chain:
         values = {self.source: frozen(start)}
         pullbacks: dict[str, Pullback] = {}
         for link in self.links:
-            try:
+            with _noting(link):
                 output, pullback = link.stage.vjp(*(values[name] for name in link.reads))
-            except Exception as error:
-                error.add_note(f"while running link '{link.name}' ({type(link.stage).__name__})")
-                raise
             value = np.asarray(output, dtype=np.float64)
             _refuse_nonfinite(value, link.name, link.stage)
             values[link.name] = frozen(value)
             pullbacks[link.name] = pullback
         return Tape(self, values, pullbacks)
+
+    def values(self, source: Array, *names: str) -> dict[str, Array]:
+        """Run every stage and keep only the values of some names, the digits of which are those of `run`.
+
+        Parameters
+        ----------
+        source : array
+            The value of the chain's input, read-only.
+        *names : str
+            What is asked for.
+
+        Raises
+        ------
+        NumericalError
+            If one of these is not finite; the message names the stage that it comes from.
+        """
+        values = {self.source: source}
+        for link in self.links:
+            with _noting(link):
+                output = link.stage(*(values[name] for name in link.reads))
+            values[link.name] = frozen(np.asarray(output, dtype=np.float64))
+        if not all(np.isfinite(values[name]).all() for name in names):
+            self.run(source)
+        return {name: values[name] for name in names}
+
+
+@contextlib.contextmanager
+def _noting(link: Link) -> Iterator[None]:
+    """Say of an error in the body which link it comes from."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"while running link '{link.name}' ({type(link.stage).__name__})")
+        raise
 
 
 def _linked(entry: Any) -> Link:

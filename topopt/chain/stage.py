@@ -80,5 +80,8 @@ class Stage(Checked, ABC):
         return None
 
     def __call__(self, *inputs: Array) -> Array:
-        """Return the output alone."""
+        """Return the output alone, digit for digit that of `vjp`.
+
+        A stage that keeps something for its pullback may do without it here.
+        """
         return self.vjp(*inputs)[0]

@@ -97,6 +97,7 @@ def _purity(stage: Stage, values: list[Array], rng: np.random.Generator) -> list
         for part, others in ((p, parts_again) for p in parts)
     )
     repeated = np.array_equal(output, again, equal_nan=True) and _same(parts, parts_again)
+    called = np.array_equal(output, stage(*values), equal_nan=True)
     return [
         Outcome("pullback shapes", fits, "" if fits else f"got {[np.shape(part) for part in parts]}"),
         Outcome("finite", finite, "" if finite else "nan or infinite entries"),
@@ -104,6 +105,7 @@ def _purity(stage: Stage, values: list[Array], rng: np.random.Generator) -> list
         Outcome("output fresh", alone, "" if alone else "the output shares memory with an input or a cache"),
         Outcome("cotangents fresh", own, "" if own else "a cotangent shares memory with another array"),
         Outcome("repeatable", repeated, "" if repeated else "a second run gave other digits"),
+        Outcome("output alone", called, "" if called else "a call gives other digits than vjp"),
     ]
 
 

@@ -8,40 +8,31 @@ from topopt.kernels.compiled import exact, kernel
 from topopt.parameters import Array
 from topopt.threads import each
 
-__all__ = ["clipped", "grown", "linear"]
+__all__ = ["grown", "moved"]
 
 
-def clipped(factor: Array, low: Array, high: Array, scale: float, out: Array) -> Array:
-    """Write ``clip(scale * factor, low, high)``."""
-    each(lambda at: _clipped(factor[at], low[at], high[at], scale, out[at]), out.size)
-    return out
-
-
-def linear(x: Array, factor: Array, low: Array, high: Array, row: Array, scale: float) -> tuple[float, float]:
-    """Return ``row . (new - x)`` and ``row . new`` over the entries that the limits leave alone."""
-    sums = each(lambda at: _linear(x[at], factor[at], low[at], high[at], row[at], scale), x.size)
-    return sum(change for change, _ in sums), sum(free for _, free in sums)
+def moved(
+    factor: Array, low: Array, high: Array, row: Array, scale: float, out: Array
+) -> tuple[float, float]:
+    """Write ``new = clip(scale * factor, low, high)``; return ``row . new`` and what of it is free."""
+    sums = each(lambda at: _moved(factor[at], low[at], high[at], row[at], scale, out[at]), out.size)
+    return sum(total for total, _ in sums), sum(free for _, free in sums)
 
 
 @kernel
-def _clipped(factor: Array, low: Array, high: Array, scale: float, out: Array) -> None:
-    """Do a piece."""
-    for j in range(out.size):
-        out[j] = min(max(scale * factor[j], low[j]), high[j])
-
-
-@kernel
-def _linear(
-    x: Array, factor: Array, low: Array, high: Array, row: Array, scale: float
+def _moved(
+    factor: Array, low: Array, high: Array, row: Array, scale: float, out: Array
 ) -> tuple[float, float]:
     """Do a piece."""
-    change, free = 0.0, 0.0
-    for j in range(x.size):
+    total, free = 0.0, 0.0
+    for j in range(out.size):
         raw = scale * factor[j]
         new = min(max(raw, low[j]), high[j])
-        change += row[j] * (new - x[j])
-        free += row[j] * (new if raw == new else 0.0)
-    return change, free
+        out[j] = new
+        cost = row[j] * new
+        total += cost
+        free += cost if raw == new else 0.0
+    return total, free
 
 
 @exact
@@ -49,28 +40,33 @@ def grown(
     x: Array,
     slope: Array,
     cost: Array,
-    low: Array,
-    high: Array,
+    lower: Array,
+    upper: Array,
+    move: float,
     center: float,
     damping: float,
     tiny: float,
     widest: float,
     factor: Array,
-    costs: Array,
-) -> tuple[float, float]:
-    """Write factors and costs of a piece, see `topopt.optimizers.oc_update`.
+    low: Array,
+    high: Array,
+    row: Array,
+) -> tuple[float, float, float]:
+    """Write factors, limits and costs of a piece, see `topopt.optimizers.oc_update`.
 
     Parameters
     ----------
     x, slope, cost : array, shape (n,)
         The design, and the derivatives of objective and constraint.
-    low, high : array, shape (n,)
-        Limits, changed where a variable neither gains nor costs.
+    lower, upper : array, shape (n,)
+        Bounds.
+    move : float
+        Share of the range between its bounds that a variable may move by.
     center, damping : float
         Of the update.
     tiny, widest : float
         Below what a derivative is zero, and the largest logarithm of a factor of change.
-    factor, costs : array, shape (n,)
+    factor, low, high, row : array, shape (n,)
         Are written.
     """
     half = math.exp(0.5 * center)  # taken off both sides, for the whole might overflow
@@ -78,22 +74,25 @@ def grown(
     for j in range(x.size):
         gain = -slope[j] if slope[j] <= -tiny else 0.0
         price = cost[j] if cost[j] >= tiny else 0.0
-        costs[j] = price
+        row[j] = price
         ratio = (gain / half) / (price * half)
         factor[j] = math.sqrt(ratio) if root else ratio**damping
-    least, largest = math.inf, 0.0
+    least, largest, start = math.inf, 0.0, 0.0
     for j in range(x.size):
+        reach = move * (upper[j] - lower[j])
+        bottom, top = max(lower[j], x[j] - reach), min(upper[j], x[j] + reach)
         share = factor[j]
         if share != share:
-            low[j] = high[j] = x[j]
+            bottom = top = x[j]
             share = 1.0
         elif share > 0.0:
             share = min(max(share, 1.0 / most), most)
         new = x[j] * share
-        factor[j] = new
-        moves = (new > 0.0) & (high[j] > low[j])
-        down = new / high[j] if moves else math.inf
-        up = new / max(low[j], 1e-9 * high[j]) if moves else 0.0
+        factor[j], low[j], high[j] = new, bottom, top
+        moves = (new > 0.0) & (top > bottom)
+        down = new / top if moves else math.inf
+        up = new / max(bottom, 1e-9 * top) if moves else 0.0
         least = down if down < least else least
         largest = up if up > largest else largest
-    return least, largest
+        start += row[j] * x[j]
+    return least, largest, start

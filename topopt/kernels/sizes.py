@@ -8,7 +8,18 @@ from topopt.kernels.compiled import kernel, plain
 from topopt.parameters import Array
 from topopt.threads import each
 
-__all__ = ["added", "blocked", "latent", "multiple", "silence", "sized", "small", "stepped", "unblocked"]
+__all__ = [
+    "added",
+    "blocked",
+    "latent",
+    "multiple",
+    "silence",
+    "sized",
+    "small",
+    "stepped",
+    "unblocked",
+    "within",
+]
 
 
 def sized(vector: Array) -> list[tuple[float, float, float]]:
@@ -50,6 +61,16 @@ def latent(
     sums = each(work, x.size)
     square, stiffness, force = (sum(s[k] for s in sums) for k in range(3))
     return square, np.array([[stiffness]]), np.array([force])
+
+
+@plain
+def within(x: Array, lower: Array, upper: Array) -> bool:
+    """Tell whether all entries of a piece lie within bounds that are finite."""
+    outside = 0
+    for j in range(x.size):
+        fits = (-np.inf < lower[j]) & (lower[j] <= x[j]) & (x[j] <= upper[j]) & (upper[j] < np.inf)
+        outside += not fits
+    return outside == 0
 
 
 @kernel

@@ -11,10 +11,10 @@ import numpy as np
 
 from topopt.errors import InputError
 from topopt.evaluation import Evaluation
-from topopt.optimizers.oc_update import TINY, Update, found
+from topopt.optimizers.oc_update import TINY, Lesson, Update, found
 from topopt.optimizers.protocol import Share, check_bounds, check_evaluation
 from topopt.parameters import Array, Checked, Positive
-from topopt.threads import LIGHT, each
+from topopt.threads import extremes, pieces
 
 __all__ = ["OC", "OCState"]
 
@@ -33,6 +33,9 @@ class OCState:
         Steps taken.
     rechecks : int
         Re-evaluations of the constraint in the last step.
+    ratio, miss, earlier : float
+        How the linearised constraint failed, which saves rechecks in the next step: how much the constraint
+        changed for a change of 1, and by how much more, in the last step and in the one before.
     """
 
     lower: Array
@@ -40,6 +43,9 @@ class OCState:
     multipliers: Array
     steps: int
     rechecks: int
+    ratio: float
+    miss: float
+    earlier: float
 
 
 @dataclass(frozen=True)
@@ -58,8 +64,8 @@ class OC(Checked):
     Notes
     -----
     The multiplier makes the constraint zero as evaluated anew at the new design, filter and projection
-    included. The linearised constraint proposes it and is corrected by what was seen, until the root is
-    bracketed and interpolated.
+    included. The linearised constraint proposes it, corrected by how it failed in the last steps; then what
+    was seen is interpolated.
 
     * Positive objective derivatives count as 0, as in the 99- and 88-line codes.
     * If no multiplier meets the constraint within the move limits, the step goes to the end that violates it
@@ -112,7 +118,8 @@ class OC(Checked):
         if x.size and lower.min() < 0.0:
             j = int(np.argmin(lower))
             raise InputError(f"variable {j}: OC needs lower bounds >= 0, got {lower[j]:g}; use MMA")
-        return OCState(lower, upper, multipliers=np.zeros(1), steps=0, rechecks=0)
+        lesson = dataclasses.asdict(Lesson())
+        return OCState(lower, upper, multipliers=np.zeros(1), steps=0, rechecks=0, **lesson)
 
     def step(self, x: Array, evaluation: Evaluation, state: OCState) -> tuple[Array, OCState]:
         """Return the next design and the new memory.
@@ -135,32 +142,25 @@ class OC(Checked):
         recheck = self._checked(x, evaluation, state)
         slope, cost, reserve = evaluation.gradient, evaluation.jacobian[0], float(evaluation.constraints[0])
         steps = state.steps + 1
-        if all(each(lambda at: bool((np.abs(slope[at]) < TINY).all()), x.size)):
+        if not any(bool((np.abs(slope[at]) >= TINY).any()) for at in pieces(x.size)):
             if reserve <= self.tolerance:
-                return x.copy(), OCState(state.lower, state.upper, np.zeros(1), steps, 0)
+                idle = dataclasses.replace(state, multipliers=np.zeros(1), steps=steps, rechecks=0)
+                return x.copy(), idle
             slope = -cost
-        update = Update.of(x, slope, cost, self._limits(x, state), self.damping)
+        update = Update.of(x, slope, cost, (state.lower, state.upper), self.move, self.damping)
         last = float(state.multipliers[0])
         guess = math.log(last) - update.center if last > 0.0 else 0.0
-        result = found(update, recheck, reserve, guess, self.tolerance)
+        lesson = Lesson(state.ratio, state.miss, state.earlier)
+        result = found(update, recheck, reserve, guess, lesson, self.tolerance)
+        taught = dataclasses.asdict(result.lesson)
         multipliers = np.array([result.multiplier])
-        return result.design, OCState(state.lower, state.upper, multipliers, steps, result.count)
-
-    def _limits(self, x: Array, state: OCState) -> tuple[Array, Array]:
-        """Return bounds and move limits together."""
-        low, high = np.empty_like(x), np.empty_like(x)
-
-        def work(at: slice) -> None:
-            reach = self.move * (state.upper[at] - state.lower[at])
-            np.maximum(state.lower[at], x[at] - reach, out=low[at])
-            np.minimum(state.upper[at], x[at] + reach, out=high[at])
-
-        each(work, x.size, LIGHT)
-        return low, high
+        return result.design.copy(), OCState(
+            state.lower, state.upper, multipliers, steps, rechecks=result.count, **taught
+        )
 
     def renewed(self, x: Array, state: OCState, width: float | None) -> OCState:
-        """Return the memory without the last multiplier, a guess that saves rechecks; see `Optimizer`."""
-        return dataclasses.replace(state, multipliers=np.zeros(1))
+        """Return the memory without what only saves rechecks; see `Optimizer`."""
+        return dataclasses.replace(state, multipliers=np.zeros(1), **dataclasses.asdict(Lesson()))
 
     def _checked(self, x: Array, evaluation: Evaluation, state: OCState) -> Callable[[Array], Array]:
         """Refuse an evaluation that OC cannot work with; return its recheck."""
@@ -173,7 +173,8 @@ class OC(Checked):
             raise InputError("OC needs a constraint without a state solve; use MMA")
         check_evaluation(x, evaluation, state)
         row = evaluation.jacobian[0]
-        if row.size and row.min() < -1e-6 * max(float(row.max()), TINY):
+        least, largest = extremes(row)
+        if least < -1e-6 * max(largest, TINY):
             j = int(np.argmin(row))
             raise InputError(
                 f"jacobian: variable {j} lowers the constraint ({row[j]:.3g}); OC needs a constraint that "

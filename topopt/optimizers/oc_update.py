@@ -7,14 +7,15 @@ import functools
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from topopt.kernels import LONG, twin
-from topopt.parameters import Array
+from topopt.parameters import Array, frozen
 from topopt.threads import COMPILED, each
 
-__all__ = ["Found", "Update", "found"]
+__all__ = ["Found", "Lesson", "Update", "found"]
 
 TINY = float(np.finfo(np.float64).tiny)
 """Sensitivities below the smallest normal number carry no digits and count as zero."""
@@ -23,11 +24,38 @@ WIDEST = 300.0
 SAMPLE = LONG
 """Variables that say roughly what the multiplier is, where there are more."""
 CLOSE = 1e-12
-"""Relative error of a multiplier that solves the linearised constraint, which is but a proposal."""
-FIRST_REACH = 0.3
+"""Two multipliers as close as this, relatively, are not told apart in the linearised constraint."""
+AIM = 1e-3
+"""By what share of the last miss a trial may be off its aim."""
+FIRST_REACH = 1.0
 """How far the second trial may go from the first, in log(multiplier); four times as far each time after."""
+STALLED = 0.5
+"""Two trials in a row that leave more than this share of the miss are followed by a bisection."""
+STEEP = 10.0
+"""A constraint that changes that many times as much as its linearisation, or as little, teaches nothing."""
 PATIENCE = 60
-"""Most re-evaluations of the constraint in a step; 1 to 6 are usual."""
+"""Most re-evaluations of the constraint in a step; 2 to 6 are usual."""
+
+
+class Point(NamedTuple):
+    """The design at a multiplier, and what the linearised constraint says of it.
+
+    Attributes
+    ----------
+    t : float
+        The multiplier's logarithm, see `Update`.
+    design : array, shape (n,)
+        The new design.
+    change : float
+        How much the linearised constraint has changed.
+    free : float
+        The part of ``row . design`` that the limits leave alone.
+    """
+
+    t: float
+    design: Array
+    change: float
+    free: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +72,8 @@ class Update:
         Bounds and move limits together.
     row : array, shape (n,)
         Derivatives of the constraint.
+    start : float
+        ``row . x``.
     damping : float
         The exponent of the update.
     center : float
@@ -57,17 +87,21 @@ class Update:
     low: Array
     high: Array
     row: Array
+    start: float
     damping: float
     center: float
     ends: tuple[float, float]
 
     @classmethod
-    def of(cls, x: Array, slope: Array, cost: Array, limits: tuple[Array, Array], damping: float) -> Update:
+    def of(
+        cls, x: Array, slope: Array, cost: Array, bounds: tuple[Array, Array], move: float, damping: float
+    ) -> Update:
         """Prepare the update around `x` from the objective's and the constraint's derivatives.
 
-        The limits are taken over, and changed where a variable has no sensitivity.
+        A variable may move by the share `move` of the range between its bounds, and not at all if it has no
+        sensitivity.
         """
-        (low, high), n = limits, x.size
+        n = x.size
         step = -(-n // SAMPLE) if n else 1
         some = _merit(slope[::step], cost[::step])
         finite = some[np.isfinite(some)]
@@ -75,70 +109,80 @@ class Update:
             every = _merit(slope, cost)
             finite = every[np.isfinite(every)]
         center = float(np.median(finite)) if finite.size else 0.0
-        factor, costs = np.empty(n), np.empty(n)
+        factor, low, high, row = np.empty(n), np.empty(n), np.empty(n), np.empty(n)
+        (lower, upper), grow = bounds, _grown.of(n)
 
-        def grow(at: slice) -> tuple[float, float]:
-            fields = (x[at], slope[at], cost[at], low[at], high[at])
-            return grown(*fields, center, damping, TINY, WIDEST, factor[at], costs[at])
+        def grown(at: slice) -> tuple[float, float, float]:
+            return grow(
+                x[at], slope[at], cost[at], lower[at], upper[at], move, center, damping, TINY, WIDEST,
+                factor[at], low[at], high[at], row[at],
+            )  # fmt: skip
 
-        grown = _grown.of(n)
-        ends = each(grow, n, COMPILED)
-        start, stop = min(end[0] for end in ends), max(end[1] for end in ends)
-        if math.isinf(start):
-            return cls(x, factor, low, high, costs, damping, center, (0.0, 0.0))
-        reach = math.log(start) / damping, math.log(stop) / damping
-        return cls(x, factor, low, high, costs, damping, center, reach)
+        pieces = each(grown, n, COMPILED)
+        least, largest = min(piece[0] for piece in pieces), max(piece[1] for piece in pieces)
+        start = sum(piece[2] for piece in pieces)
+        ends = (0.0, 0.0) if math.isinf(least) else (math.log(least) / damping, math.log(largest) / damping)
+        return cls(x, factor, low, high, row, start, damping, center, ends)
 
-    def scale(self, t: float) -> float:
-        """Return what the factors are multiplied by for the multiplier exp(center + t)."""
-        return math.exp(min(-self.damping * t, 700.0))
-
-    def at(self, t: float) -> Array:
-        """Return the design for the multiplier exp(center + t)."""
-        write = _clipped.of(self.x.size)
-        return write(self.factor, self.low, self.high, self.scale(t), np.empty_like(self.x))
+    def at(self, t: float, out: Array | None = None) -> Point:
+        """Return the design for the multiplier exp(center + t), written into `out` if that is given."""
+        design = np.empty_like(self.x) if out is None else out
+        scale = math.exp(min(-self.damping * t, 700.0))
+        total, free = _moved.of(self.x.size)(self.factor, self.low, self.high, self.row, scale, design)
+        return Point(t, design, total - self.start, free)
 
     def multiplier(self, t: float) -> float:
         """Return exp(center + t), kept finite."""
         return math.exp(min(self.center + t, 700.0))
-
-    def linear(self, t: float) -> tuple[float, float]:
-        """Return the linearised change of the constraint and its derivative with respect to t."""
-        sums = _linear.of(self.x.size)
-        change, free = sums(self.x, self.factor, self.low, self.high, self.row, self.scale(t))
-        return change, -self.damping * free
 
     @functools.cached_property
     def sample(self) -> Update:
         """The update of a few variables, regularly spaced."""
         step = self.x.size // SAMPLE
         names = ("x", "factor", "low", "high", "row")
-        return dataclasses.replace(self, **{name: getattr(self, name)[::step].copy() for name in names})
+        few = {name: getattr(self, name)[::step].copy() for name in names}
+        return dataclasses.replace(self, **few, start=float(few["row"] @ few["x"]))
 
-    def solved(self, target: float, low: float, high: float, guess: float) -> float:
-        """Return the t in [low, high] at which the linearised change is nearest to `target`.
+    def guessed(self, target: float, near: float, guess: float) -> Point:
+        """Return where the linearised change is `target`, but for `near`; the t that is given is a guess.
 
         Where there are many variables, some of them say roughly where to look.
         """
         share = self.x.size // SAMPLE
         if share > 1:
-            guess = self.sample.solved(target / share, low, high, guess)
-        t = min(max(guess, low), high)
+            guess = self.sample.guessed(target / share, near / share, guess).t
+        low, high = self.ends
+        return self.solved(self.at(min(max(guess, low), high)), target, near, low, high)
+
+    def solved(self, start: Point, target: float, near: float, low: float, high: float) -> Point:
+        """Return the point in [low, high] at which the linearised change is `target`, but for `near`.
+
+        Where there is none, it is an end. Newton's method in the factor that all variables share, for in that
+        the change is a polygon; halving where that leads out of what is left.
+        """
+        point, design, ends = start, None, {low, high}
         for _ in range(100):
-            value, slope = self.linear(t)
-            miss = value - target
-            if miss > 0.0:
-                low = t
-            else:
-                high = t
-            newton = t - miss / slope if slope < 0.0 else math.inf
-            # where the root is met but for rounding, the step may lead out of the bracket
-            if miss == 0.0 or abs(newton - t) <= CLOSE * max(1.0, abs(t)):
+            miss = point.change - target
+            if abs(miss) <= near:
                 break
-            last, t = t, newton if low < newton < high else 0.5 * (low + high)
-            if abs(t - last) <= CLOSE * max(1.0, abs(t)):
+            low, high = (point.t, high) if miss > 0.0 else (low, point.t)
+            t = point.t + _leap(miss, point.free) / self.damping
+            if not low < t < high:
+                end = high if miss > 0.0 else low
+                t = end if end in ends else 0.5 * (low + high)
+                ends.discard(end)
+            if abs(t - point.t) <= CLOSE * max(1.0, abs(t)):
                 break
-        return t
+            point = self.at(t, design)
+            design = point.design
+        return point
+
+
+def _leap(miss: float, free: float) -> float:
+    """Return minus the logarithm of the factor by which what is free makes up for a miss; inf if none."""
+    if free <= 0.0 or miss >= free:
+        return math.copysign(math.inf, miss)
+    return -math.log1p(-miss / free)
 
 
 def _merit(slope: Array, cost: Array) -> Array:
@@ -150,14 +194,18 @@ def _merit(slope: Array, cost: Array) -> Array:
 
 @twin("oc.grown")
 def _grown(
-    x: Array, slope: Array, cost: Array, low: Array, high: Array, center: float, damping: float, tiny: float,
-    widest: float, factor: Array, costs: Array,
-) -> tuple[float, float]:  # fmt: skip
-    """Write factors and costs of a piece; return least and largest factor over what ends it moves between.
+    x: Array, slope: Array, cost: Array, lower: Array, upper: Array, move: float, center: float,
+    damping: float, tiny: float, widest: float, factor: Array, low: Array, high: Array, row: Array,
+) -> tuple[float, float, float]:  # fmt: skip
+    """Write factors, limits and costs of a piece; return the ends of the scale, and what the design costs.
 
-    A variable that neither gains nor costs is held where it is.
+    The scale moves something between the least and the largest of factor over limit. A variable that neither
+    gains nor costs is held where it is.
     """
-    costs[:] = np.where(cost < tiny, 0.0, cost)
+    reach = move * (upper - lower)
+    np.maximum(lower, x - reach, out=low)
+    np.minimum(upper, x + reach, out=high)
+    row[:] = np.where(cost < tiny, 0.0, cost)
     share = _merit(slope, cost)
     if (dead := np.isnan(share)).any():
         low[dead] = high[dead] = x[dead]
@@ -172,88 +220,117 @@ def _grown(
     moving = (share > 0.0) & (high > low)
     share, top, bottom = share[moving], high[moving], low[moving]
     least = np.min(share / top, initial=math.inf)
-    return float(least), float(np.max(share / np.maximum(bottom, 1e-9 * top), initial=0.0))
+    largest = np.max(share / np.maximum(bottom, 1e-9 * top), initial=0.0)
+    return float(least), float(largest), float(row @ x)
 
 
-@twin("oc.clipped")
-def _clipped(factor: Array, low: Array, high: Array, scale: float, out: Array) -> Array:
-    """Write ``clip(scale * factor, low, high)``."""
-    with np.errstate(over="ignore", under="ignore"):
-        return np.clip(np.multiply(factor, scale, out=out), low, high, out=out)
-
-
-@twin("oc.linear")
-def _linear(
-    x: Array, factor: Array, low: Array, high: Array, row: Array, scale: float
+@twin("oc.moved")
+def _moved(
+    factor: Array, low: Array, high: Array, row: Array, scale: float, out: Array
 ) -> tuple[float, float]:
-    """Return ``row . (new - x)`` and ``row . new`` over the entries that the limits leave alone."""
+    """Write ``new = clip(scale * factor, low, high)``; return ``row . new`` and what of it is free."""
     with np.errstate(over="ignore", under="ignore"):
         raw = factor * scale
-    new = np.clip(raw, low, high)
-    return float(row @ (new - x)), float(row @ np.where(raw == new, raw, 0.0))
+    np.clip(raw, low, high, out=out)
+    return float(row @ out), float(row @ np.where(raw == out, out, 0.0))
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """What the last steps teach the next one.
+
+    Attributes
+    ----------
+    ratio : float
+        How much the constraint changed for a change of the linearised one of 1.
+    miss, earlier : float
+        By how much more than the linearised one the constraint changed, in the last step and in that before.
+    """
+
+    ratio: float = 1.0
+    miss: float = 0.0
+    earlier: float = 0.0
+
+    @property
+    def expected(self) -> float:
+        """The miss to expect: the smaller of the two; 0 if they differ in sign, as where a design swings."""
+        if self.miss * self.earlier <= 0.0:
+            return 0.0
+        return math.copysign(min(abs(self.miss), abs(self.earlier)), self.miss)
+
+    def followed(self, tried: list[_Trial], best: _Trial, reserve: float) -> Lesson:
+        """Return what is known after a step that ended at one of its trials."""
+        first, miss, ratio = tried[0], best.value - best.change - reserve, self.ratio
+        if first.change != best.change:
+            ratio = (first.value - best.value) / (first.change - best.change)
+        return Lesson(ratio if 1.0 / STEEP < ratio < STEEP else 1.0, miss, self.miss)
 
 
 @dataclass(frozen=True, eq=False)
 class Found:
-    """Where the search ended: a design, its multiplier, and the re-evaluations that it took."""
+    """Where the search ended: a design, its multiplier, the re-evaluations that it took, what they taught."""
 
     design: Array
     multiplier: float
     count: int
+    lesson: Lesson
 
 
 def found(
-    update: Update, recheck: Callable[[Array], Array], reserve: float, guess: float, tolerance: float
+    update: Update,
+    recheck: Callable[[Array], Array],
+    reserve: float,
+    guess: float,
+    lesson: Lesson,
+    tolerance: float,
 ) -> Found:
     """Find the multiplier that makes the re-evaluated constraint zero.
 
-    The linearised constraint proposes, and corrected by what was seen it proposes again until the root is
-    bracketed; from then on inverse quadratic interpolation closes in, and bisection where that stalls.
+    The linearised constraint proposes, corrected by what the last steps taught; from the third trial on
+    inverse quadratic interpolation of the linearised change does. Once the root is bracketed, t itself is
+    interpolated, since beside a jump the linearised constraint says nothing, and a bisection follows on what
+    leads out of the bracket or leaves most of the miss: Brent 1971, doi:10.1093/comjnl/14.4.422, but that a
+    bracket one end of which stays is no stall.
 
     Parameters
     ----------
     update : Update
         The design along the multiplier.
     recheck : callable
-        The constraint at a design.
+        The constraint at a design, which it may keep.
     reserve : float
         The constraint at the old design.
     guess : float
         The t to start from.
+    lesson : Lesson
+        Of the last step.
     tolerance : float
         Largest violation or reserve.
     """
     low, high = update.ends
     tried: list[_Trial] = []
-    widths: list[float] = []
-    t = update.solved(-reserve, low, high, guess)
+    point = update.guessed(-reserve - lesson.expected, tolerance, guess)
     while True:
-        design = update.at(t)
-        value = float(recheck(design)[0])
-        if value < -tolerance and _met(t, update.ends[0]):
-            return Found(design, 0.0, len(tried) + 1)
-        tried.append(_Trial(t, value, update.linear(t)[0]))
-        low, high = (t, high) if value > 0.0 else (low, t)
-        stuck = _met(low, high) or (value > 0.0 and _met(t, update.ends[1]))
+        value = float(recheck(frozen(point.design))[0])
+        if value < -tolerance and _met(point.t, update.ends[0]):
+            return Found(point.design, 0.0, len(tried) + 1, lesson)
+        tried.append(_Trial(point.t, value, point.change))
+        low, high = (point.t, high) if value > 0.0 else (low, point.t)
+        stuck = _met(low, high) or (value > 0.0 and _met(point.t, update.ends[1]))
         if abs(value) <= tolerance or stuck or len(tried) == PATIENCE:
             break
-        widths.append(high - low)
-        t = _proposal(update, tried, low, high)
-        stalled = len(widths) > 2 and widths[-1] > 0.5 * widths[-3]
-        if not low < t < high or (stalled and _bracketed(tried)):
-            t = 0.5 * (low + high) if _bracketed(tried) else _end(update, value)
+        point = _next(update, point, tried, (low, high), lesson.ratio)
     best = min(tried, key=lambda trial: abs(trial.value))
-    design = design if best is tried[-1] else update.at(best.t)
-    return Found(design, update.multiplier(best.t), len(tried))
+    design = point.design if best is tried[-1] else frozen(update.at(best.t).design)
+    return Found(design, update.multiplier(best.t), len(tried), lesson.followed(tried, best, reserve))
 
 
-@dataclass(frozen=True)
-class _Trial:
+class _Trial(NamedTuple):
     """A multiplier's logarithm, the constraint there, and its linearised change."""
 
     t: float
     value: float
-    linear: float
+    change: float
 
 
 def _met(one: float, other: float) -> bool:
@@ -261,40 +338,42 @@ def _met(one: float, other: float) -> bool:
     return abs(one - other) <= 1e-14 * max(1.0, abs(one))
 
 
-def _end(update: Update, value: float) -> float:
-    """Return the end of the range that lies in the direction of the root."""
-    return update.ends[1] if value > 0.0 else update.ends[0]
+def _next(
+    update: Update, point: Point, tried: list[_Trial], bracket: tuple[float, float], ratio: float
+) -> Point:
+    """Return the point to try next, in the bracket."""
+    (low, high), value = bracket, tried[-1].value
+    if min(trial.value for trial in tried) <= 0.0 < max(trial.value for trial in tried):
+        t = math.nan if _stalled(tried) else _interpolated([(trial.t, trial.value) for trial in tried], -1.0)
+        return update.at(t if low < t < high else 0.5 * (low + high))
+    farthest = FIRST_REACH * 4.0 ** (len(tried) - 1)
+    least, most = max(low, point.t - farthest), min(high, point.t + farthest)
+    target = point.change - value / ratio
+    if len(tried) > 1:
+        target = _interpolated([(trial.change, trial.value) for trial in tried], 1.0)
+        target = target if math.isfinite(target) else -math.copysign(math.inf, value)
+    proposed = update.solved(point, target, AIM * abs(value), least, most)
+    end = update.ends[1] if value > 0.0 else update.ends[0]
+    return proposed if low < proposed.t < high else update.at(end)
 
 
-def _bracketed(tried: list[_Trial]) -> bool:
-    """Tell whether both signs were seen."""
-    return min(trial.value for trial in tried) <= 0.0 < max(trial.value for trial in tried)
+def _stalled(tried: list[_Trial]) -> bool:
+    """Tell whether the last two trials left most of the smallest miss before them."""
+    misses = [abs(trial.value) for trial in tried]
+    return len(misses) > 2 and min(misses[-2:]) > STALLED * min(misses[:-2])
 
 
-def _proposal(update: Update, tried: list[_Trial], low: float, high: float) -> float:
-    """Return the next t to try; it may lie outside the bracket, which then is for the caller to mend."""
-    last = tried[-1]
-    if not _bracketed(tried):
-        slope = 1.0
-        if len(tried) > 1 and tried[-2].linear != last.linear:
-            slope = (last.value - tried[-2].value) / (last.linear - tried[-2].linear)
-        target = last.linear - last.value / slope if slope > 0.0 else -math.copysign(math.inf, last.value)
-        farthest = FIRST_REACH * 4.0 ** (len(tried) - 1)
-        aim = update.solved(target, low, high, last.t)
-        return min(max(aim, last.t - farthest), last.t + farthest)
-    ends = {trial.t: trial for trial in tried}
-    a, b = ends[low], ends[high]
-    others = [trial for trial in tried if trial.t not in (low, high)]
-    if others and others[-1].value not in (a.value, b.value):
-        t = _interpolated(a, b, others[-1])
-        if low < t < high:
-            return t
-    return a.t + (b.t - a.t) * a.value / (a.value - b.value)
+def _interpolated(tried: list[tuple[float, float]], sense: float) -> float:
+    """Return where the constraint is likely to be zero, from places that were tried and what it was there.
 
-
-def _interpolated(a: _Trial, b: _Trial, c: _Trial) -> float:
-    """Return the zero of the quadratic that gives t as a function of the constraint."""
-    ab, ac, bc = a.value - b.value, a.value - c.value, b.value - c.value
-    first = a.t * b.value * c.value / (ab * ac)
-    second = -b.t * a.value * c.value / (ab * bc)
-    return first + second + c.t * a.value * b.value / (ac * bc)
+    The three trials with the least of it count. It is taken to rise (1) or fall (-1) with the place; nan
+    where it does not.
+    """
+    best = sorted({value: (place, value) for place, value in tried}.values(), key=lambda trial: abs(trial[1]))
+    (a, f), (b, g), (c, h) = (*best[:3], *[(math.nan, math.nan)] * 3)[:3]
+    slope = (a - b) / (f - g)
+    if not sense * slope > 0.0:
+        return math.nan
+    bend = (b - c) / (g - h)
+    curved = f * g * (bend - slope) / (h - f) if sense * bend > 0.0 else 0.0
+    return a - f * slope + curved

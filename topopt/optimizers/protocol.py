@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from topopt.errors import InputError, suggestion
 from topopt.evaluation import Evaluation
+from topopt.kernels import twin
 from topopt.parameters import Array
 from topopt.threads import LIGHT, each
 
@@ -176,11 +177,9 @@ def check_bounds(x: Array, lower: Array, upper: Array) -> None:
             f"design {x.shape}, lower {lower.shape} and upper {upper.shape} must share one shape (n,)"
         )
 
-    def fits(at: slice) -> bool:
-        low, here, high = lower[at], x[at], upper[at]
-        return bool(((-math.inf < low) & (low <= here) & (here <= high) & (high < math.inf)).all())
-
-    if all(each(fits, x.size, LIGHT)):  # then nothing is nan, and the bounds do not cross either
+    within = _within.of(x.size)
+    # then nothing is nan, and the bounds do not cross either
+    if all(each(lambda at: within(x[at], lower[at], upper[at]), x.size, LIGHT)):
         return
     for name, values in (("design", x), ("lower bound", lower), ("upper bound", upper)):
         _refuse_nonfinite(values, name)
@@ -192,6 +191,12 @@ def check_bounds(x: Array, lower: Array, upper: Array) -> None:
         if bad.any():
             j = int(np.argmax(bad))
             raise InputError(f"variable {j}: {text} (lower {lower[j]:g}, x {x[j]:g}, upper {upper[j]:g})")
+
+
+@twin("sizes.within")
+def _within(x: Array, lower: Array, upper: Array) -> bool:
+    """Tell whether all entries of a piece lie within bounds that are finite."""
+    return bool(((-math.inf < lower) & (lower <= x) & (x <= upper) & (upper < math.inf)).all())
 
 
 def check_evaluation(x: Array, evaluation: Evaluation, state: Any) -> None:

@@ -13,7 +13,7 @@ from topopt.errors import InputError
 from topopt.grid import Domain, Grid
 from topopt.kernels import is_long, twin
 from topopt.parameters import Array, frozen
-from topopt.threads import LIGHT, each, norm, pieces
+from topopt.threads import LIGHT, each, extremes, norm, pieces
 
 __all__ = ["averaged", "refuse_radius", "silence", "silencer"]
 
@@ -46,7 +46,7 @@ def averaged(
     design : array, shape (n_cells,)
         The input; its entries in passive cells are ignored.
     smooth : callable
-        A symmetric linear map of fields, which gives a fresh array.
+        A symmetric linear map of fields, which gives a fresh array, or one that is read-only.
     weights : tuple of array, each of shape (n_cells,)
         What makes a mean of what `smooth` gives, 0 in passive cells; and what the solid cells contribute, 1
         in solid and 0 in void cells.
@@ -60,9 +60,10 @@ def averaged(
     """
     gain, offset = weights
     if domain.n_active == design.size:
-        output = smooth(design)
-        limits = float(design.min()), float(design.max())
-        each(lambda at: _mean(output[at], gain[at], limits), output.size, LIGHT)
+        sums = smooth(design)
+        output, write = np.empty_like(sums), _mean.of(sums.size)
+        limits = _limits(*extremes(design))
+        each(lambda at: write(sums[at], gain[at], *limits, output[at]), output.size)
 
         def spread(v: Array) -> tuple[Array]:
             # short fields are summed as quickly
@@ -71,17 +72,22 @@ def averaged(
 
         return output, spread
     active = domain.active
-    entering = design[active]
-    smallest, largest = float(entering.min()), float(entering.max())
+    smallest, largest = extremes(design[active])
     if domain.solid_cells.any():
         smallest, largest = min(1.0, smallest), max(1.0, largest)
-    output = smooth(frozen(np.where(active, design, 0.0)))  # the cone keeps its last field
+    smallest, largest, slack = _limits(smallest, largest)
+    entering, output = np.empty_like(design), np.empty_like(design)
+
+    def enter(at: slice) -> None:
+        entering[at] = np.where(active[at], design[at], 0.0)
+
+    each(enter, design.size, LIGHT)
+    sums = smooth(frozen(entering))  # the cone keeps its last field
 
     def finish(at: slice) -> None:
-        means = output[at]
-        means *= gain[at]
+        means = np.multiply(sums[at], gain[at], out=output[at])
         means += offset[at]
-        _put_back(means, smallest, largest, active[at])
+        _put_back(means, smallest, largest, slack, active[at])
 
     each(finish, output.size, LIGHT)
 
@@ -99,10 +105,15 @@ def _uniform(v: Array) -> bool:
     return all(bool((v[at] == v[0]).all()) for at in pieces(v.size))
 
 
-def _mean(sums: Array, gain: Array, limits: tuple[float, float]) -> None:
-    """Make means of sums, in place, that stay between the limits."""
-    sums *= gain
-    _put_back(sums, *limits)
+@twin("means.mean")
+def _mean(sums: Array, gain: Array, smallest: float, largest: float, slack: float, out: Array) -> None:
+    """Write the means of a piece, which stay between the limits."""
+    _put_back(np.multiply(sums, gain, out=out), smallest, largest, slack)
+
+
+def _limits(smallest: float, largest: float) -> tuple[float, float, float]:
+    """Return the limits of a mean, and how far rounding may push it past them."""
+    return smallest, largest, _SLACK * max(abs(smallest), abs(largest))
 
 
 def _product(one: Array, other: Array) -> Array:
@@ -112,9 +123,10 @@ def _product(one: Array, other: Array) -> Array:
     return product
 
 
-def _put_back(means: Array, smallest: float, largest: float, where: Flags | bool = True) -> None:
+def _put_back(
+    means: Array, smallest: float, largest: float, slack: float, where: Flags | bool = True
+) -> None:
     """Undo the rounding that pushed a mean out of the range of what it is the mean of, and nothing more."""
-    slack = _SLACK * max(abs(smallest), abs(largest))
     low, high = means < smallest, means > largest
     if low.any():
         np.copyto(means, smallest, where=low & (means >= smallest - slack) & where)

@@ -35,18 +35,18 @@ _COLUMNS = 4 * BLOCK
 def cone_sum(grid: Grid, radius: float, field: Array) -> Array:
     """Return the sum over neighbours, weighted by the cone, for every cell; noise of the transform is 0.
 
-    Of a long field that is read-only the last sum is kept: OC rechecks the volume of the design that is
-    evaluated next.
+    Of a long field that is read-only the last sum is kept, and then it is read-only too: OC rechecks the
+    volume of the design that is evaluated next.
     """
     if not is_long(field.size) or not is_frozen(field):
         return _summed(grid, radius, field)
     kept = _last(grid, radius)
     for known, sums in kept:
-        if _same(known, field):
-            return sums.copy()
-    sums = _summed(grid, radius, field)
+        if known is field or _same(known, field):
+            return sums
+    sums = frozen(_summed(grid, radius, field))
     kept[:] = [(field, sums)]
-    return sums.copy()
+    return sums
 
 
 @functools.lru_cache(maxsize=2)

@@ -69,6 +69,15 @@ class Tanh(Stage):
 
         return output, pullback
 
+    def __call__(self, *inputs: Array) -> Array:
+        """Return the projected field; what the slope would need is overwritten piece by piece."""
+        (t,) = inputs
+        if self.beta < STRAIGHT or math.isinf(self.beta):
+            return self.vjp(t)[0]
+        output, write = np.empty_like(t), _project.of(t.size)
+        each(lambda at: write(t[at], self.beta, self.eta, output[at], np.empty(len(t[at]))), len(t), COMPILED)
+        return output
+
     def _run(self, t: Array) -> tuple[Array, Array]:
         """Return H and ``q = exp(-2 beta |t - eta|)``.
 
