@@ -27,6 +27,7 @@ __all__ = [
     "UnitOpen",
     "checked",
     "frozen",
+    "is_count",
     "is_frozen",
     "replaced",
     "scalars",
@@ -45,6 +46,11 @@ def frozen(array: Array) -> Array:
 def is_frozen(value: Any) -> bool:
     """Return whether an array owns its numbers and is read-only, so that it may be kept."""
     return type(value) is np.ndarray and value.flags.owndata and not value.flags.writeable
+
+
+def is_count(value: object) -> bool:
+    """Return whether a value is an integer of at least 1."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 Positive = Annotated[float, at.Gt(0)]

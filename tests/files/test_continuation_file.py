@@ -168,6 +168,10 @@ def test_what_a_continuation_says(
     assert continuation(f"continuation: {{{said}}}") == Continuation(schedules, memory, rollback)
 
 
+def test_a_continuation_says_its_rounds() -> None:
+    assert continuation("continuation: {rounds: 2}") == Continuation(GATE | RISE, rounds=2)
+
+
 FOLLOW = "stiffness.penal: {type: follow, leader: physical.beta, start: 1, final: 3"
 
 
@@ -176,6 +180,13 @@ FOLLOW = "stiffness.penal: {type: follow, leader: physical.beta, start: 1, final
     [
         ("memory: dump", "memory: expected one of keep, damp, reset, got 'dump'"),
         ("memory: [damp]", "memory: expected one of keep, damp, reset, got ['damp']"),
+        ("rounds: 0", "rounds: expected an integer >= 1, got 0"),
+        ("rounds: twice", "rounds: expected an integer >= 1, got 'twice'"),
+        (
+            "rounds: 2, grid.coarsening: {type: steps, values: [2, 1], every: 5}",
+            '"grid.coarsening": rounds begin with its first value, but no design becomes coarser again: '
+            "leave one of them out",
+        ),
         ("rollback: ", "rollback: expected a mapping with rise, patience, got nothing"),
         ("rollback: {rise: -1}", "rollback.rise: expected a number > 0, got -1"),
         ("rollback: {patient: 3}", "rollback.patient: unknown key: did you mean 'patience'?"),
@@ -185,7 +196,7 @@ FOLLOW = "stiffness.penal: {type: follow, leader: physical.beta, start: 1, final
         ),
         (
             "beta: {type: survival}",
-            "beta: is neither a parameter, link.field, nor a setting: valid names: memory, rollback",
+            "beta: is neither a parameter, link.field, nor a setting: valid names: memory, rollback, rounds",
         ),
         (
             f"physical.beta: {{{STAIRS}, guard: 3}}",

@@ -41,7 +41,7 @@ def test_every_schedule_is_offered_and_set_and_memory() -> None:
         if "$ref" in node
     }
     assert known("schedule").keys() <= offered
-    assert {"set", "memory", "rollback"} == continuation["properties"].keys()
+    assert {"set", "memory", "rollback", "rounds"} == continuation["properties"].keys()
 
 
 def test_every_reference_of_a_study_is_defined_and_every_definition_is_used() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
@@ -11,10 +11,13 @@ from topopt.continuation.rollback import Rollback
 from topopt.continuation.schedules import Schedule
 from topopt.errors import InputError, ParameterError, suggestion
 from topopt.history import History, jumps
+from topopt.parameters import is_count
 
 __all__ = ["Continuation", "Memory"]
 
 Memory = Literal["keep", "damp", "reset"]
+REST = 6
+"""Iterations without a change of any parameter after which a round that has settled ends."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,10 @@ class Continuation:
         doi:10.1007/s00158-011-0676-z, use that for the projection's sharpness).
     rollback : Rollback, optional
         Take back what shatters the design; without it nothing is taken back.
+    rounds : int
+        How often the schedules go their way. A round ends when they have settled and nothing has changed for
+        six iterations; the next begins with their first values and the design that came out. What was
+        decided too soon, while all was grey, is decided again by a design that knows its bars.
 
     Examples
     --------
@@ -43,6 +50,7 @@ class Continuation:
     schedules: Mapping[str, Schedule] = field(default_factory=dict)
     memory: Memory = "keep"
     rollback: Rollback | None = None
+    rounds: int = 1
 
     def __post_init__(self) -> None:
         """Refuse what is no schedule, and followers that nobody leads."""
@@ -62,10 +70,12 @@ class Continuation:
             raise InputError(f"continuation: memory is keep, damp or reset, got {self.memory!r}")
         if self.rollback is not None and not isinstance(self.rollback, Rollback):
             raise InputError(f"continuation: expected a Rollback or None, got {self.rollback!r}")
+        if not is_count(self.rounds):
+            raise InputError(f"continuation: rounds is an integer >= 1, got {self.rounds!r}")
 
     def at(self, history: History) -> dict[str, float]:
         """Return the parameters for the iteration that follows the log."""
-        log = self._standing(history)
+        log, _ = self._round(history)
         values = {
             name: float(rule(log.values(name), log))
             for name, rule in self.schedules.items()
@@ -81,13 +91,10 @@ class Continuation:
     def settled(self, history: History) -> bool:
         """Return whether every parameter was at its final value in the last iteration, or is held for good.
 
-        What holds it is a guard, or a roll-back that no gentleness could avoid.
+        What holds it is a guard, or a roll-back that nothing gentler avoids. Only the last round can settle.
         """
-        log = self._standing(history)
-        held = self.rollback.held(history) if self.rollback else frozenset()
-        return all(
-            name in held or rule.settled(log.values(name), log) for name, rule in self.schedules.items()
-        )
+        log, left = self._round(history)
+        return not left and self._arrived(log, self._held(history))
 
     def jump(self, history: History, parameters: Mapping[str, float]) -> float | None:
         """Return the size of what a parameter jumps to, the largest of several; None if none does.
@@ -121,7 +128,7 @@ class Continuation:
         history : History
             The log so far.
         """
-        log = self._standing(history)
+        log, _ = self._round(history)
         found = ((name, rule.missed(log.values(name), log)) for name, rule in self.schedules.items())
         return [f"{name}: {sentence}" for name, sentence in found if sentence]
 
@@ -147,6 +154,28 @@ class Continuation:
         """Return the parameters of the iteration that the coming one follows."""
         log = self._standing(history)
         return log[-1].parameters if log else {}
+
+    def _round(self, history: History) -> tuple[History, int]:
+        """Return the part of the log that belongs to the present round, and how many rounds are to come."""
+        log, left = self._standing(history), self.rounds - 1
+        begun = stood = 0
+        held = self._held(history) if left else ()
+        for end in range(1, len(log) + 1 if left else 0):
+            same = stood and log[end - 1].parameters == log[end - 2].parameters
+            stood = stood + 1 if same else 1
+            if left and stood >= REST and self._arrived(log[begun:end], held):
+                begun, stood, left = end, 0, left - 1
+        return (log[begun:] if begun else log), left
+
+    def _arrived(self, log: History, held: Collection[str]) -> bool:
+        """Return whether every parameter is at its final value at the end of a log, or is held."""
+        return all(
+            name in held or rule.settled(log.values(name), log) for name, rule in self.schedules.items()
+        )
+
+    def _held(self, history: History) -> Collection[str]:
+        """Return the parameters that a roll-back holds for good."""
+        return self.rollback.held(history) if self.rollback else ()
 
     def _standing(self, history: History) -> History:
         """Return the log without what was undone."""

@@ -14,7 +14,7 @@ import annotated_types as at
 
 from topopt.errors import InputError
 from topopt.history import History
-from topopt.parameters import Checked, Positive
+from topopt.parameters import Checked, Positive, is_count
 
 __all__ = [
     "Constant",
@@ -193,7 +193,7 @@ class Steps(Schedule):
         if not values or not all(isinstance(v, numbers.Real) and not math.isnan(v) for v in values):
             raise InputError(f"Steps.values: expected a list of at least one number, got {self.values!r}")
         holds = tuple(self.every) if isinstance(self.every, Iterable) else (self.every,) * len(values)
-        if len(holds) not in (len(values) - 1, len(values)) or not all(map(_is_count, holds)):
+        if len(holds) not in (len(values) - 1, len(values)) or not all(map(is_count, holds)):
             raise InputError(
                 f"Steps.every: expected an integer >= 1, or one for each value, got {self.every!r}"
             )
@@ -241,11 +241,6 @@ class Counter(Schedule):
     def settled(self, past: Sequence[float], history: History) -> bool:
         """Return that it holds nothing up."""
         return True
-
-
-def _is_count(value: object) -> bool:
-    """Return whether a value is an integer of at least 1."""
-    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 def require_finite(schedule: Schedule, start: float, final: float) -> None:

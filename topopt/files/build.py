@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path as FilePath
+from typing import cast
 
 from topopt.chain import Chain, Link
 from topopt.continuation import Continuation, Follow, Guarded
+from topopt.continuation.continuation import Memory
 from topopt.files.coarser import coarser_problems
 from topopt.files.geometry import build_geometry
 from topopt.files.parts import Parts, booked, made
@@ -78,7 +80,8 @@ def continued(spec: Spec, parts: Parts) -> None:
     rollback = made(spec, spec.rollback)
     if not spec.refuses("continuation"):
         with booked(spec, ("continuation",)):
-            parts.continuation = Continuation(parts.schedules, spec.memory, rollback)  # type: ignore[arg-type]
+            memory = cast(Memory, spec.memory)
+            parts.continuation = Continuation(parts.schedules, memory, rollback, spec.rounds)
     rules = parts.continuation or Continuation(
         {name: rule for name, rule in parts.schedules.items() if not isinstance(rule, Follow)}
     )

@@ -13,11 +13,12 @@ from topopt.files.items import classed, typed
 from topopt.files.located import Mistake, Path, shown
 from topopt.files.registry import type_name
 from topopt.files.spec import Item, Spec, mapping
+from topopt.parameters import is_count
 
 __all__ = ["MEMORIES", "driven", "led"]
 
 MEMORIES = get_args(Memory)
-SETTINGS = ("memory", "rollback")
+SETTINGS = ("memory", "rollback", "rounds")
 """What a continuation says besides its schedules."""
 SHARPNESS = "beta"
 """The field that makes a sharp stage sharper."""
@@ -44,6 +45,10 @@ def driven(spec: Spec) -> None:
                 spec.mistakes.append(Mistake(path, text))
         elif name == "rollback":
             spec.rollback = classed(spec, Rollback, entry, path)
+        elif name == "rounds":
+            spec.rounds = entry
+            if not is_count(entry):
+                spec.mistakes.append(Mistake(path, f"expected an integer >= 1, got {shown(entry)}"))
         elif "." not in name and "model" not in spec.located.data:
             text = f"is neither a parameter, link.field, nor a setting: {suggestion(name, SETTINGS)}"
             spec.mistakes.append(Mistake(path, text))

@@ -110,6 +110,11 @@ def _narrow(found: dict[str, Any]) -> None:
             "description": "What becomes of the optimiser's memory where a parameter jumps.",
         },
         "rollback": {"$ref": "#/$defs/Rollback"},
+        "rounds": {
+            "type": "integer",
+            "minimum": 1,
+            "description": "How often the schedules go their way, each time from what came out.",
+        },
     }
 
 

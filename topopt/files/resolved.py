@@ -104,6 +104,8 @@ def said_continuation(spec: Spec) -> dict[str, Any]:
         said["memory"] = spec.memory
     if spec.rollback:
         said["rollback"] = spec.rollback.values
+    if spec.rounds > 1:
+        said["rounds"] = spec.rounds
     return said
 
 

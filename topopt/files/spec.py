@@ -45,6 +45,7 @@ class Spec:
     guards: dict[str, Item] = field(default_factory=dict)
     memory: str = "keep"
     rollback: Item | None = None
+    rounds: int = 1
     optimizer: Item | None = None
     stop: Item | None = None
     mistakes: list[Mistake] = field(default_factory=list)

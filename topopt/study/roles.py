@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 from topopt.continuation import Constant, Continuation, Follow, Geometric, Guarded, Linear, Schedule, Survival
 
 __all__ = ["is_default", "is_gate", "is_ramp"]
@@ -27,8 +29,7 @@ def is_default(continuation: Continuation) -> bool:
         What is looked at.
     """
     own = [rule for rule in continuation.schedules.values() if not isinstance(rule, Follow)]
-    settings = continuation.memory, continuation.rollback
-    return own == [Survival()] and settings == (Continuation().memory, Continuation().rollback)
+    return own == [Survival()] and dataclasses.replace(continuation, schedules={}) == Continuation()
 
 
 def is_ramp(continuation: Continuation) -> bool:
