@@ -182,11 +182,6 @@ FOLLOW = "stiffness.penal: {type: follow, leader: physical.beta, start: 1, final
         ("memory: [damp]", "memory: expected one of keep, damp, reset, got ['damp']"),
         ("rounds: 0", "rounds: expected an integer >= 1, got 0"),
         ("rounds: twice", "rounds: expected an integer >= 1, got 'twice'"),
-        (
-            "rounds: 2, grid.coarsening: {type: steps, values: [2, 1], every: 5}",
-            '"grid.coarsening": rounds begin with its first value, but no design becomes coarser again: '
-            "leave one of them out",
-        ),
         ("rollback: ", "rollback: expected a mapping with rise, patience, got nothing"),
         ("rollback: {rise: -1}", "rollback.rise: expected a number > 0, got -1"),
         ("rollback: {patient: 3}", "rollback.patient: unknown key: did you mean 'patience'?"),

@@ -43,10 +43,6 @@ def coarser_problems(
     """
     if schedule is None:
         return {}
-    if spec.rounds > 1:
-        text = "rounds begin with its first value, but no design becomes coarser again: leave one of them out"
-        spec.mistakes.append(Mistake(PATH, text))
-        return {}
     try:
         grid = structured(mesh, "coarsening", "leave it out")
         factors = _factors(schedule)
