@@ -201,6 +201,14 @@ def test_growth_is_halved_and_halved_again():
     assert rule.limited(wish, log((1.0, 1.0), (4.0, 1.0))) == wish
 
 
+def test_a_fall_is_let_pass_whatever_was_watched_over_in_front_of_it():
+    rising = [(8.0, 10.0), (9.0, 10.0), (10.0, 10.0)]
+    assert [it.number for it in Rollback().standing(log(*rising, (1.0, 20.0)))] == [1, 2, 3, 4]
+    assert Rollback().anchor(log(*rising, (1.0, 20.0))) == 4
+    assert Rollback().target(log(*rising, (1.0, 20.0), (1.1, 22.0))) == 4
+    assert Rollback().target(log(*rising, (11.0, 20.0))) == 1
+
+
 def test_what_falls_cannot_be_gentler_and_is_let_pass():
     assert Rollback().target(log((1.0, 1.0), (0.5, 9.0))) is None
     assert Rollback().anchor(log((1.0, 1.0), (0.5, 9.0))) == 2

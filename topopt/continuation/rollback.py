@@ -141,7 +141,7 @@ class Rollback(Checked):
             watched = anchor is not None and place - anchor <= self.patience
             if now.restored and place:
                 anchor, change, watched, least = place - 1, changed, True, before.objective
-            elif changed and not (watched and change):
+            elif changed and (_falls(before, now) or not (watched and change)):
                 anchor, watched = (place - 1, True) if self._is_sound(before) else (None, False)
                 change, least = True, before.objective
             rose = watched and not now.refused and now.objective - least > self.rise * abs(least)
@@ -172,6 +172,11 @@ class Rollback(Checked):
         if change:
             return max(_paces(since).values(), default=0.0) > 0.0
         return _attempts(since[0], history) < ATTEMPTS
+
+
+def _falls(before: Iteration, now: Iteration) -> bool:
+    """Return whether parameters fall and none rises: it begins anew, or is softened on purpose."""
+    return all(now.parameters.get(name, value) <= value for name, value in before.parameters.items())
 
 
 def _is_exhausted(paces: list[float]) -> bool:
