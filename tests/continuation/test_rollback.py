@@ -142,6 +142,32 @@ def test_an_infeasible_design_is_not_worth_going_back_to():
         assert Rollback().target(History([first, history[1]])) == target
 
 
+def shaded(*entries):
+    """Return a log from (value, objective, M_nd)."""
+    return History(
+        Iteration(k + 1, objective, parameters={NAME: value}, measures={"discreteness": grey})
+        for k, (value, objective, grey) in enumerate(entries)
+    )
+
+
+def test_a_design_that_forms_may_rise_and_one_that_is_done_may_not():
+    rule = Rollback(grey=0.2)
+    forming = [(1.0, 9.0, 0.6), (1.1, 12.0, 0.5), (1.2, 15.0, 0.3), (1.3, 14.0, 0.2), (1.4, 13.0, 0.1)]
+    assert [rule.anchor(shaded(*forming[:k])) for k in range(6)] == [None, None, None, None, 4, 4]
+    assert [rule.target(shaded(*forming[:k])) for k in range(6)] == [None] * 6
+    assert rule.target(shaded(*forming, (1.5, 13.7, 0.1))) == 4
+    assert rule.target(shaded(*forming, (1.5, 13.6, 0.1))) is None
+    assert Rollback().target(shaded(*forming[:2])) == 1
+
+
+def test_a_design_that_becomes_grey_again_is_let_pass_and_forgotten():
+    rule = Rollback(grey=0.2)
+    done = [(64.0, 9.0, 0.01), (64.0, 9.0, 0.01)]
+    again = [(1.0, 12.0, 0.4), (1.1, 15.0, 0.4), (1.2, 14.0, 0.1), (1.2, 14.0, 0.1)]
+    assert [rule.target(shaded(*done, *again[:k])) for k in range(5)] == [None] * 5
+    assert [rule.anchor(shaded(*done, *again[:k])) for k in range(5)] == [2, None, None, 5, 6]
+
+
 def test_a_value_that_is_no_longer_watched_gives_way_to_the_next_change():
     entries = [(1.0, 1.0), (2.0, 1.0), (3.0, 1.0), (4.0, 1.0), (5.0, 1.0)]
     assert [Rollback(patience=2).anchor(log(*entries[:k])) for k in range(1, 6)] == [1, 1, 3, 3, 5]
@@ -173,6 +199,14 @@ def test_growth_is_halved_and_halved_again():
     assert rule.limited({NAME: 0.5}, three) == {NAME: 0.5}
     assert rule.limited({"b.c": 9.0}, three) == {"b.c": 9.0}
     assert rule.limited(wish, log((1.0, 1.0), (4.0, 1.0))) == wish
+
+
+def test_a_fall_is_let_pass_whatever_was_watched_over_in_front_of_it():
+    rising = [(8.0, 10.0), (9.0, 10.0), (10.0, 10.0)]
+    assert [it.number for it in Rollback().standing(log(*rising, (1.0, 20.0)))] == [1, 2, 3, 4]
+    assert Rollback().anchor(log(*rising, (1.0, 20.0))) == 4
+    assert Rollback().target(log(*rising, (1.0, 20.0), (1.1, 22.0))) == 4
+    assert Rollback().target(log(*rising, (11.0, 20.0))) == 1
 
 
 def test_what_falls_cannot_be_gentler_and_is_let_pass():
@@ -374,6 +408,7 @@ def test_a_snapshot_without_the_design_to_go_back_to_is_refused():
     [
         ({"rise": 0.0}, "Rollback.rise: expected a value > 0, got 0"),
         ({"patience": 0}, "Rollback.patience: expected a value >= 1, got 0"),
+        ({"grey": 1.5}, "Rollback.grey: expected a value <= 1, got 1.5"),
     ],
 )
 def test_numbers_out_of_bounds_are_refused(given, text):

@@ -182,7 +182,7 @@ FOLLOW = "stiffness.penal: {type: follow, leader: physical.beta, start: 1, final
         ("memory: [damp]", "memory: expected one of keep, damp, reset, got ['damp']"),
         ("rounds: 0", "rounds: expected an integer >= 1, got 0"),
         ("rounds: twice", "rounds: expected an integer >= 1, got 'twice'"),
-        ("rollback: ", "rollback: expected a mapping with rise, patience, got nothing"),
+        ("rollback: ", "rollback: expected a mapping with rise, patience, grey, got nothing"),
         ("rollback: {rise: -1}", "rollback.rise: expected a number > 0, got -1"),
         ("rollback: {patient: 3}", "rollback.patient: unknown key: did you mean 'patience'?"),
         (

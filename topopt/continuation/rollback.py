@@ -11,7 +11,7 @@ from typing import Annotated, NamedTuple
 import annotated_types as at
 
 from topopt.history import History, Iteration
-from topopt.parameters import Checked, Positive
+from topopt.parameters import Checked, Positive, Unit
 
 __all__ = ["Rollback"]
 
@@ -52,10 +52,15 @@ class Rollback(Checked):
         Relative rise of the objective, above the least since the change, that is too much.
     patience : int
         For how many iterations a design is watched over.
+    grey : float
+        Only designs whose non-discreteness M_nd is at most this are watched over, and one that becomes greyer
+        is let pass. While a design forms, its objective rises by design where a penalty does; one that is
+        black and white and rises has lost a bar. A model without that measure is always watched over.
     """
 
     rise: Positive = 0.05
     patience: Annotated[int, at.Ge(1)] = 10
+    grey: Unit = 1.0
 
     def standing(self, history: History) -> History:
         """Return the log without the iterations that were undone, the pending ones included."""
@@ -128,17 +133,20 @@ class Rollback(Checked):
         anchor: int | None = None
         change, undo, least = False, False, math.inf
         for place, now in enumerate(log):
+            if self._forms(now):
+                anchor, undo = None, False
+                continue
             before = log[place - 1] if place else now
             changed = now.parameters != before.parameters
             watched = anchor is not None and place - anchor <= self.patience
             if now.restored and place:
                 anchor, change, watched, least = place - 1, changed, True, before.objective
-            elif changed and not (watched and change):
-                anchor, watched = (place - 1, True) if _is_sound(before) else (None, False)
+            elif changed and (_falls(before, now) or not (watched and change)):
+                anchor, watched = (place - 1, True) if self._is_sound(before) else (None, False)
                 change, least = True, before.objective
             rose = watched and not now.refused and now.objective - least > self.rise * abs(least)
             undo = rose and self._may_help(log[anchor : place + 1], change, history)
-            if not _is_sound(now) or undo:
+            if not self._is_sound(now) or undo:
                 continue
             # What was watched over for long enough gives way, and what rises in spite of all is let pass.
             if (
@@ -151,6 +159,14 @@ class Rollback(Checked):
             least = min(least, now.objective)
         return _Watch(anchor, undo)
 
+    def _forms(self, iteration: Iteration) -> bool:
+        """Return whether a design is too grey to be watched over."""
+        return iteration.measures.get("discreteness", 0.0) > self.grey
+
+    def _is_sound(self, iteration: Iteration) -> bool:
+        """Return whether a design may be gone back to: done, within its constraints, and not refused."""
+        return iteration.violation <= FEASIBLE and not iteration.refused and not self._forms(iteration)
+
     def _may_help(self, since: list[Iteration], change: bool, history: History) -> bool:
         """Return whether a retry differs from what was tried: by gentler growth, or by shorter steps."""
         if change:
@@ -158,9 +174,9 @@ class Rollback(Checked):
         return _attempts(since[0], history) < ATTEMPTS
 
 
-def _is_sound(iteration: Iteration) -> bool:
-    """Return whether a design may be gone back to: it holds its constraints, and was not refused."""
-    return iteration.violation <= FEASIBLE and not iteration.refused
+def _falls(before: Iteration, now: Iteration) -> bool:
+    """Return whether parameters fall and none rises: it begins anew, or is softened on purpose."""
+    return all(now.parameters.get(name, value) <= value for name, value in before.parameters.items())
 
 
 def _is_exhausted(paces: list[float]) -> bool:
