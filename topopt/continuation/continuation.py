@@ -158,14 +158,19 @@ class Continuation:
     def _round(self, history: History) -> tuple[History, int]:
         """Return the part of the log that belongs to the present round, and how many rounds are to come."""
         log, left = self._standing(history), self.rounds - 1
-        begun = stood = 0
         held = self._held(history) if left else ()
-        for end in range(1, len(log) + 1 if left else 0):
-            same = stood and log[end - 1].parameters == log[end - 2].parameters
-            stood = stood + 1 if same else 1
-            if left and stood >= REST and self._arrived(log[begun:end], held):
-                begun, stood, left = end, 0, left - 1
-        return (log[begun:] if begun else log), left
+        while left and (end := self._end_of_round(log, held)):
+            log, left = log[end:], left - 1
+        return log, left
+
+    def _end_of_round(self, log: History, held: Collection[str]) -> int | None:
+        """Return after how many iterations the first round of a log has settled and rested, if it has."""
+        rested = 0
+        for end, iteration in enumerate(log, start=1):
+            rested = rested + 1 if end > 1 and iteration.parameters == log[end - 2].parameters else 1
+            if rested >= REST and self._arrived(log[:end], held):
+                return end
+        return None
 
     def _arrived(self, log: History, held: Collection[str]) -> bool:
         """Return whether every parameter is at its final value at the end of a log, or is held."""

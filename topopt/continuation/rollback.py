@@ -128,12 +128,13 @@ class Rollback(Checked):
         """Walk the log that stands, and choose what is worth going back to.
 
         It is always the last design or the last but one when it is chosen: no other is kept. What is undone
-        leaves the log that stands, so that only its last iteration can be one that is to be undone.
+        leaves the log that stands, so that only its last iteration can be one that is to be undone. A grey
+        design ends the watch.
         """
         anchor: int | None = None
         change, undo, least = False, False, math.inf
         for place, now in enumerate(log):
-            if self._forms(now):
+            if self._is_grey(now):
                 anchor, undo = None, False
                 continue
             before = log[place - 1] if place else now
@@ -141,7 +142,7 @@ class Rollback(Checked):
             watched = anchor is not None and place - anchor <= self.patience
             if now.restored and place:
                 anchor, change, watched, least = place - 1, changed, True, before.objective
-            elif changed and (_falls(before, now) or not (watched and change)):
+            elif changed and (_softened(before, now) or not (watched and change)):
                 anchor, watched = (place - 1, True) if self._is_sound(before) else (None, False)
                 change, least = True, before.objective
             rose = watched and not now.refused and now.objective - least > self.rise * abs(least)
@@ -159,13 +160,13 @@ class Rollback(Checked):
             least = min(least, now.objective)
         return _Watch(anchor, undo)
 
-    def _forms(self, iteration: Iteration) -> bool:
+    def _is_grey(self, iteration: Iteration) -> bool:
         """Return whether a design is too grey to be watched over."""
         return iteration.measures.get("discreteness", 0.0) > self.grey
 
     def _is_sound(self, iteration: Iteration) -> bool:
         """Return whether a design may be gone back to: done, within its constraints, and not refused."""
-        return iteration.violation <= FEASIBLE and not iteration.refused and not self._forms(iteration)
+        return iteration.violation <= FEASIBLE and not iteration.refused and not self._is_grey(iteration)
 
     def _may_help(self, since: list[Iteration], change: bool, history: History) -> bool:
         """Return whether a retry differs from what was tried: by gentler growth, or by shorter steps."""
@@ -174,8 +175,8 @@ class Rollback(Checked):
         return _attempts(since[0], history) < ATTEMPTS
 
 
-def _falls(before: Iteration, now: Iteration) -> bool:
-    """Return whether parameters fall and none rises: it begins anew, or is softened on purpose."""
+def _softened(before: Iteration, now: Iteration) -> bool:
+    """Return whether, of the parameters that change, none rises: they begin anew, or fall on purpose."""
     return all(now.parameters.get(name, value) <= value for name, value in before.parameters.items())
 
 
