@@ -1,12 +1,13 @@
 """A continuation goes its way in rounds: at rest, it begins again with the design that came out."""
 
 import itertools
+import math
 
 import numpy as np
 import pytest
 
 import topopt as to
-from topopt.continuation import Constant, Continuation, Counter, Follow, Linear, Rollback, Staircase, Survival
+from topopt.continuation import Continuation, Counter, Follow, Linear, Rollback, Staircase, Steps, Survival
 from topopt.continuation.continuation import REST
 from topopt.errors import InputError
 from topopt.history import History, Iteration
@@ -44,11 +45,39 @@ def test_a_round_waits_for_what_moves_longest_and_followers_go_along():
     assert seen[25] == seen[24] == seen[length - 1]
 
 
-def test_what_never_stands_never_ends_its_round():
-    rules = Continuation({BETA: Constant(2.0), "batch": Counter()}, rounds=2)
+def test_a_counter_waits_for_nothing_and_begins_again():
+    rules = Continuation({BETA: STAIRS, "batch": Counter()}, rounds=2)
     seen, settled = walked(rules, 20)
-    assert [p["batch"] for p in seen] == list(range(20))
-    assert not any(settled)
+    length = 2 + REST
+    assert [p["batch"] for p in seen] == [*range(length), *range(20 - length)]
+    assert settled.index(True) == length + 2
+
+
+def test_what_is_held_ends_its_round_once_it_is_held_and_is_free_in_the_next():
+    """The jump to infinity is undone, which holds the sharpness at 4: not before, and not in round two."""
+    stairs = Steps((1.0, 4.0, math.inf), 8)
+    rules = Continuation({BETA: stairs, "move": Linear(0.4, 0.2, over=4)}, rollback=Rollback(), rounds=2)
+    history = History()
+    for k in range(1, 60):
+        now = rules.at(history)
+        restored = rules.rollback.target(history) or 0
+        shattered = 9.0 if now[BETA] == math.inf else 1.0
+        history.append(Iteration(k, shattered, parameters=now, restored=restored))
+    betas = history.values(BETA)
+    assert betas[:17] == [1.0] * 8 + [4.0] * 8 + [math.inf]
+    fall = betas.index(1.0, 8)
+    assert set(betas[17:fall]) == {4.0}
+    assert betas[fall : fall + 17] == betas[:17]
+    assert betas[-1] == 4.0
+    assert rules.settled(history)
+
+
+def test_a_run_that_ends_within_a_round_says_in_which(beam):
+    rules = Continuation({BETA: Staircase(1.0, 16.0, every=3)}, rounds=2)
+    ends = [to.solve(beam(), to.MMA(), rules, to.Stop(change=0.0, iterations=n)) for n in (10, 24)]
+    assert ends[0].reason.endswith("; it ended in round 1 of 2")
+    assert ends[1].reason.endswith("; it ended in round 2 of 2, begun after iteration 18")
+    assert "round" not in to.solve(beam(), to.MMA(), rules, to.Stop(change=0.0, iterations=40)).reason
 
 
 @pytest.mark.parametrize("rounds", [0, -1, 1.5, True, None])

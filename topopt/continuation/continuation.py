@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 from topopt.continuation.follow import Follow
 from topopt.continuation.rollback import Rollback
-from topopt.continuation.schedules import Schedule
+from topopt.continuation.schedules import Counter, Schedule
 from topopt.errors import InputError, ParameterError, suggestion
 from topopt.history import History, jumps
 from topopt.parameters import is_count
@@ -36,8 +36,8 @@ class Continuation:
     rollback : Rollback, optional
         Take back what shatters the design; without it nothing is taken back.
     rounds : int
-        How often the schedules go their way. A round ends when they have settled and nothing has changed for
-        six iterations; the next begins with their first values and the design that came out. What was
+        How often the schedules go their way. A round ends when they have settled and, counters aside, stood
+        for six iterations; the next begins with their first values and the design that came out. What was
         decided too soon, while all was grey, is decided again by a design that knows its bars.
 
     Examples
@@ -94,7 +94,7 @@ class Continuation:
         What holds it is a guard, or a roll-back that nothing gentler avoids. Only the last round can settle.
         """
         log, left = self._round(history)
-        return not left and self._arrived(log, self._held(history))
+        return not left and self._arrived(log, history)
 
     def jump(self, history: History, parameters: Mapping[str, float]) -> float | None:
         """Return the size of what a parameter jumps to, the largest of several; None if none does.
@@ -128,9 +128,13 @@ class Continuation:
         history : History
             The log so far.
         """
-        log, _ = self._round(history)
+        log, left = self._round(history)
         found = ((name, rule.missed(log.values(name), log)) for name, rule in self.schedules.items())
-        return [f"{name}: {sentence}" for name, sentence in found if sentence]
+        sentences = [f"{name}: {sentence}" for name, sentence in found if sentence]
+        if self.rounds > 1 and not self.settled(history):
+            before = f", begun after iteration {log[0].number - 1}" if log and log[0].number > 1 else ""
+            sentences.append(f"it ended in round {self.rounds - left} of {self.rounds}{before}")
+        return sentences
 
     def require(self, valid: Iterable[str]) -> None:
         """Refuse schedules for parameters that do not exist.
@@ -158,29 +162,28 @@ class Continuation:
     def _round(self, history: History) -> tuple[History, int]:
         """Return the part of the log that belongs to the present round, and how many rounds are to come."""
         log, left = self._standing(history), self.rounds - 1
-        held = self._held(history) if left else ()
-        while left and (end := self._end_of_round(log, held)):
+        while left and (end := self._end_of_round(log, history)):
             log, left = log[end:], left - 1
         return log, left
 
-    def _end_of_round(self, log: History, held: Collection[str]) -> int | None:
+    def _end_of_round(self, log: History, history: History) -> int | None:
         """Return after how many iterations the first round of a log has settled and rested, if it has."""
-        rested = 0
+        # a counter never rests, and waits for nothing
+        names = [name for name, rule in self.schedules.items() if not isinstance(rule, Counter)]
+        rested, last = 0, None
         for end, iteration in enumerate(log, start=1):
-            rested = rested + 1 if end > 1 and iteration.parameters == log[end - 2].parameters else 1
-            if rested >= REST and self._arrived(log[:end], held):
+            now = [iteration.parameters.get(name) for name in names]
+            rested, last = rested + 1 if now == last else 1, now
+            if rested >= REST and self._arrived(log[:end], history[: iteration.number]):
                 return end
         return None
 
-    def _arrived(self, log: History, held: Collection[str]) -> bool:
+    def _arrived(self, log: History, history: History) -> bool:
         """Return whether every parameter is at its final value at the end of a log, or is held."""
+        held = self.rollback.held(history) if self.rollback else frozenset()
         return all(
             name in held or rule.settled(log.values(name), log) for name, rule in self.schedules.items()
         )
-
-    def _held(self, history: History) -> Collection[str]:
-        """Return the parameters that a roll-back holds for good."""
-        return self.rollback.held(history) if self.rollback else ()
 
     def _standing(self, history: History) -> History:
         """Return the log without what was undone."""

@@ -42,9 +42,10 @@ class Rollback(Checked):
     roll-back is one kept vector and the iterations since, at most `patience`.
 
     A change that was undone is tried again with at most half the growth an iteration. Where even a quarter of
-    a per cent was too much, and where a jump to infinity was, the parameter stands for the rest of the run. A
-    parameter that falls cannot fall more gently for what is known here: its rises are let pass. A rise at
-    constant parameters is tried again from the same design three times, each time with shorter steps.
+    a per cent was too much, and where a jump to infinity was, the parameter stands for the rest of the run or
+    until parameters begin anew. A parameter that falls cannot fall more gently for what is known here: its
+    rises are let pass. A rise at constant parameters is tried again from the same design three times, each
+    time with shorter steps.
 
     Parameters
     ----------
@@ -142,7 +143,7 @@ class Rollback(Checked):
             watched = anchor is not None and place - anchor <= self.patience
             if now.restored and place:
                 anchor, change, watched, least = place - 1, changed, True, before.objective
-            elif changed and (_softened(before, now) or not (watched and change)):
+            elif changed and (_anew(log[:place], now) or not (watched and change)):
                 anchor, watched = (place - 1, True) if self._is_sound(before) else (None, False)
                 change, least = True, before.objective
             rose = watched and not now.refused and now.objective - least > self.rise * abs(least)
@@ -175,9 +176,11 @@ class Rollback(Checked):
         return _attempts(since[0], history) < ATTEMPTS
 
 
-def _softened(before: Iteration, now: Iteration) -> bool:
-    """Return whether, of the parameters that change, none rises: they begin anew, or fall on purpose."""
-    return all(now.parameters.get(name, value) <= value for name, value in before.parameters.items())
+def _anew(log: list[Iteration], now: Iteration) -> bool:
+    """Return whether parameters begin anew: fall, and none rises, or go back to their first values."""
+    first, before = log[0].parameters, log[-1].parameters
+    falls = all(now.parameters.get(name, value) <= value for name, value in before.items())
+    return before != now.parameters and (falls or now.parameters == first)
 
 
 def _is_exhausted(paces: list[float]) -> bool:
@@ -212,6 +215,8 @@ def _undone_paces(history: History, pending: int | None) -> dict[str, list[float
                 if pace > 0:
                     paces.setdefault(name, []).append(pace)
             log = [earlier for earlier in log if earlier.number <= restored]
+        elif log and iteration is not None and _anew(log, iteration):
+            paces.clear()
         if iteration is not None:
             log.append(iteration)
     return paces
