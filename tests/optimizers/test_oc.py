@@ -15,7 +15,7 @@ from tests.mbb import half_mbb
 from topopt.errors import InputError, ParameterError
 from topopt.evaluation import Evaluation
 from topopt.optimizers import MMA, OC, OCState, packed, unpacked
-from topopt.optimizers.oc_update import Lesson
+from topopt.optimizers.oc_search import Lesson
 from topopt.parameters import Array, replaced
 
 

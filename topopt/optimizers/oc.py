@@ -11,7 +11,8 @@ import numpy as np
 
 from topopt.errors import InputError
 from topopt.evaluation import Evaluation
-from topopt.optimizers.oc_update import TINY, Lesson, Update, found
+from topopt.optimizers.oc_search import Lesson, found
+from topopt.optimizers.oc_update import TINY, Update
 from topopt.optimizers.protocol import Share, check_bounds, check_evaluation
 from topopt.parameters import Array, Checked, Positive
 from topopt.threads import extremes, pieces
