@@ -32,9 +32,8 @@ class _Trial(NamedTuple):
     change: float
 
 
-@dataclass(frozen=True)
-class Lesson:
-    """What the last steps teach the next one.
+class Lesson(NamedTuple):
+    """What the last steps teach the next one, which saves rechecks.
 
     Attributes
     ----------
