@@ -272,7 +272,7 @@ class Problem:
         if any(link.stage.costly for link in cheap):
             return None
         names = tuple(self.limits)
-        return lambda x: _constraints(cheap.values(frozen(self.field(x)), *names), sides)
+        return lambda x: _constraints(cheap.outputs(frozen(self.field(x)), *names), sides)
 
     def _interfaces(self, tape: Tape) -> dict[str, float]:
         """Return the width of the thinnest interface, where the chain projects a field."""
