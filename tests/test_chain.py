@@ -332,23 +332,37 @@ def test_an_error_inside_a_stage_names_the_link():
     assert caught.value.__notes__ == ["while running link 'gone' (Failing)"]
 
 
-def test_values_alone_are_those_of_a_run():
+def test_outputs_are_those_of_a_run():
     chain = Chain([("physical", Tanh(8.0)), ("stiffness", Simp())])
     design = np.linspace(0.0, 1.0, 9)
     design.flags.writeable = False
-    found, tape = chain.values(design, "physical", "stiffness"), chain.run(design)
+    found, tape = chain.outputs(design, "physical", "stiffness"), chain.run(design)
     assert list(found) == ["physical", "stiffness"]
     for name, value in found.items():
         np.testing.assert_array_equal(value, tape[name])
         assert not value.flags.writeable
 
 
-def test_values_alone_that_are_none_name_the_link_they_come_from():
+def test_outputs_keep_no_array_that_somebody_may_change():
+    chain, design = Chain([("same", Same())]), np.array([0.5, 0.25])
+    found = chain.outputs(design, "same")["same"]
+    design[0] = 1.0
+    assert found.tolist() == [0.5, 0.25]
+    assert not found.flags.writeable
+
+
+def test_outputs_that_are_none_name_the_link_they_come_from():
+    chain = Chain([("physical", Tanh(8.0)), ("bad", Broken()), ("stiffness", Simp())])
+    with pytest.raises(
+        NumericalError, match=r"'bad' \(Broken\) gave 2 of 2 entries that are nan or infinite"
+    ):
+        chain.outputs(np.array([0.5, 0.25]), "stiffness")
+
+
+def test_a_source_that_is_not_finite_is_refused_by_name():
     chain = Chain([("physical", Tanh(8.0)), ("stiffness", Simp())])
-    design = np.array([0.5, np.nan])
-    design.flags.writeable = False
     with pytest.raises(NumericalError, match="'design' was handed in with 1 of 2 entries that are nan"):
-        chain.values(design, "stiffness")
+        chain.outputs(np.array([0.5, np.nan]), "stiffness")
 
 
 def test_a_pullback_with_the_wrong_number_of_parts_is_refused():

@@ -160,7 +160,7 @@ class Problem:
         return Evaluation(
             objective=float(values[worst]),
             gradient=self._cut(objectives[worst][source]),
-            constraints=_constraints(tape, sides),
+            constraints=_constraints(tape.values, sides),
             jacobian=rows(constraints),
             constraint_names=tuple(side.name for side in sides),
             recheck=self._recheck(tape.chain, sides),
@@ -272,7 +272,7 @@ class Problem:
         if any(link.stage.costly for link in cheap):
             return None
         names = tuple(self.limits)
-        return lambda x: _constraints(cheap.values(frozen(self.field(x)), *names), sides)
+        return lambda x: _constraints(cheap.outputs(frozen(self.field(x)), *names), sides)
 
     def _interfaces(self, tape: Tape) -> dict[str, float]:
         """Return the width of the thinnest interface, where the chain projects a field."""
@@ -298,7 +298,7 @@ def _objectives(minimise: object) -> str | tuple[str, ...]:
     return names if len(names) > 1 else names[0]
 
 
-def _constraints(responses: Tape | Mapping[str, Array], sides: Sequence[Side]) -> Array:
+def _constraints(responses: Mapping[str, Array], sides: Sequence[Side]) -> Array:
     """Return the constraints' values, each relative to its bound."""
     values = [side.factor * (responses[side.response].item() - side.bound) for side in sides]
     return np.array(values, dtype=np.float64)

@@ -270,7 +270,7 @@ def test_the_root_of_a_long_update_is_found_from_a_sample(rng):
     n = 3 * LONG
     x, slope, cost = rng.random(n), -(rng.random(n) ** 3), np.full(n, 1.0 / n)
     update = Update.of(x, slope, cost, (np.zeros(n), np.ones(n)), 0.2, 0.5)
-    point = update.guessed(-0.03, 1e-13, 5.0)
+    point = update.solved_from(5.0, -0.03, 1e-13)
     assert cost @ (point.design - x) == pytest.approx(-0.03, rel=1e-10)
 
 

@@ -205,10 +205,8 @@ class Chain:
         NumericalError
             If the input or a stage's output is not finite; the message names the stage.
         """
-        kept = is_frozen(source) and source.dtype == np.float64
-        start = source if kept else np.array(source, dtype=np.float64)
-        _refuse_nonfinite(start, self.source, None)
-        values = {self.source: frozen(start)}
+        values = {self.source: _kept(source)}
+        _refuse_nonfinite(values[self.source], self.source, None)
         pullbacks: dict[str, Pullback] = {}
         for link in self.links:
             with _noting(link):
@@ -219,28 +217,33 @@ class Chain:
             pullbacks[link.name] = pullback
         return Tape(self, values, pullbacks)
 
-    def values(self, source: Array, *names: str) -> dict[str, Array]:
-        """Run every stage and keep only the values of some names, the digits of which are those of `run`.
+    def outputs(self, source: Array, *names: str) -> dict[str, Array]:
+        """Return the values of some names, without what pullbacks need.
 
         Parameters
         ----------
         source : array
-            The value of the chain's input, read-only.
+            The value of the chain's input; copied if somebody may still change it.
         *names : str
             What is asked for.
+
+        Returns
+        -------
+        dict
+            Read-only arrays by name, the digits of which are those of `run`.
 
         Raises
         ------
         NumericalError
-            If one of these is not finite; the message names the stage that it comes from.
+            If one of these is not finite; the message names what it comes from, the input or a stage.
         """
-        values = {self.source: source}
+        values = {self.source: _kept(source)}
         for link in self.links:
             with _noting(link):
                 output = link.stage(*(values[name] for name in link.reads))
             values[link.name] = frozen(np.asarray(output, dtype=np.float64))
         if not all(np.isfinite(values[name]).all() for name in names):
-            self.run(source)
+            self.run(source)  # says where it comes from
         return {name: values[name] for name in names}
 
 
@@ -252,6 +255,12 @@ def _noting(link: Link) -> Iterator[None]:
     except Exception as error:
         error.add_note(f"while running link '{link.name}' ({type(link.stage).__name__})")
         raise
+
+
+def _kept(source: Array) -> Array:
+    """Return an input read-only: itself if nobody can change it any more, else a copy."""
+    kept = is_frozen(source) and source.dtype == np.float64
+    return source if kept else frozen(np.array(source, dtype=np.float64))
 
 
 def _linked(entry: Any) -> Link:

@@ -11,7 +11,8 @@ import numpy as np
 
 from topopt.errors import InputError
 from topopt.evaluation import Evaluation
-from topopt.optimizers.oc_update import TINY, Lesson, Update, found
+from topopt.optimizers.oc_search import Lesson, found
+from topopt.optimizers.oc_update import TINY, Update
 from topopt.optimizers.protocol import Share, check_bounds, check_evaluation
 from topopt.parameters import Array, Checked, Positive
 from topopt.threads import extremes, pieces
@@ -33,9 +34,8 @@ class OCState:
         Steps taken.
     rechecks : int
         Re-evaluations of the constraint in the last step.
-    ratio, miss, earlier : float
-        How the linearised constraint failed, which saves rechecks in the next step: how much the constraint
-        changed for a change of 1, and by how much more, in the last step and in the one before.
+    lesson : array, shape (3,)
+        How the linearised constraint failed in the last steps, see `Lesson`.
     """
 
     lower: Array
@@ -43,9 +43,7 @@ class OCState:
     multipliers: Array
     steps: int
     rechecks: int
-    ratio: float
-    miss: float
-    earlier: float
+    lesson: Array
 
 
 @dataclass(frozen=True)
@@ -118,8 +116,7 @@ class OC(Checked):
         if x.size and lower.min() < 0.0:
             j = int(np.argmin(lower))
             raise InputError(f"variable {j}: OC needs lower bounds >= 0, got {lower[j]:g}; use MMA")
-        lesson = dataclasses.asdict(Lesson())
-        return OCState(lower, upper, multipliers=np.zeros(1), steps=0, rechecks=0, **lesson)
+        return OCState(lower, upper, multipliers=np.zeros(1), steps=0, rechecks=0, lesson=np.array(Lesson()))
 
     def step(self, x: Array, evaluation: Evaluation, state: OCState) -> tuple[Array, OCState]:
         """Return the next design and the new memory.
@@ -150,17 +147,20 @@ class OC(Checked):
         update = Update.of(x, slope, cost, (state.lower, state.upper), self.move, self.damping)
         last = float(state.multipliers[0])
         guess = math.log(last) - update.center if last > 0.0 else 0.0
-        lesson = Lesson(state.ratio, state.miss, state.earlier)
+        lesson = Lesson(*state.lesson.tolist())
         result = found(update, recheck, reserve, guess, lesson, self.tolerance)
-        taught = dataclasses.asdict(result.lesson)
-        multipliers = np.array([result.multiplier])
-        return result.design.copy(), OCState(
-            state.lower, state.upper, multipliers, steps, rechecks=result.count, **taught
+        taught = dataclasses.replace(
+            state,
+            multipliers=np.array([result.multiplier]),
+            steps=steps,
+            rechecks=result.count,
+            lesson=np.array(result.lesson),
         )
+        return result.design.copy(), taught  # the design itself is frozen, since recheck may keep it
 
     def renewed(self, x: Array, state: OCState, width: float | None) -> OCState:
         """Return the memory without what only saves rechecks; see `Optimizer`."""
-        return dataclasses.replace(state, multipliers=np.zeros(1), **dataclasses.asdict(Lesson()))
+        return dataclasses.replace(state, multipliers=np.zeros(1), lesson=np.array(Lesson()))
 
     def _checked(self, x: Array, evaluation: Evaluation, state: OCState) -> Callable[[Array], Array]:
         """Refuse an evaluation that OC cannot work with; return its recheck."""

@@ -1,21 +1,20 @@
-"""The update of the optimality criteria along its multiplier, and the search for the multiplier."""
+"""The update of the optimality criteria: the new design as a function of the multiplier."""
 
 from __future__ import annotations
 
 import dataclasses
 import functools
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from topopt.kernels import LONG, twin
-from topopt.parameters import Array, frozen
+from topopt.parameters import Array
 from topopt.threads import COMPILED, each
 
-__all__ = ["Found", "Lesson", "Update", "found"]
+__all__ = ["Proposal", "Update"]
 
 TINY = float(np.finfo(np.float64).tiny)
 """Sensitivities below the smallest normal number carry no digits and count as zero."""
@@ -25,19 +24,9 @@ SAMPLE = LONG
 """Variables that say roughly what the multiplier is, where there are more."""
 CLOSE = 1e-12
 """Two multipliers as close as this, relatively, are not told apart in the linearised constraint."""
-AIM = 1e-3
-"""By what share of the last miss a trial may be off its aim."""
-FIRST_REACH = 1.0
-"""How far the second trial may go from the first, in log(multiplier); four times as far each time after."""
-STALLED = 0.5
-"""Two trials in a row that leave more than this share of the miss are followed by a bisection."""
-STEEP = 10.0
-"""A constraint that changes that many times as much as its linearisation, or as little, teaches nothing."""
-PATIENCE = 60
-"""Most re-evaluations of the constraint in a step; 2 to 6 are usual."""
 
 
-class Point(NamedTuple):
+class Proposal(NamedTuple):
     """The design at a multiplier, and what the linearised constraint says of it.
 
     Attributes
@@ -124,12 +113,12 @@ class Update:
         ends = (0.0, 0.0) if math.isinf(least) else (math.log(least) / damping, math.log(largest) / damping)
         return cls(x, factor, low, high, row, start, damping, center, ends)
 
-    def at(self, t: float, out: Array | None = None) -> Point:
+    def at(self, t: float, out: Array | None = None) -> Proposal:
         """Return the design for the multiplier exp(center + t), written into `out` if that is given."""
         design = np.empty_like(self.x) if out is None else out
         scale = math.exp(min(-self.damping * t, 700.0))
         total, free = _moved.of(self.x.size)(self.factor, self.low, self.high, self.row, scale, design)
-        return Point(t, design, total - self.start, free)
+        return Proposal(t, design, total - self.start, free)
 
     def multiplier(self, t: float) -> float:
         """Return exp(center + t), kept finite."""
@@ -143,24 +132,25 @@ class Update:
         few = {name: getattr(self, name)[::step].copy() for name in names}
         return dataclasses.replace(self, **few, start=float(few["row"] @ few["x"]))
 
-    def guessed(self, target: float, near: float, guess: float) -> Point:
-        """Return where the linearised change is `target`, but for `near`; the t that is given is a guess.
+    def solved_from(self, guess: float, target: float, near: float) -> Proposal:
+        """Return where the linearised change is `target`, but for `near`, beginning with a guess of t.
 
         Where there are many variables, some of them say roughly where to look.
         """
         share = self.x.size // SAMPLE
         if share > 1:
-            guess = self.sample.guessed(target / share, near / share, guess).t
+            guess = self.sample.solved_from(guess, target / share, near / share).t
         low, high = self.ends
         return self.solved(self.at(min(max(guess, low), high)), target, near, low, high)
 
-    def solved(self, start: Point, target: float, near: float, low: float, high: float) -> Point:
-        """Return the point in [low, high] at which the linearised change is `target`, but for `near`.
+    def solved(self, start: Proposal, target: float, near: float, low: float, high: float) -> Proposal:
+        """Return the proposal in [low, high] whose linearised change is `target`, but for `near`.
 
         Where there is none, it is an end. Newton's method in the factor that all variables share, for in that
-        the change is a polygon; halving where that leads out of what is left.
+        the change is a polygon; where that leads out, the end there, once, and from then on halving.
         """
-        point, design, ends = start, None, {low, high}
+        point, untried = start, {low, high}
+        design = None  # the first design is the caller's; those after it overwrite one another
         for _ in range(100):
             miss = point.change - target
             if abs(miss) <= near:
@@ -169,8 +159,8 @@ class Update:
             t = point.t + _leap(miss, point.free) / self.damping
             if not low < t < high:
                 end = high if miss > 0.0 else low
-                t = end if end in ends else 0.5 * (low + high)
-                ends.discard(end)
+                t = end if end in untried else 0.5 * (low + high)
+                untried.discard(end)
             if abs(t - point.t) <= CLOSE * max(1.0, abs(t)):
                 break
             point = self.at(t, design)
@@ -233,147 +223,3 @@ def _moved(
         raw = factor * scale
     np.clip(raw, low, high, out=out)
     return float(row @ out), float(row @ np.where(raw == out, out, 0.0))
-
-
-@dataclass(frozen=True)
-class Lesson:
-    """What the last steps teach the next one.
-
-    Attributes
-    ----------
-    ratio : float
-        How much the constraint changed for a change of the linearised one of 1.
-    miss, earlier : float
-        By how much more than the linearised one the constraint changed, in the last step and in that before.
-    """
-
-    ratio: float = 1.0
-    miss: float = 0.0
-    earlier: float = 0.0
-
-    @property
-    def expected(self) -> float:
-        """The miss to expect: the smaller of the two; 0 if they differ in sign, as where a design swings."""
-        if self.miss * self.earlier <= 0.0:
-            return 0.0
-        return math.copysign(min(abs(self.miss), abs(self.earlier)), self.miss)
-
-    def followed(self, tried: list[_Trial], best: _Trial, reserve: float) -> Lesson:
-        """Return what is known after a step that ended at one of its trials."""
-        first, miss, ratio = tried[0], best.value - best.change - reserve, self.ratio
-        if first.change != best.change:
-            ratio = (first.value - best.value) / (first.change - best.change)
-        return Lesson(ratio if 1.0 / STEEP < ratio < STEEP else 1.0, miss, self.miss)
-
-
-@dataclass(frozen=True, eq=False)
-class Found:
-    """Where the search ended: a design, its multiplier, the re-evaluations that it took, what they taught."""
-
-    design: Array
-    multiplier: float
-    count: int
-    lesson: Lesson
-
-
-def found(
-    update: Update,
-    recheck: Callable[[Array], Array],
-    reserve: float,
-    guess: float,
-    lesson: Lesson,
-    tolerance: float,
-) -> Found:
-    """Find the multiplier that makes the re-evaluated constraint zero.
-
-    The linearised constraint proposes, corrected by what the last steps taught; from the third trial on
-    inverse quadratic interpolation of the linearised change does. Once the root is bracketed, t itself is
-    interpolated, since beside a jump the linearised constraint says nothing, and a bisection follows on what
-    leads out of the bracket or leaves most of the miss: Brent 1971, doi:10.1093/comjnl/14.4.422, but that a
-    bracket one end of which stays is no stall.
-
-    Parameters
-    ----------
-    update : Update
-        The design along the multiplier.
-    recheck : callable
-        The constraint at a design, which it may keep.
-    reserve : float
-        The constraint at the old design.
-    guess : float
-        The t to start from.
-    lesson : Lesson
-        Of the last step.
-    tolerance : float
-        Largest violation or reserve.
-    """
-    low, high = update.ends
-    tried: list[_Trial] = []
-    point = update.guessed(-reserve - lesson.expected, tolerance, guess)
-    while True:
-        value = float(recheck(frozen(point.design))[0])
-        if value < -tolerance and _met(point.t, update.ends[0]):
-            return Found(point.design, 0.0, len(tried) + 1, lesson)
-        tried.append(_Trial(point.t, value, point.change))
-        low, high = (point.t, high) if value > 0.0 else (low, point.t)
-        stuck = _met(low, high) or (value > 0.0 and _met(point.t, update.ends[1]))
-        if abs(value) <= tolerance or stuck or len(tried) == PATIENCE:
-            break
-        point = _next(update, point, tried, (low, high), lesson.ratio)
-    best = min(tried, key=lambda trial: abs(trial.value))
-    design = point.design if best is tried[-1] else frozen(update.at(best.t).design)
-    return Found(design, update.multiplier(best.t), len(tried), lesson.followed(tried, best, reserve))
-
-
-class _Trial(NamedTuple):
-    """A multiplier's logarithm, the constraint there, and its linearised change."""
-
-    t: float
-    value: float
-    change: float
-
-
-def _met(one: float, other: float) -> bool:
-    """Tell whether two logarithms agree to rounding."""
-    return abs(one - other) <= 1e-14 * max(1.0, abs(one))
-
-
-def _next(
-    update: Update, point: Point, tried: list[_Trial], bracket: tuple[float, float], ratio: float
-) -> Point:
-    """Return the point to try next, in the bracket."""
-    (low, high), value = bracket, tried[-1].value
-    if min(trial.value for trial in tried) <= 0.0 < max(trial.value for trial in tried):
-        t = math.nan if _stalled(tried) else _interpolated([(trial.t, trial.value) for trial in tried], -1.0)
-        return update.at(t if low < t < high else 0.5 * (low + high))
-    farthest = FIRST_REACH * 4.0 ** (len(tried) - 1)
-    least, most = max(low, point.t - farthest), min(high, point.t + farthest)
-    target = point.change - value / ratio
-    if len(tried) > 1:
-        target = _interpolated([(trial.change, trial.value) for trial in tried], 1.0)
-        target = target if math.isfinite(target) else -math.copysign(math.inf, value)
-    proposed = update.solved(point, target, AIM * abs(value), least, most)
-    end = update.ends[1] if value > 0.0 else update.ends[0]
-    return proposed if low < proposed.t < high else update.at(end)
-
-
-def _stalled(tried: list[_Trial]) -> bool:
-    """Tell whether the last two trials left most of the smallest miss before them."""
-    misses = [abs(trial.value) for trial in tried]
-    return len(misses) > 2 and min(misses[-2:]) > STALLED * min(misses[:-2])
-
-
-def _interpolated(tried: list[tuple[float, float]], sense: float) -> float:
-    """Return where the constraint is likely to be zero, from places that were tried and what it was there.
-
-    The three trials with the least of it count. It is taken to rise (1) or fall (-1) with the place; nan
-    where it does not.
-    """
-    best = sorted({value: (place, value) for place, value in tried}.values(), key=lambda trial: abs(trial[1]))
-    (a, f), (b, g), (c, h) = (*best[:3], *[(math.nan, math.nan)] * 3)[:3]
-    slope = (a - b) / (f - g)
-    if not sense * slope > 0.0:
-        return math.nan
-    bend = (b - c) / (g - h)
-    curved = f * g * (bend - slope) / (h - f) if sense * bend > 0.0 else 0.0
-    return a - f * slope + curved

@@ -46,7 +46,8 @@ def averaged(
     design : array, shape (n_cells,)
         The input; its entries in passive cells are ignored.
     smooth : callable
-        A symmetric linear map of fields, which gives a fresh array, or one that is read-only.
+        A symmetric linear map of fields: of a read-only field it may give a read-only array; of another, a
+        fresh one.
     weights : tuple of array, each of shape (n_cells,)
         What makes a mean of what `smooth` gives, 0 in passive cells; and what the solid cells contribute, 1
         in solid and 0 in void cells.
@@ -93,7 +94,7 @@ def averaged(
 
     def pullback(v: Array) -> tuple[Array]:
         # the gain is 0 in passive cells: nothing leaves them, and here nothing reaches them
-        reached = smooth(_product(gain, v))
+        reached = smooth(_product(gain, v))  # fresh, since the product is not read-only
         reached[~active] = 0.0
         return (reached,)
 

@@ -35,8 +35,8 @@ _COLUMNS = 4 * BLOCK
 def cone_sum(grid: Grid, radius: float, field: Array) -> Array:
     """Return the sum over neighbours, weighted by the cone, for every cell; noise of the transform is 0.
 
-    Of a long field that is read-only the last sum is kept, and then it is read-only too: OC rechecks the
-    volume of the design that is evaluated next.
+    Of a read-only field it may give a read-only array; of another, a fresh one. The last sum of a long field
+    that is read-only is kept: OC rechecks the volume of the design that is evaluated next.
     """
     if not is_long(field.size) or not is_frozen(field):
         return _summed(grid, radius, field)

@@ -52,6 +52,11 @@ class Tanh(Stage):
     beta: NonNegative
     eta: Unit = 0.5
 
+    @property
+    def _limiting(self) -> bool:
+        """Whether this is the identity or the step."""
+        return self.beta < STRAIGHT or math.isinf(self.beta)
+
     def vjp(self, *inputs: Array) -> tuple[Array, Pullback]:
         """Return the projected field; the slope is computed when a cotangent first asks for it."""
         (t,) = inputs
@@ -70,9 +75,9 @@ class Tanh(Stage):
         return output, pullback
 
     def __call__(self, *inputs: Array) -> Array:
-        """Return the projected field; what the slope would need is overwritten piece by piece."""
+        """Return the projected field; what the slope would need is let go piece by piece."""
         (t,) = inputs
-        if self.beta < STRAIGHT or math.isinf(self.beta):
+        if self._limiting:
             return self.vjp(t)[0]
         output, write = np.empty_like(t), _project.of(t.size)
         each(lambda at: write(t[at], self.beta, self.eta, output[at], np.empty(len(t[at]))), len(t), COMPILED)
@@ -101,7 +106,7 @@ class Tanh(Stage):
 
     def edge_slope(self, *inputs: Array) -> float:
         """Return the slope where the output is one half."""
-        if self.beta < STRAIGHT or math.isinf(self.beta):
+        if self._limiting:
             return 1.0 if self.beta < STRAIGHT else math.inf
         below, above = self._ends()
         return self.beta * (1.0 - ((above - below) / 2.0) ** 2) / (below + above)
@@ -111,7 +116,7 @@ class Tanh(Stage):
         (t,) = inputs
         if parameter not in ("beta", "eta"):
             return None
-        if self.beta < STRAIGHT or math.isinf(self.beta):
+        if self._limiting:
             return np.zeros_like(t)
         tilt = np.empty_like(t)
         projected, q = self._run(t)
