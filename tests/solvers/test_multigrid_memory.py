@@ -10,8 +10,8 @@ import pytest
 import topopt as to
 from topopt import problem
 from topopt.fem import StiffnessOperator
-from topopt.remembered import vacate
 from topopt.solvers import Multigrid, choose
+from topopt.workspaces import vacate
 
 
 def cantilever(cells):
