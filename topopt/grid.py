@@ -172,14 +172,12 @@ class Domain:
         """Which cells stay void, shape (n_cells,)."""
         return self.mesh.cells_in(self.void)
 
-    @functools.cached_property
+    @property
     def active(self) -> Flags:
         """Which cells are designed, shape (n_cells,), read-only."""
-        active = ~(self.solid_cells | self.void_cells)
-        active.flags.writeable = False
-        return active
+        return _active(self)
 
-    @functools.cached_property
+    @property
     def n_active(self) -> int:
         """Number of designed cells."""
         return int(np.count_nonzero(self.active))
@@ -278,3 +276,11 @@ def _cell_nodes(grid: Grid) -> Indices:
     table = np.stack(corners, axis=1)
     table.flags.writeable = False
     return table
+
+
+@functools.lru_cache(maxsize=4)
+def _active(domain: Domain) -> Flags:
+    """Return which cells are neither solid nor void."""
+    active = ~(domain.solid_cells | domain.void_cells)
+    active.flags.writeable = False
+    return active
