@@ -53,6 +53,13 @@ def test_cells_lie_amid_their_nodes_in_binary_order(grid):
 
 
 @given(GRIDS)
+def test_nodes_and_places_of_some_are_rows_of_the_tables(grid):
+    cells, nodes = np.arange(grid.n_cells)[::-2], np.arange(grid.n_nodes)[::-3]
+    np.testing.assert_array_equal(grid.nodes_of(cells), grid.cell_nodes[cells])
+    np.testing.assert_array_equal(grid.places_of(nodes), grid.nodes[nodes])
+
+
+@given(GRIDS)
 def test_fields_are_indexed_by_axis_last_axis_fastest(grid):
     for axis in range(grid.ndim):
         shaped = grid.shaped(grid.centres[:, axis])

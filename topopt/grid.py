@@ -129,6 +129,10 @@ class Grid(Cells):
         corners = np.ravel_multi_index(np.indices((2,) * self.ndim), self.nodes_shape).ravel()
         return lowest.astype(np.int32)[:, None] + corners.astype(np.int32)
 
+    def places_of(self, nodes: NDArray[np.intp]) -> Array:
+        """Return the rows of `nodes` of some nodes, given by number, without all others."""
+        return np.stack(np.unravel_index(nodes, self.nodes_shape), axis=1) * self.spacing
+
 
 @dataclass(frozen=True)
 class Domain:
