@@ -151,7 +151,7 @@ class Structure:
 
     @property
     def n_free(self) -> int:
-        """Their number."""
+        """Number of free unknowns."""
         return _constraints(self).n_free
 
     @property
