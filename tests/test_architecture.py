@@ -13,7 +13,7 @@ import pytest
 HOUSE = (
     {"errors"},
     {"parameters", "order"},
-    {"threads", "remembered"},
+    {"threads", "remembered", "workspaces"},
     {"kernels"},
     {"regions", "chain", "evaluation", "history", "solves"},
     {"cells"},

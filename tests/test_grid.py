@@ -53,6 +53,13 @@ def test_cells_lie_amid_their_nodes_in_binary_order(grid):
 
 
 @given(GRIDS)
+def test_nodes_and_places_of_some_are_rows_of_the_tables(grid):
+    cells, nodes = np.arange(grid.n_cells)[::-2], np.arange(grid.n_nodes)[::-3]
+    np.testing.assert_array_equal(grid.nodes_of(cells), grid.cell_nodes[cells])
+    np.testing.assert_array_equal(grid.places_of(nodes), grid.nodes[nodes])
+
+
+@given(GRIDS)
 def test_fields_are_indexed_by_axis_last_axis_fastest(grid):
     for axis in range(grid.ndim):
         shaped = grid.shaped(grid.centres[:, axis])
@@ -63,7 +70,13 @@ def test_fields_are_indexed_by_axis_last_axis_fastest(grid):
 
 def test_shared_arrays_are_read_only():
     grid = Grid((3, 2))
-    for array in (grid.centres, grid.nodes, grid.cell_nodes, grid.cells_in(Everywhere())):
+    for array in (
+        grid.centres,
+        grid.nodes,
+        grid.cell_nodes,
+        grid.cells_in(Everywhere()),
+        Domain(grid).active,
+    ):
         with pytest.raises(ValueError, match="read-only"):
             array[0] = 0
 
@@ -114,6 +127,7 @@ def test_domain_splits_cells_into_solid_void_and_active():
     assert domain.n_active == 8
     together = domain.solid_cells.astype(int) + domain.void_cells + domain.active
     assert (together == 1).all()
+    assert vars(domain).keys() == {"mesh", "solid", "void"}  # what is pickled
 
 
 def test_impose_leaves_its_input_alone():

@@ -82,7 +82,11 @@ class Cells(ABC):
 
     @abstractmethod
     def nodes_of(self, cells: NDArray[np.intp]) -> Indices:
-        """Return the rows of `cell_nodes` of some cells, given by number; of a grid without all others."""
+        """Return the rows of `cell_nodes` of some cells, given by number; a grid computes these alone."""
+
+    @abstractmethod
+    def places_of(self, nodes: NDArray[np.intp]) -> Array:
+        """Return the rows of `nodes` of some nodes, given by number; a grid computes these alone."""
 
     @property
     def axes(self) -> tuple[str, ...]:

@@ -129,6 +129,10 @@ class Grid(Cells):
         corners = np.ravel_multi_index(np.indices((2,) * self.ndim), self.nodes_shape).ravel()
         return lowest.astype(np.int32)[:, None] + corners.astype(np.int32)
 
+    def places_of(self, nodes: NDArray[np.intp]) -> Array:
+        """Return the rows of `nodes` of some nodes, given by number, without all others."""
+        return np.stack(np.unravel_index(nodes, self.nodes_shape), axis=1) * self.spacing
+
 
 @dataclass(frozen=True)
 class Domain:
@@ -172,14 +176,12 @@ class Domain:
         """Which cells stay void, shape (n_cells,)."""
         return self.mesh.cells_in(self.void)
 
-    @functools.cached_property
+    @property
     def active(self) -> Flags:
         """Which cells are designed, shape (n_cells,), read-only."""
-        active = ~(self.solid_cells | self.void_cells)
-        active.flags.writeable = False
-        return active
+        return _active(self)
 
-    @functools.cached_property
+    @property
     def n_active(self) -> int:
         """Number of designed cells."""
         return int(np.count_nonzero(self.active))
@@ -278,3 +280,11 @@ def _cell_nodes(grid: Grid) -> Indices:
     table = np.stack(corners, axis=1)
     table.flags.writeable = False
     return table
+
+
+@functools.lru_cache(maxsize=4)
+def _active(domain: Domain) -> Flags:
+    """Return which cells are neither solid nor void."""
+    active = ~(domain.solid_cells | domain.void_cells)
+    active.flags.writeable = False
+    return active

@@ -1,4 +1,4 @@
-"""Memory of what was computed from arrays, by the numbers in them, and of the room that it took."""
+"""Memory of what was computed from arrays, by the numbers in them."""
 
 from __future__ import annotations
 
@@ -8,13 +8,10 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 import numpy as np
 
-__all__ = ["remembered", "vacate", "workspace"]
+__all__ = ["remembered"]
 
 P = ParamSpec("P")
 T = TypeVar("T")
-
-_workspaces: list[Callable[[], None]] = []
-"""What empties each workspace."""
 
 
 def remembered(maxsize: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
@@ -54,44 +51,6 @@ def remembered(maxsize: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
         return found  # type: ignore[return-value]
 
     return decorate
-
-
-def workspace(maxsize: int) -> Callable[[Callable[P, T]], Callable[P, T]]:
-    """Decorate what makes room to work in, so that who asks alike is given the same again.
-
-    New memory costs as much as two passes through it. Whatever is in it means nothing to the next.
-
-    Parameters
-    ----------
-    maxsize : int
-        How many are kept, until `vacate`.
-    """
-
-    def decorate(function: Callable[P, T]) -> Callable[P, T]:
-        kept = functools.lru_cache(maxsize=maxsize)(function)
-        _workspaces.append(kept.cache_clear)
-        return kept  # type: ignore[return-value]
-
-    return decorate
-
-
-def vacate() -> None:
-    """Give back what all workspaces keep; who needs room next makes it anew.
-
-    Examples
-    --------
-    >>> @workspace(maxsize=1)
-    ... def room(size):
-    ...     print("making room")
-    ...     return np.empty(size)
-    >>> _ = room(3), room(3)
-    making room
-    >>> vacate()
-    >>> _ = room(3)
-    making room
-    """
-    for empty in _workspaces:
-        empty()
 
 
 class _Numbers(NamedTuple):

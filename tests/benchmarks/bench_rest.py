@@ -37,6 +37,7 @@ import topopt.problem
 import topopt.stages.equilibrium
 from topopt.fem import Structure
 from topopt.parameters import Array
+from topopt.solvers import Multigrid
 from topopt.stages.equilibrium import Equilibrium
 from topopt.stages.filters import Cone
 from topopt.stages.interpolation import Simp
@@ -77,8 +78,8 @@ def displaced(structure: Structure, kept: dict[Structure, Array] = {}) -> Array:
     return kept[structure]
 
 
-def beam(cells: tuple[int, ...], radius: float | None = None) -> to.Problem:
-    """A beam with filter and projection, whose state is given."""
+def beam(cells: tuple[int, ...], radius: float | None = None, solver: Multigrid | None = None) -> to.Problem:
+    """A beam with filter and projection, whose state is given unless there is a solver."""
     structure = half_mbb(cells)
     domain = to.Domain(structure.grid)
     radius = radius or (0.04 * cells[0] if len(cells) == 2 else 5.1)
@@ -87,7 +88,7 @@ def beam(cells: tuple[int, ...], radius: float | None = None) -> to.Problem:
             ("filtered", to.Cone(domain, radius)),
             ("physical", to.Tanh(8.0)),
             ("stiffness", to.Simp()),
-            ("displacement", Equilibrium(structure, Given(structure))),
+            ("displacement", Equilibrium(structure, solver or Given(structure))),
             ("compliance", to.Compliance(structure)),
             ("volume", to.Mean(domain), "physical"),
         ]

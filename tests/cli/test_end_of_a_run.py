@@ -1,4 +1,4 @@
-"""Bytes a cell that the end of a run takes: what the guide states."""
+"""Bytes a cell that the end of a run takes: less than an iteration, as the guide states for a large one."""
 
 import tracemalloc
 from pathlib import Path
@@ -19,7 +19,7 @@ CELLS = (64, 48, 40)
 
 @pytest.fixture(autouse=True)
 def _large(monkeypatch):
-    """Take every grid for a large one, of which nothing is tabulated."""
+    """Take every grid for a large one, of which no unknowns are tabulated."""
     monkeypatch.setattr("topopt.fem.structure.KEPT", 0)
 
 
@@ -67,7 +67,7 @@ def test_a_lit_surface_takes_few_bytes_a_cell(plate):
     assert peak(lambda: body.lit(grid, density, body.surface(grid, density))) < 150
 
 
-def test_the_last_solve_and_its_stresses_and_exports_take_less_than_an_iteration(tmp_path, monkeypatch):
+def test_the_end_of_a_run_takes_less_than_the_two_iterations_before_it(tmp_path, monkeypatch):
     most: dict[str, int] = {}
 
     def measured(module, name):
@@ -83,6 +83,7 @@ def test_the_last_solve_and_its_stresses_and_exports_take_less_than_an_iteration
 
     for module, name in (
         (running, "_last"),
+        (running, "_last_values"),
         (running, "_plan"),
         (running.RunFolder, "finish"),
     ):
@@ -98,4 +99,5 @@ def test_the_last_solve_and_its_stresses_and_exports_take_less_than_an_iteration
         assert carried_out() == 0
     finally:
         tracemalloc.stop()
-    assert most["finish"] < most["_plan"] < most["_last"]
+    assert most["finish"] < most["_last_values"] < most["_last"]
+    assert most["_plan"] < most["_last"]

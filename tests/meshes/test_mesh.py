@@ -34,6 +34,7 @@ def test_boxes_say_what_the_grid_says(grid):
     assert np.allclose(mesh.centres, grid.centres, atol=1e-14)
     assert np.allclose(mesh.volumes, grid.volumes, rtol=1e-13)
     assert mesh.spacing.max() == pytest.approx(grid.spacing.max())
+    assert np.array_equal(mesh.places_of(np.array([5, 2])), mesh.nodes[[5, 2]])
     for region in (Plane(x=0.0), Box((0.0,) * grid.ndim, (0.6,) * grid.ndim), Point(grid.size)):
         assert np.array_equal(mesh.nodes_in(region), grid.nodes_in(region))
     ball = Ball((0.5,) * grid.ndim, 0.6)

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 import topopt as to
-from topopt import problem
 from topopt.fem import StiffnessOperator
-from topopt.remembered import vacate
+from topopt.signals import signals
 from topopt.solvers import Multigrid, choose
+from topopt.workspaces import vacate
 
 
 def cantilever(cells):
@@ -62,7 +62,7 @@ def test_a_factor_is_gone_as_soon_as_nobody_holds_it():
 def test_a_factor_is_gone_once_everything_is_pulled_back(monkeypatch):
     """What the log is told of the gates needs no operators."""
     factors, alive = [], []
-    factor, signals = Multigrid.factor, problem.signals
+    factor = Multigrid.factor
 
     def factored(*given):
         made = factor(*given)
@@ -74,7 +74,7 @@ def test_a_factor_is_gone_once_everything_is_pulled_back(monkeypatch):
         return signals(*given)
 
     monkeypatch.setattr(Multigrid, "factor", factored)
-    monkeypatch.setattr(problem, "signals", told)
+    monkeypatch.setattr("topopt.problem.signals", told)
     structure = cantilever((16, 12, 12))
     domain = to.Domain(structure.grid)
     chain = to.Chain(
@@ -87,8 +87,8 @@ def test_a_factor_is_gone_once_everything_is_pulled_back(monkeypatch):
             ("volume", to.Mean(domain), "physical"),
         ]
     )
-    design = to.Problem(chain, domain, "compliance", {"volume": 0.3})
-    design.evaluate(design.initial())
+    problem = to.Problem(chain, domain, "compliance", {"volume": 0.3})
+    problem.evaluate(problem.initial())
     assert alive == [None]
 
 
@@ -109,9 +109,9 @@ def test_a_run_never_tabulates_the_cells(monkeypatch):
             ("volume", to.Mean(domain), "filtered"),
         ]
     )
-    design = to.Problem(chain, domain, "compliance", {"volume": 0.3}, density="filtered")
+    problem = to.Problem(chain, domain, "compliance", {"volume": 0.3}, density="filtered")
     structure.forces  # noqa: B018
     monkeypatch.setattr("topopt.grid._cell_nodes", refuse)
     monkeypatch.setattr("topopt.fem.structure._cell_dofs", refuse)
-    step = to.solve(design, to.OC(), stop=to.Stop(iterations=2, change=0.0))
+    step = to.solve(problem, to.OC(), stop=to.Stop(iterations=2, change=0.0))
     assert step.iteration.solver["iterations"] > 0

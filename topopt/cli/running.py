@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -25,9 +25,9 @@ from topopt.errors import InputError, RunFolderError
 from topopt.files import Job, Plan, Recording, RunFolder, parse, read, read_about, read_history, read_problem
 from topopt.kernels.announcing import announced
 from topopt.problem import Problem
-from topopt.remembered import vacate
 from topopt.run import Step, model_parameters
 from topopt.stages import Equilibrium, VonMises
+from topopt.workspaces import vacate
 
 __all__ = ["resume_folder", "run_file"]
 
@@ -132,7 +132,8 @@ def _finished(job: Job, folder: RunFolder, last: Step, shown: Reporter, figures:
     shown.wait("writing the design ...")
     text = diagnose(last.history, last.reason, job.problem.parameters())
     folder.write_text("diagnosis.txt", text + "\n")
-    for sentence in folder.finish(last, _plan(job, job.design, last) if job.design else None):
+    plan = _plan(job, job.design, _last_values(job.design, last)) if job.design else None
+    for sentence in folder.finish(last, plan):
         shown.say(sentence)
     shown.say(f"\n{text}\n")
     if figures:
@@ -156,13 +157,15 @@ def _solver(job: Job) -> str:
     return job.choice.reason if job.choice else "nothing is solved"
 
 
-def _plan(job: Job, problem: Problem, last: Step) -> Plan:
-    """Return what is exported beside the density: fields, states and stresses of the tape.
-
-    That is the last solve of a run: its operators, and the room that it took, are given back.
-    """
+def _last_values(problem: Problem, last: Step) -> Mapping[str, np.ndarray]:
+    """Solve for the last time, and give back the room that it took."""
     values = problem.tape(last.x, model_parameters(last.iteration.parameters)).values
     vacate()
+    return values
+
+
+def _plan(job: Job, problem: Problem, values: Mapping[str, np.ndarray]) -> Plan:
+    """Return what is exported beside the density: fields, states and stresses among the values of a tape."""
     structure, n_nodes = job.structure, problem.mesh.n_nodes
     fields = {k: v for k, v in values.items() if v.shape == (problem.mesh.n_cells,)}
     temperatures = {k: v.ravel() for k, v in values.items() if v.shape == (n_nodes, 1)}

@@ -53,7 +53,7 @@ class System(Protocol):
 
     @property
     def n_free(self) -> int:
-        """Their number."""
+        """Number of free unknowns."""
 
     @property
     def springs(self) -> Array:

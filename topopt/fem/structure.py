@@ -120,11 +120,11 @@ class Structure:
         """Unknowns of each cell, shape (n_cells, k), int32, read-only; k = ndim 2**ndim on a grid."""
         return _cell_dofs(self.mesh)
 
-    def dofs_of(self, cells: slice) -> Indices:
-        """Return the rows of `cell_dofs` of a range of cells; of large grids without all others."""
+    def dofs_in(self, piece: slice) -> Indices:
+        """Return the rows of `cell_dofs` of a range of cells; a large grid computes these alone."""
         if self.n_cells <= KEPT:
-            return self.cell_dofs[cells]
-        return _unknowns(self.mesh.nodes_of(np.arange(cells.start, cells.stop)), self.ndim)
+            return self.cell_dofs[piece]
+        return _unknowns(self.mesh.nodes_of(np.arange(piece.start, piece.stop)), self.ndim)
 
     @property
     def element_matrix(self) -> Array:
@@ -151,7 +151,7 @@ class Structure:
 
     @property
     def n_free(self) -> int:
-        """Their number."""
+        """Number of free unknowns."""
         return _constraints(self).n_free
 
     @property

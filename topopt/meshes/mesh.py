@@ -168,6 +168,10 @@ class Mesh(Cells):
         """Return the rows of `cell_nodes` of some cells, given by number."""
         return np.asarray(self.corners[cells])
 
+    def places_of(self, nodes: NDArray[np.intp]) -> Array:
+        """Return the rows of `nodes` of some nodes, given by number."""
+        return np.asarray(self.points[nodes])
+
     @functools.cached_property
     def lower(self) -> Array:
         """The lower corner of the box that holds all cells, shape (ndim,)."""

@@ -234,7 +234,7 @@ class _Body:
 
     @property
     def n_free(self) -> int:
-        """Their number."""
+        """Number of free unknowns."""
         return len(self.free)
 
     @functools.cached_property

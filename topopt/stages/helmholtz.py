@@ -218,7 +218,7 @@ class _Nodal:
 
     @property
     def n_free(self) -> int:
-        """Their number."""
+        """Number of free unknowns."""
         return self.n_dofs
 
     @property

@@ -124,7 +124,7 @@ class VonMises(Stage):
 
     def _strained(self, displacements: Array, at: slice) -> tuple[Indices, Array, Array]:
         """Return unknowns, displacements and their products with the form, of a range of cells."""
-        table = self.structure.dofs_of(at)
+        table = self.structure.dofs_in(at)
         gathered = np.take(displacements, table, axis=0)
         if self._form.ndim == 2:
             return table, gathered, np.tensordot(gathered, self._form, (1, 0)).transpose(0, 2, 1)

@@ -15,7 +15,7 @@ from topopt.files.export.surface import require_vtk
 from topopt.grid import Grid
 from topopt.parameters import Array
 
-__all__ = ["rows", "write_vtu"]
+__all__ = ["components", "rows", "write_vtu"]
 
 TYPES = {(2, 3): 5, (2, 4): 9, (3, 4): 10, (3, 8): 12}
 """VTK's number of each kind of cells, by dimension and corners."""
@@ -63,7 +63,7 @@ def write_vtu(
     table = mesh.nodes_of(np.flatnonzero(kept))[:, around]
     nodes, corners = _numbered(table, mesh.n_nodes)
     n_cells, n_corners = table.shape
-    offsets, places = np.arange(n_cells + 1, dtype=np.int64) * n_corners, _three(_points(mesh, nodes))
+    offsets, places = np.arange(n_cells + 1, dtype=np.int64) * n_corners, _three(mesh.places_of(nodes))
     # VTK reads the arrays where they are; they live until the file is written.
     cells = vtkCellArray()
     cells.SetData(numpy_to_vtkIdTypeArray(offsets), numpy_to_vtkIdTypeArray(corners))
@@ -116,6 +116,11 @@ def rows(mesh: Cells, name: str, values: Array) -> Array:
     return values.reshape(-1, mesh.ndim)
 
 
+def components(vectors: Array) -> int:
+    """Return how many components VTK is given of such rows: one of numbers, three of vectors."""
+    return 1 if vectors.shape[1] == 1 else 3
+
+
 def _numbered(table: Indices, n_nodes: int) -> tuple[NDArray[np.intp], NDArray[np.int64]]:
     """Return the nodes of a table, ascending, and the table as places among them, flat."""
     used = np.zeros(n_nodes, dtype=bool)
@@ -123,15 +128,7 @@ def _numbered(table: Indices, n_nodes: int) -> tuple[NDArray[np.intp], NDArray[n
     return np.flatnonzero(used), (np.cumsum(used) - 1)[table.ravel()]
 
 
-def _points(mesh: Cells, nodes: NDArray[np.intp]) -> Array:
-    """Return the coordinates of some nodes, of a grid without those of all others."""
-    if not isinstance(mesh, Grid):
-        return np.asarray(mesh.nodes[nodes])
-    return np.stack(np.unravel_index(nodes, mesh.nodes_shape), axis=1) * mesh.spacing
-
-
-def _three(found: Array) -> Array:
+def _three(vectors: Array) -> Array:
     """Return vectors with three components, and numbers as they are."""
-    if found.shape[1] in (1, 3):
-        return np.ascontiguousarray(found)
-    return np.pad(found, ((0, 0), (0, 3 - found.shape[1])))
+    missing = components(vectors) - vectors.shape[1]
+    return np.pad(vectors, ((0, 0), (0, missing))) if missing else np.ascontiguousarray(vectors)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from topopt.files.atomic import replacing
-from topopt.files.export.cells import rows
+from topopt.files.export.cells import components, rows
 from topopt.files.export.surface import require_vtk
 from topopt.grid import Grid
 from topopt.parameters import Array
@@ -73,8 +73,8 @@ def _cellwise(grid: Grid, name: str, values: Array) -> Array:
 
 def _nodewise(grid: Grid, name: str, values: Array) -> Array:
     """Return vectors (with three components) or numbers in VTK's order, shape (n_nodes, 3 or 1)."""
-    columns = rows(grid, name, values).T
-    out = np.zeros((*reversed(grid.nodes_shape), 1 if len(columns) == 1 else 3))
-    for number, column in enumerate(columns):
+    vectors = rows(grid, name, values)
+    out = np.zeros((*reversed(grid.nodes_shape), components(vectors)))
+    for number, column in enumerate(vectors.T):
         out[..., number] = column.reshape(grid.nodes_shape).T
     return out.reshape(-1, out.shape[-1])

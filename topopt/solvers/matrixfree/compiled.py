@@ -32,14 +32,14 @@ install()
 numba.set_num_threads(min(thread_count(), numba.get_num_threads()))
 
 _slabs: ContextVar[int] = ContextVar("slabs", default=0)
-"""How many, where that is known; else 0."""
+"""Slabs in the body of `at_most`; 0 outside."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
 @contextlib.contextmanager
 def at_most(count: int) -> Iterator[None]:
-    """Let kernels use no more threads than that while the body runs."""
+    """Let kernels use no more threads than that while the body runs, and tell `slabs`."""
     usual = numba.get_num_threads()
     now = min(count, usual)
     numba.set_num_threads(now)

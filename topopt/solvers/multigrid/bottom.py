@@ -36,15 +36,13 @@ class Bands:
         The middle plane's own block is that of the operator in both.
     order : array
         Entry of a vector by row: front, middle, rear backwards.
+    size : int
+        Unknowns of a plane.
     """
 
     ends: tuple[Array, Array]
     order: NDArray[np.intp]
-
-    @property
-    def size(self) -> int:
-        """Unknowns of a plane."""
-        return len(self.ends[0]) + len(self.ends[1]) - len(self.order)
+    size: int
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,7 +63,7 @@ class Bottom:
     def solve(self, b: Vector, x: Vector) -> None:
         """Write the solution for `b` into `x`."""
         front, rear = self.bands.ends
-        width, size = np.uintp(front.shape[1]), np.uintp(len(self.middle))
+        width, size = np.uintp(front.shape[1]), np.uintp(self.bands.size)
         solve_both(front.ravel(), rear.ravel(), self.middle.ravel(), self.bands.order, width, size, b, x)
 
 
@@ -95,29 +93,38 @@ class _End:
     width: int
 
 
+@dataclass(frozen=True, eq=False)
+class _Numbering:
+    """The numbering of both ends; `order` and `size` are those of `Bands`."""
+
+    ends: tuple[_End, _End]
+    order: NDArray[np.intp]
+    size: int
+
+
 @remembered(maxsize=8)
-def _ends(lattice: Lattice, meeting: int, fixed: NDArray[np.uintp]) -> tuple[_End, _End]:
-    """Return both ends, numbered plane by plane, the longest axis slowest, which keeps the bands narrow."""
+def _numbering(lattice: Lattice, meeting: int, fixed: NDArray[np.uintp]) -> _Numbering:
+    """Return the numbering plane by plane, the longest axis slowest, which keeps the bands narrow."""
     axes = np.argsort([-n for n in lattice.box], kind="stable")
     nodes = np.arange(lattice.n).reshape(lattice.box).transpose(axes).ravel()
     order = (nodes[:, None] + np.arange(lattice.components) * lattice.n).ravel()
     size, last = len(order) // max(lattice.box), max(lattice.cells)
+    first, behind = meeting * size, (meeting + 1) * size  # of the middle plane, and of the rear
 
     def end(cells: slice, own: NDArray[np.intp]) -> _End:
         window = [slice(0, n) for n in lattice.cells]
         window[axes[0]] = cells
         return _end(lattice, tuple(window), own, fixed)
 
-    return (
-        end(slice(0, min(meeting + 1, last)), order[: (meeting + 1) * size]),
-        end(slice(meeting - 1, last), order[meeting * size :][::-1]),
-    )
+    front = end(slice(0, min(meeting + 1, last)), order[:behind])
+    rear = end(slice(meeting - 1, last), order[first:][::-1])
+    return _Numbering((front, rear), np.append(order[:behind], order[behind:][::-1]), size)
 
 
 def _end(
     lattice: Lattice, cells: tuple[slice, ...], order: NDArray[np.intp], fixed: NDArray[np.uintp]
 ) -> _End:
-    """Return the end that has some cells and whose rows are some entries of a vector."""
+    """Return an end, numbered: where the matrices of its cells go in its band."""
     number = np.full((lattice.components, *lattice.box), len(order))
     number.reshape(-1)[order] = np.arange(len(order))
     corners = []
@@ -146,16 +153,19 @@ def bands_of(element_matrix: Array, known: Moments, level: int, lattice: Lattice
     meeting : int, optional
         The number of the middle plane; if left out, it lies half-way.
     """
-    ends = _ends(lattice, max(lattice.box) // 2 if meeting is None else meeting, fixed)
+    numbering = _numbering(lattice, max(lattice.box) // 2 if meeting is None else meeting, fixed)
     moments = known.coarser(level, lattice)
-    front, rear = (_assembled(element_matrix, moments, end, springs) for end in ends)
-    return Bands((front, rear), _order(ends, lattice))
+
+    def assembled(at: slice) -> Array:
+        return _assembled(element_matrix, moments, numbering.ends[at.start], springs)
+
+    front, rear = each(assembled, 2, _both(len(numbering.order), numbering.ends[0].width))
+    return Bands((front, rear), numbering.order, numbering.size)
 
 
-def _order(ends: tuple[_End, _End], lattice: Lattice) -> NDArray[np.intp]:
-    """Return the entry of a vector by row, front, middle, rear."""
-    front, rear = ends
-    return np.append(front.order, rear.order[: lattice.components * lattice.n - len(front.order)])
+def _both(unknowns: int, width: int) -> Pass:
+    """Return the pass over the two ends: at once, where that is worth waking a thread."""
+    return Pass(1, 2 if unknowns * width**2 < WORTH else 0)
 
 
 def _assembled(element_matrix: Array, moments: Moments, end: _End, springs: Array) -> Array:
@@ -186,26 +196,22 @@ def bottom(element_matrix: Array, known: Moments, level: int, lattice: Lattice, 
 
     Source: van der Vorst 1987, doi:10.1016/0167-8191(87)90040-0 (elimination from both ends).
     """
-    planes = max(lattice.box)
-    ends, moments = _ends(lattice, planes // 2, fixed), known.coarser(level, lattice)
-    size = lattice.components * lattice.n // planes
+    bands = bands_of(element_matrix, known, level, lattice, fixed, springs)
+    order, size, width = bands.order, bands.size, bands.ends[0].shape[1]
+    middle = bands.ends[0][-size:, :size].copy()
 
-    def eliminated(at: slice) -> tuple[Array, Array, Array]:
-        band = _assembled(element_matrix, moments, ends[at.start], springs)
-        middle = band[-size:, :size].copy()
-        return middle, *_eliminated(band, size, dtype)
+    def eliminated(at: slice) -> tuple[Array, Array]:
+        return _eliminated(bands.ends[at.start], size, dtype)
 
     try:
-        products = lattice.components * lattice.n * ends[0].width ** 2
-        both = each(eliminated, 2, Pass(1, 2 if products < WORTH else 0))
-        (middle, front, ahead), (_, rear, behind) = both
+        (front, ahead), (rear, behind) = each(eliminated, 2, _both(len(order), width))
         reduce(middle, ahead, behind)
         factor_band(middle)
     except LinAlgError as error:
         raise SingularSystemError(
             f"multigrid: the operator of the coarsest grid is not positive definite ({error})"
         ) from error
-    return Bottom(Bands((front, rear), _order(ends, lattice)), _kept(middle, dtype))
+    return Bottom(Bands((front, rear), order, size), _kept(middle, dtype))
 
 
 def _eliminated(band: Array, size: int, dtype: DTypeLike) -> tuple[Array, Array]:

@@ -121,7 +121,7 @@ class MultigridFactor:
                 known = self._known(states)
                 for number, column in enumerate(columns.T):
                     out[:, number] = self._one(column, known.best(column))
-                    if number + 1 < columns.shape[1]:
+                    if number + 1 < columns.shape[1]:  # nobody comes after the last
                         known.add(out[:, number].copy(), column)
         self._climbs, self._counted = self._rung - self._counted, self._rung
         return out.reshape(rhs.shape)
@@ -137,7 +137,7 @@ class MultigridFactor:
         )
 
     def _threads(self) -> AbstractContextManager[None]:
-        """Keep what is soon done to one thread."""
+        """Say how many threads kernels use: one for what is soon done."""
         soon = self._system.n_free < ONE_THREAD[self._system.ndim]
         return at_most(1 if soon else thread_count())
 

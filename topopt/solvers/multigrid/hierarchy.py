@@ -14,7 +14,6 @@ from numpy.typing import DTypeLike, NDArray
 
 from topopt.grid import structured
 from topopt.parameters import Array
-from topopt.remembered import workspace
 from topopt.solvers.matrixfree.coarse import coarse_coefficients
 from topopt.solvers.matrixfree.compiled import slabs
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
@@ -31,6 +30,7 @@ from topopt.solvers.multigrid.planes import correct_and_smooth, next_product, sm
 from topopt.solvers.multigrid.scaled import Scaled
 from topopt.solvers.multigrid.transfer import prolong, restrict
 from topopt.solvers.multigrid.vectors import jacobi, mix
+from topopt.workspaces import workspace
 
 __all__ = ["FusedLevel", "HostLevel", "coarser_springs", "hierarchy"]
 

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import DTypeLike
 
 from topopt.parameters import Array
-from topopt.remembered import workspace
 from topopt.solvers.matrixfree.compiled import slabs
 from topopt.solvers.matrixfree.lattice import Lattice, Vector
 from topopt.solvers.matrixfree.operator import MatrixFree
@@ -22,6 +21,7 @@ from topopt.solvers.multigrid.hierarchy import hierarchy
 from topopt.solvers.multigrid.plan import Plan
 from topopt.solvers.multigrid.scaled import Scaled
 from topopt.solvers.multigrid.vectors import advance, dot, mix, rescale, sums
+from topopt.workspaces import workspace
 
 __all__ = ["Host", "HostSpace"]
 
