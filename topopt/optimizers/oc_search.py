@@ -21,7 +21,7 @@ STALLED = 0.5
 STEEP = 10.0
 """A constraint that changes that many times as much as its linearisation, or as little, teaches nothing."""
 PATIENCE = 60
-"""Most re-evaluations of the constraint in a step; 2 to 6 are usual."""
+"""Most re-evaluations of the constraint in a step; 2 to 6 are usual, 10 and more beside jumps."""
 
 
 class _Trial(NamedTuple):
