@@ -17,7 +17,7 @@ __all__ = ["Continuation", "Memory"]
 
 Memory = Literal["keep", "damp", "reset"]
 REST = 6
-"""Iterations without a change of any parameter after which a round that has settled ends."""
+"""Iterations without a change of any parameter, counters aside, after which a settled round ends."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +131,7 @@ class Continuation:
         log, left = self._round(history)
         found = ((name, rule.missed(log.values(name), log)) for name, rule in self.schedules.items())
         sentences = [f"{name}: {sentence}" for name, sentence in found if sentence]
-        if self.rounds > 1 and not self.settled(history):
+        if self.rounds > 1 and (left or not self._arrived(log, history)):
             before = f", begun after iteration {log[0].number - 1}" if log and log[0].number > 1 else ""
             sentences.append(f"it ended in round {self.rounds - left} of {self.rounds}{before}")
         return sentences

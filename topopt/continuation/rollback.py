@@ -143,7 +143,7 @@ class Rollback(Checked):
             watched = anchor is not None and place - anchor <= self.patience
             if now.restored and place:
                 anchor, change, watched, least = place - 1, changed, True, before.objective
-            elif changed and (_anew(log[:place], now) or not (watched and change)):
+            elif changed and (_anew(log[0], before, now) or not (watched and change)):
                 anchor, watched = (place - 1, True) if self._is_sound(before) else (None, False)
                 change, least = True, before.objective
             rose = watched and not now.refused and now.objective - least > self.rise * abs(least)
@@ -176,11 +176,10 @@ class Rollback(Checked):
         return _attempts(since[0], history) < ATTEMPTS
 
 
-def _anew(log: list[Iteration], now: Iteration) -> bool:
+def _anew(first: Iteration, before: Iteration, now: Iteration) -> bool:
     """Return whether parameters begin anew: fall, and none rises, or go back to their first values."""
-    first, before = log[0].parameters, log[-1].parameters
-    falls = all(now.parameters.get(name, value) <= value for name, value in before.items())
-    return before != now.parameters and (falls or now.parameters == first)
+    falls = all(now.parameters.get(name, value) <= value for name, value in before.parameters.items())
+    return before.parameters != now.parameters and (falls or now.parameters == first.parameters)
 
 
 def _is_exhausted(paces: list[float]) -> bool:
@@ -215,7 +214,7 @@ def _undone_paces(history: History, pending: int | None) -> dict[str, list[float
                 if pace > 0:
                     paces.setdefault(name, []).append(pace)
             log = [earlier for earlier in log if earlier.number <= restored]
-        elif log and iteration is not None and _anew(log, iteration):
+        elif log and iteration is not None and _anew(history[0], log[-1], iteration):
             paces.clear()
         if iteration is not None:
             log.append(iteration)
