@@ -230,8 +230,9 @@ def log(*entries):
 SOFT, SHARP = (5.0, 0.3, 0.0, 1.0), (1.0, 0.019, 0.019, 64.0)
 
 
-def ring(total=OPEN, interface=1.0, objective=1.0, history=History()):
-    return alarms(Reading(total, {}), {"interface": interface}, objective, history)
+def ring(total=OPEN, interface=1.0, objective=1.0, history=History(), parameters=None):
+    now = parameters or (history[-1].parameters if history else {})
+    return alarms(Reading(total, {}), {"interface": interface}, objective, history, now)
 
 
 @pytest.mark.parametrize(
@@ -280,6 +281,10 @@ def test_a_design_that_is_far_from_done_is_concentrated_with_fewer_dead(latent, 
         ({"objective": -0.69, "history": log((-1.0, 0.0, 0.0, 1.0))}, True),
         ({"objective": -0.71, "history": log((-1.0, 0.0, 0.0, 1.0))}, False),
         ({"objective": 1e9}, False),
+        ({"objective": 9.0, "history": log(SOFT, SHARP), "parameters": {"physical.beta": 1.0}}, False),
+        ({"objective": 9.0, "history": log(SOFT, SHARP), "parameters": {"physical.beta": 2.0}}, True),
+        ({"objective": 9.0, "history": log(SOFT, SHARP, SOFT)}, False),  # in the round that began then
+        ({"objective": 9.0, "history": log(SOFT, SHARP, SOFT, SHARP)}, True),
     ],
 )
 def test_the_blow_up_alarm_rings_exactly_at_its_condition(condition, rings):
@@ -294,7 +299,7 @@ def test_the_interface_alarm_rings_a_little_below_where_a_guard_stands(width, ri
 
 
 def test_without_a_reading_and_measures_nothing_rings():
-    assert alarms(Reading({}, {}), {}, 1.0, History()) == ()
+    assert alarms(Reading({}, {}), {}, 1.0, History(), {}) == ()
 
 
 def test_every_alarm_has_a_meaning():

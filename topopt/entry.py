@@ -94,7 +94,7 @@ def entry(turn: Turn, history: History, output: Array | None, restored: int) -> 
         measures=evaluation.measures,
         vanishing=reading.total,
         stages=reading.stages,
-        alarms=alarms(reading, evaluation.measures, objective, before),
+        alarms=alarms(reading, evaluation.measures, objective, before, turn.parameters),
         solves=(history[-1].solves if history else 0) + evaluation.solves,
         restored=restored,
         refused=turn.refused,

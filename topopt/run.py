@@ -12,7 +12,7 @@ from typing import Any, cast
 import numpy as np
 
 from topopt import solves
-from topopt.continuation import Continuation, Rollback
+from topopt.continuation import Continuation
 from topopt.entry import Turn, entry
 from topopt.errors import InputError
 from topopt.evaluation import Bounds, Model
@@ -22,8 +22,9 @@ from topopt.optimizers.honest import require_honest, verifies
 from topopt.optimizers.protocol import Verifier
 from topopt.parameters import Array, replaced, scalars
 from topopt.step import Snapshot, Step
-from topopt.stopping import Stop, StopRule
+from topopt.stopping import Stop, StopRule, room
 from topopt.threads import alone
+from topopt.turning_back import OPTIMIZER, brought_back, ending, model_parameters, prepared, restored
 
 __all__ = [
     "Snapshot",
@@ -37,7 +38,6 @@ __all__ = [
     "solve",
 ]
 
-_OPTIMIZER = "optimizer."
 LARGE = 1_000_000
 """Unknowns of a state from which on it is slimmed once it is the older one."""
 
@@ -57,7 +57,7 @@ class _Clock:
 
 def schedulable(model: Model, optimizer: Optimizer) -> dict[str, float]:
     """Return every parameter that a continuation may drive, with its value."""
-    return model.parameters() | {f"{_OPTIMIZER}{name}": value for name, value in scalars(optimizer).items()}
+    return model.parameters() | {f"{OPTIMIZER}{name}": value for name, value in scalars(optimizer).items()}
 
 
 def optimize(
@@ -119,7 +119,8 @@ def _iterated(
     """Do one iteration; what only the log needs of it is forgotten."""
     with alone():
         clock = _Clock()
-        parameters = continuation.at(now.history)
+        back = brought_back(now.history, continuation, stop)
+        parameters = dict(back.parameters) if back else continuation.at(now.history, room(stop, now.history))
         with solves.begun(now.states, now.older, _progress(now.history)) as solved:
             evaluation = model.evaluate(now.x, model_parameters(parameters))
         clock.mark("evaluate")
@@ -129,16 +130,14 @@ def _iterated(
         move = scalars(rule).get("move", math.inf)
         refused = verifies(rule) and state.refused > 0
         turn = Turn(now.x, bounds, parameters, evaluation, x, state.multipliers, move, refused)
-        restored = continuation.rollback.target(now.history) or 0 if continuation.rollback else 0
-        written = entry(turn, now.history, now.output, restored)
+        written = entry(turn, now.history, now.output, restored(now.history, continuation, stop))
         clock.mark("log")
     seconds = {**evaluation.seconds, **clock.marks}
     iteration = dataclasses.replace(written, seconds=seconds, solver=solved.columns())
     history = History([*now.history, iteration])
     output = now.output if refused else evaluation.output
     after = Snapshot(history, x, state, output, states=tuple(solved.states), older=_slim(now.states))
-    if continuation.rollback is not None:
-        after = _watched(now, dataclasses.replace(after, evaluated=now.x), continuation, rule)
+    after = prepared(now, after, continuation, stop, rule)
     handed = dataclasses.replace(evaluation, signals=None)
     return Step(iteration, now.x, handed, after, ending(history, continuation, stop))
 
@@ -186,18 +185,12 @@ def _begun(model: Model, optimizer: Optimizer, bounds: Bounds) -> Snapshot:
 
 def _require_more_to_do(history: History, continuation: Continuation, stop: StopRule) -> None:
     """Refuse to go on with a run that has ended by this stop rule."""
-    reason = stop(history, continuation.settled(history)) if history else None
+    reason = ending(history, continuation, stop) if history else None
     if reason is not None:
         raise InputError(
             f"snapshot: the run has ended after {len(history)} iterations ({reason}); give a stop rule that "
             "asks for more, or start without the snapshot"
         )
-
-
-def ending(history: History, continuation: Continuation, stop: StopRule) -> str | None:
-    """Return why a run with this log ends, with what its schedules missed; None while it goes on."""
-    reason = stop(history, continuation.settled(history))
-    return reason and "; ".join([reason, *continuation.missed(history)])
 
 
 def _remembered(
@@ -213,33 +206,7 @@ def _remembered(
     return now.state
 
 
-def _watched(now: Snapshot, after: Snapshot, continuation: Continuation, rule: Optimizer) -> Snapshot:
-    """Return what comes next, with the design that is worth going back to, or that design itself."""
-    rollback = cast(Rollback, continuation.rollback)
-    number = rollback.anchor(after.history)
-    if number is None:
-        return after
-    kept = {rollback.anchor(now.history): now.anchor, len(now.history): now.evaluated}
-    anchor = after.evaluated if number == len(after.history) else kept.get(number)
-    if anchor is None:
-        raise InputError(
-            f"snapshot: made without a roll-back, so that the design of iteration {number}, to which it may "
-            "have to go back, is missing; go on without a roll-back"
-        )
-    if rollback.target(after.history) is None:
-        return dataclasses.replace(after, anchor=anchor)
-    parameters = model_parameters(continuation.at(after.history))
-    renewed = rule.renewed(anchor, after.state, rollback.width(parameters, after.history))
-    # What was undone is nothing to tell progress by.
-    return dataclasses.replace(after, x=anchor, state=renewed, output=None, anchor=anchor)
-
-
-def model_parameters(parameters: Mapping[str, float]) -> dict[str, float]:
-    """Return the scheduled parameters that are the model's."""
-    return {name: value for name, value in parameters.items() if not name.startswith(_OPTIMIZER)}
-
-
 def _optimizer_fields(parameters: Mapping[str, float]) -> dict[str, float]:
     """Return the scheduled parameters that are the optimiser's, by the names of its fields."""
     named = parameters.items()
-    return {name.removeprefix(_OPTIMIZER): value for name, value in named if name.startswith(_OPTIMIZER)}
+    return {name.removeprefix(OPTIMIZER): value for name, value in named if name.startswith(OPTIMIZER)}

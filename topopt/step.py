@@ -30,9 +30,11 @@ class Snapshot:
     anchor : array, optional
         The design that a roll-back would go back to, shape (n,).
     evaluated : array, optional
-        The design of the log's last iteration, shape (n,), where a roll-back may want it.
+        The design of the log's last iteration, shape (n,), where it may be wanted again.
     states, older : tuple of array
         What iterative solvers found last and the time before, and begin with next, see `topopt.solves`.
+    best : array, optional
+        The design that ended the best round of a continuation that has several, shape (n,).
     """
 
     history: History
@@ -43,6 +45,7 @@ class Snapshot:
     evaluated: Array | None = None
     states: tuple[Array, ...] = ()
     older: tuple[Array, ...] = ()
+    best: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)

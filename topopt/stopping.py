@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated
@@ -11,10 +12,27 @@ import annotated_types as at
 from topopt.history import History
 from topopt.parameters import Checked, NonNegative
 
-__all__ = ["Stop", "StopRule"]
+__all__ = ["Stop", "StopRule", "room"]
 
 StopRule = Callable[[History, bool], str | None]
-"""From the log, and whether the continuation has settled, to a reason to stop or None."""
+"""From the log, and whether the continuation has settled, to a reason to stop or None.
+
+One with a budget may say by a method ``left(history)`` how many iterations it leaves.
+"""
+
+
+def room(rule: StopRule, history: History) -> float:
+    """Return how many iterations a stop rule leaves; inf for one that does not say.
+
+    Parameters
+    ----------
+    rule : callable
+        When to end.
+    history : History
+        The log so far.
+    """
+    left = getattr(rule, "left", None)
+    return left(history) if left else math.inf
 
 
 @dataclass(frozen=True)
@@ -54,3 +72,7 @@ class Stop(Checked):
             state = "" if settled else ", before the continuation had settled"
             return f"budget: {self.iterations} iterations spent{state}"
         return None
+
+    def left(self, history: History) -> float:
+        """Return how many iterations the budget leaves."""
+        return self.iterations - len(history)

@@ -69,7 +69,7 @@ def main() -> None:
     parts = {
         "signals": lambda: signals(tape, objective, rows, parameters, problem._cut),
         "read": lambda: read(x, evaluation, multipliers, problem.bounds()),
-        "alarms": lambda: alarms(reading, evaluation.measures, 1.0, history),
+        "alarms": lambda: alarms(reading, evaluation.measures, 1.0, history, history[-1].parameters),
         "interface": lambda: problem._interfaces(tape),
         "discreteness": lambda: discreteness(tape["physical"]),
     }

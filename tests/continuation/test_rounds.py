@@ -7,10 +7,21 @@ import numpy as np
 import pytest
 
 import topopt as to
-from topopt.continuation import Continuation, Counter, Follow, Linear, Rollback, Staircase, Steps, Survival
+from topopt.continuation import (
+    Constant,
+    Continuation,
+    Counter,
+    Follow,
+    Linear,
+    Rollback,
+    Staircase,
+    Steps,
+    Survival,
+)
 from topopt.continuation.continuation import REST
 from topopt.errors import InputError
 from topopt.history import History, Iteration
+from topopt.study.stop import FairStop
 
 BETA = "physical.beta"
 STAIRS = Staircase(1.0, 4.0, every=1)
@@ -72,12 +83,45 @@ def test_what_is_held_ends_its_round_once_it_is_held_and_is_free_in_the_next():
     assert rules.settled(history)
 
 
+LONG = Continuation({BETA: Staircase(1.0, 16.0, every=3)}, rounds=2)
+"""Its first round takes 18 iterations."""
+
+
+def reason(beam, iterations):
+    return to.solve(beam(), to.MMA(), LONG, to.Stop(change=0.0, iterations=iterations)).reason
+
+
 def test_a_run_that_ends_within_a_round_says_in_which(beam):
-    rules = Continuation({BETA: Staircase(1.0, 16.0, every=3)}, rounds=2)
-    ends = [to.solve(beam(), to.MMA(), rules, to.Stop(change=0.0, iterations=n)) for n in (10, 24)]
-    assert ends[0].reason.endswith("; it ended in round 1 of 2")
-    assert ends[1].reason.endswith("; it ended in round 2 of 2, begun after iteration 18")
-    assert "round" not in to.solve(beam(), to.MMA(), rules, to.Stop(change=0.0, iterations=40)).reason
+    rule = to.Stop(change=0.0, iterations=24)
+    anyhow = to.solve(beam(), to.MMA(), LONG, lambda history, settled: rule(history, settled))
+    assert anyhow.reason.endswith("; it ended in round 2 of 2, begun after iteration 18")
+    assert reason(beam, 10).endswith("; it ended in round 1 of 2")
+    assert "round" not in reason(beam, 36)
+
+
+def test_a_round_for_which_the_budget_leaves_no_room_is_not_begun(beam):
+    rule = to.Stop(change=0.0, iterations=35)
+    *_, last = run = list(to.optimize(beam(), to.MMA(), LONG, rule))
+    assert {step.iteration.parameters[BETA] for step in run[13:]} == {16.0}
+    assert last.reason == "budget: 35 iterations spent; the budget left no room for round 2 of 2"
+    # who gives more later gets it
+    more = list(to.optimize(beam(), to.MMA(), LONG, to.Stop(change=0.0, iterations=80), last.snapshot))
+    betas = [step.iteration.parameters[BETA] for step in more]
+    assert betas[:5] == [1.0, 1.0, 1.0, 2.0, 2.0]
+    assert more[-1].reason == "budget: 80 iterations spent"
+
+
+def test_a_study_s_budget_leaves_as_many_iterations_as_its_solves_are_worth():
+    history = History([Iteration(k, 1.0, solves=2 * k) for k in range(1, 11)])
+    assert FairStop(100).left(history) == 40.0
+    assert FairStop(100).left(History()) == math.inf
+
+
+def test_a_round_that_would_change_nothing_is_none():
+    rules = Continuation({BETA: Constant(8.0), "batch": Counter()}, rounds=3)
+    seen, settled = walked(rules, 30)
+    assert [p["batch"] for p in seen] == [*range(30)]
+    assert settled == (REST - 1) * [False] + (31 - REST) * [True]
 
 
 @pytest.mark.parametrize("rounds", [0, -1, 1.5, True, None])

@@ -1,4 +1,4 @@
-"""A file's continuation: schedules, their guards, two settings, and a gate where it says nothing."""
+"""A file's continuation: schedules, their guards, three settings, and what it gets where it says nothing."""
 
 from __future__ import annotations
 
@@ -33,6 +33,12 @@ TWO = TEXT.replace(
 GATE: dict[str, Schedule] = {"physical.beta": Survival()}
 RISE: dict[str, Schedule] = {"stiffness.penal": Follow("physical.beta", 1.0, 3.0, (1.0, 2.0))}
 STAIRS = "type: staircase, every: 7"
+WATCH = Rollback(rise=0.03, grey=0.05)
+
+
+def usual(schedules: dict[str, Schedule], **settings: Any) -> Continuation:
+    """Return schedules in two rounds, watched over while black and white, and otherwise as a file says."""
+    return Continuation(schedules, **({"rollback": WATCH, "rounds": 2} | settings))
 
 
 def continuation(said: str, text: str = TEXT, **more: Any) -> Continuation:
@@ -46,13 +52,13 @@ def continuation(said: str, text: str = TEXT, **more: Any) -> Continuation:
 
 @pytest.mark.parametrize("said", ["", "continuation: {}"])
 def test_a_sharpness_that_nobody_sets_is_driven_by_the_survival_gate(said: str) -> None:
-    assert continuation(said) == Continuation(GATE | RISE)
+    assert continuation(said) == usual(GATE | RISE)
     assert parse(TEXT).problem.parameters()["physical.beta"] == 1.0
 
 
 def test_a_penalty_that_nobody_sets_rises_where_nobody_sets_a_sharpness() -> None:
     held = TEXT.replace("type: simp", "type: simp, penal: 3")
-    assert continuation("", held) == Continuation(GATE)
+    assert continuation("", held) == usual(GATE)
     assert continuation("continuation: {stiffness.penal: 2}").schedules["stiffness.penal"] == Constant(2.0)
     assert continuation("continuation: {physical.beta: {type: survival}}") == Continuation(GATE)
     fixed = TWO.replace("name: twice, type: tanh", "name: twice, type: tanh, beta: 8")
@@ -143,33 +149,31 @@ def test_a_schedule_bears_its_guard(said: str, guard: Guard) -> None:
 
 
 @pytest.mark.parametrize(
-    ("said", "schedules", "memory", "rollback"),
+    ("said", "expected"),
     [
-        ("memory: damp", GATE | RISE, "damp", None),
-        ("rollback: {}", GATE | RISE, "keep", Rollback()),
-        ("memory: reset, rollback: {rise: 0.1}", GATE | RISE, "reset", Rollback(0.1)),
+        ("memory: damp", usual(GATE | RISE, memory="damp")),
+        ("rollback: {}", usual(GATE | RISE, rollback=Rollback())),
+        ("memory: reset, rollback: {rise: 0.1}", usual(GATE | RISE, memory="reset", rollback=Rollback(0.1))),
+        ("rollback: none", usual(GATE | RISE, rollback=None)),
+        ("rounds: 1", usual(GATE | RISE, rounds=1)),
+        ("rounds: 3", usual(GATE | RISE, rounds=3)),
+        ("rounds: 1, rollback: none", Continuation(GATE | RISE)),
         (
             "physical.beta: {type: homotopy, jump: 0.1}",
-            {"physical.beta": Homotopy(jump=0.1, parameter="physical.beta")},
-            "keep",
-            None,
+            Continuation({"physical.beta": Homotopy(jump=0.1, parameter="physical.beta")}),
+        ),
+        (
+            "physical.beta: {type: survival}, rounds: 2, rollback: {rise: 0.03, grey: 0.05}",
+            usual(GATE),
         ),
         (
             "stiffness.penal: {type: follow, leader: physical.beta, start: 1, final: 3, between: [1, 16]}",
-            {"stiffness.penal": Follow("physical.beta", 1.0, 3.0, (1.0, 16.0))} | GATE,
-            "keep",
-            None,
+            usual({"stiffness.penal": Follow("physical.beta", 1.0, 3.0, (1.0, 16.0))} | GATE),
         ),
     ],
 )
-def test_what_a_continuation_says(
-    said: str, schedules: dict[str, Schedule], memory: Any, rollback: Rollback | None
-) -> None:
-    assert continuation(f"continuation: {{{said}}}") == Continuation(schedules, memory, rollback)
-
-
-def test_a_continuation_says_its_rounds() -> None:
-    assert continuation("continuation: {rounds: 2}") == Continuation(GATE | RISE, rounds=2)
+def test_what_a_continuation_says(said: str, expected: Continuation) -> None:
+    assert continuation(f"continuation: {{{said}}}") == expected
 
 
 FOLLOW = "stiffness.penal: {type: follow, leader: physical.beta, start: 1, final: 3"

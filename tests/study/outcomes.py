@@ -4,17 +4,26 @@ from __future__ import annotations
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from topopt.continuation import Continuation, Geometric, Survival
+from topopt.continuation import Continuation, Geometric, Schedule, Survival
+from topopt.continuation.continuation import USUAL
 from topopt.history import History, Iteration
 from topopt.study.outcome import Judgement, Outcome
 
 INF = math.inf
-GATE = Continuation({"physical.beta": Survival()})
 RAMP = Continuation({"physical.beta": Geometric(1.0, 32.0, 60)})
+
+
+def usual(schedules: Mapping[str, Schedule]) -> Continuation:
+    """Return schedules with the settings that a file gets which names no sharpness."""
+    return dataclasses.replace(USUAL, schedules=schedules)
+
+
+GATE = usual({"physical.beta": Survival()})
 
 
 def trial(

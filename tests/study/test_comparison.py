@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.study.outcomes import GATE, INF, RAMP, trial
+from tests.study.outcomes import GATE, INF, RAMP, trial, usual
 from topopt.continuation import (
     Constant,
     Continuation,
@@ -151,8 +151,9 @@ def test_those_that_lack_a_case_come_last_and_tie_with_nobody():
         ({"x": RAMP, "y": SLOW}, "y", ("x",)),
         ({"x": Continuation({"p": Survival()}, "reset")}, "x", ()),
         ({"x": Continuation({"p": Guarded(Survival()), "q": Follow("p")})}, "x", ()),
-        ({"x": Continuation({"p": Survival(), "q": Follow("p")}), "y": GATE}, "x", ()),
-        ({"y": GATE, "x": Continuation({"p": Survival(), "q": Follow("p")})}, "x", ()),
+        ({"x": usual({"p": Survival(), "q": Follow("p")}), "y": GATE}, "x", ()),
+        ({"y": GATE, "x": usual({"p": Survival(), "q": Follow("p")})}, "x", ()),
+        ({"y": Continuation({"p": Survival()}), "x": GATE}, "x", ()),
         ({"y": SLOW, "x": Continuation({"p": Guarded(Survival()), "q": Follow("p")})}, "y", ()),
         ({"x": Continuation({"p": Linear(1, 8), "q": Constant(3)})}, None, ("x",)),
         ({"x": Continuation({"p": Guarded(Linear(1, 8))})}, None, ()),

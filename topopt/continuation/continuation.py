@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from topopt.continuation.follow import Follow
-from topopt.continuation.rollback import Rollback
+from topopt.continuation.rollback import FEASIBLE, Rollback, standing
 from topopt.continuation.schedules import Counter, Schedule
 from topopt.errors import InputError, ParameterError, suggestion
-from topopt.history import History, jumps
+from topopt.history import History, Iteration, jumps
 from topopt.parameters import is_count
 
-__all__ = ["Continuation", "Memory"]
+__all__ = ["USUAL", "Continuation", "Memory"]
 
 Memory = Literal["keep", "damp", "reset"]
 REST = 6
 """Iterations without a change of any parameter, counters aside, after which a settled round ends."""
+
+
+class _Round(NamedTuple):
+    """Where a log has come to."""
+
+    log: History
+    """What belongs to the present round."""
+    left: int
+    """How many are to come."""
+    last: bool
+    """Whether none of these will begin."""
+    ends: tuple[Iteration, ...]
+    """The last iterations of those that are over."""
 
 
 @dataclass(frozen=True)
@@ -37,8 +51,9 @@ class Continuation:
         Take back what shatters the design; without it nothing is taken back.
     rounds : int
         How often the schedules go their way. A round ends when they have settled and, counters aside, stood
-        for six iterations; the next begins with their first values and the design that came out. What was
-        decided too soon, while all was grey, is decided again by a design that knows its bars.
+        for six iterations; the next begins with their first values and the design that came out, if the
+        budget leaves it as many iterations as that one took. What was decided too soon, while all was grey,
+        is decided again by a design that knows its bars.
 
     Examples
     --------
@@ -73,9 +88,17 @@ class Continuation:
         if not is_count(self.rounds):
             raise InputError(f"continuation: rounds is an integer >= 1, got {self.rounds!r}")
 
-    def at(self, history: History) -> dict[str, float]:
-        """Return the parameters for the iteration that follows the log."""
-        log, _ = self._round(history)
+    def at(self, history: History, room: float = math.inf) -> dict[str, float]:
+        """Return the parameters for the iteration that follows the log.
+
+        Parameters
+        ----------
+        history : History
+            The log so far.
+        room : float
+            Iterations that the budget leaves.
+        """
+        log = self._round(history, room).log
         values = {
             name: float(rule(log.values(name), log))
             for name, rule in self.schedules.items()
@@ -88,13 +111,64 @@ class Continuation:
             for name, rule in self.schedules.items()
         }
 
-    def settled(self, history: History) -> bool:
+    def settled(self, history: History, room: float = math.inf) -> bool:
         """Return whether every parameter was at its final value in the last iteration, or is held for good.
 
         What holds it is a guard, or a roll-back that nothing gentler avoids. Only the last round can settle.
+
+        Parameters
+        ----------
+        history, room
+            As for `at`.
         """
-        log, left = self._round(history)
-        return not left and self._arrived(log, history)
+        now = self._round(history, room)
+        return now.last and self._arrived(now.log, history)
+
+    def best(self, history: History, room: float = math.inf) -> int | None:
+        """Return the number of the iteration that ended the best round of those that are over, None if none is.
+
+        Parameters
+        ----------
+        history, room
+            As for `at`.
+        """
+        ends = [end for end in self._round(history, room).ends if _holds(end)]
+        return min(ends, key=lambda end: end.objective).number if ends else None
+
+    def better(self, history: History, room: float = math.inf) -> int | None:
+        """Return the number of the iteration that ended an earlier round, and better, None if none did.
+
+        A round that was cut short is worse than one that was not.
+
+        Parameters
+        ----------
+        history, room
+            As for `at`.
+        """
+        number = self.best(history, room)
+        if number is None or number == len(history) or self.brought_back(history):
+            return None
+        now = history[-1]
+        done = self.settled(history, room) and _holds(now)
+        return None if done and now.objective <= history[number - 1].objective else number
+
+    def brought_back(self, history: History) -> Iteration | None:
+        """Return the iteration that brought back the end of an earlier round, None if there is none.
+
+        It has that end's parameters, and another round had begun before it.
+
+        Parameters
+        ----------
+        history : History
+            The log so far.
+        """
+        first = history[0].parameters if history else {}
+        for iteration in history if self.rounds > 1 else ():
+            place = iteration.restored
+            again = place and iteration.parameters == history[place - 1].parameters
+            if again and history[place].parameters == first != iteration.parameters:
+                return iteration
+        return None
 
     def jump(self, history: History, parameters: Mapping[str, float]) -> float | None:
         """Return the size of what a parameter jumps to, the largest of several; None if none does.
@@ -120,20 +194,22 @@ class Continuation:
         before = self._before(history)
         return any(name in before and before[name] != value for name, value in parameters.items())
 
-    def missed(self, history: History) -> list[str]:
+    def missed(self, history: History, room: float = math.inf) -> list[str]:
         """Return a sentence for every schedule that did not bring about what it is for.
 
         Parameters
         ----------
-        history : History
-            The log so far.
+        history, room
+            As for `at`.
         """
-        log, left = self._round(history)
+        log, left, last, _ = self._round(history, room)
         found = ((name, rule.missed(log.values(name), log)) for name, rule in self.schedules.items())
         sentences = [f"{name}: {sentence}" for name, sentence in found if sentence]
-        if self.rounds > 1 and (left or not self._arrived(log, history)):
+        if self.rounds > 1 and not (last and self._arrived(log, history)):
             before = f", begun after iteration {log[0].number - 1}" if log and log[0].number > 1 else ""
             sentences.append(f"it ended in round {self.rounds - left} of {self.rounds}{before}")
+        elif left and not self.brought_back(history):
+            sentences.append(f"the budget left no room for round {self.rounds - left + 1} of {self.rounds}")
         return sentences
 
     def require(self, valid: Iterable[str]) -> None:
@@ -159,24 +235,44 @@ class Continuation:
         log = self._standing(history)
         return log[-1].parameters if log else {}
 
-    def _round(self, history: History) -> tuple[History, int]:
-        """Return the part of the log that belongs to the present round, and how many rounds are to come."""
+    def _round(self, history: History, room: float) -> _Round:
+        """Return the part of the log that belongs to the present round, and what was and is to come."""
         log, left = self._standing(history), self.rounds - 1
+        ends: tuple[Iteration, ...] = ()
+        over = self.brought_back(history) is not None
         while left and (end := self._end_of_round(log, history)):
+            if end == len(log):
+                if self._starts_as_it_stands(log):
+                    return _Round(log, 0, True, ends)
+                if over or room < log[-1].number - log[0].number + 1:
+                    return _Round(log, left, True, ends)
+            ends = (*ends, log[end - 1])
             log, left = log[end:], left - 1
-        return log, left
+        return _Round(log, left, over or not left, ends)
 
     def _end_of_round(self, log: History, history: History) -> int | None:
-        """Return after how many iterations the first round of a log has settled and rested, if it has."""
+        """Return where in a log the first round, settled and at rest, gave way to the next, or now may."""
         # a counter never rests, and waits for nothing
         names = [name for name, rule in self.schedules.items() if not isinstance(rule, Counter)]
-        rested, last = 0, None
+        rested, first, last, over = 0, None, None, False
         for end, iteration in enumerate(log, start=1):
             now = [iteration.parameters.get(name) for name in names]
-            rested, last = rested + 1 if now == last else 1, now
-            if rested >= REST and self._arrived(log[:end], history[: iteration.number]):
-                return end
-        return None
+            if over and now != last:
+                if now == first:
+                    return end - 1
+                over = False
+            rested, first, last = rested + 1 if now == last else 1, first or now, now
+            over = over or (rested >= REST and self._arrived(log[:end], history[: iteration.number]))
+        return len(log) if over else None
+
+    def _starts_as_it_stands(self, log: History) -> bool:
+        """Return whether another round would begin with what there is, and so change nothing."""
+        first = {
+            name: rule([], History())
+            for name, rule in self.schedules.items()
+            if not isinstance(rule, Counter | Follow)
+        }
+        return all(log[-1].parameters.get(name) == value for name, value in first.items())
 
     def _arrived(self, log: History, history: History) -> bool:
         """Return whether every parameter is at its final value at the end of a log, or is held."""
@@ -187,4 +283,13 @@ class Continuation:
 
     def _standing(self, history: History) -> History:
         """Return the log without what was undone."""
-        return self.rollback.standing(history) if self.rollback else history
+        return self.rollback.standing(history) if self.rollback else standing(history)
+
+
+def _holds(iteration: Iteration) -> bool:
+    """Return whether a design is one to end with: done, and within its constraints."""
+    return not iteration.refused and iteration.violation <= FEASIBLE
+
+
+USUAL = Continuation(rollback=Rollback(rise=0.03, grey=0.05), rounds=2)
+"""The settings of what a file gets that names no sharpness; see `docs/study.md` for the others tried."""

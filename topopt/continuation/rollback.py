@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, NamedTuple
 
@@ -13,7 +13,7 @@ import annotated_types as at
 from topopt.history import History, Iteration
 from topopt.parameters import Checked, Positive, Unit
 
-__all__ = ["Rollback"]
+__all__ = ["FEASIBLE", "Rollback", "standing"]
 
 FEASIBLE = 1e-2
 """Only a design that holds its constraints to a hundredth is worth going back to."""
@@ -65,17 +65,17 @@ class Rollback(Checked):
 
     def standing(self, history: History) -> History:
         """Return the log without the iterations that were undone, the pending ones included."""
-        log = _standing(history)
+        log = standing(history)
         anchor, undo = self._watched(log, history)
-        return History(log if anchor is None or not undo else log[: anchor + 1])
+        return log if anchor is None or not undo else log[: anchor + 1]
 
     def target(self, history: History) -> int | None:
         """Return the number of the iteration whose design comes next again; None to go on."""
-        return self.anchor(history) if self._watched(_standing(history), history).undo else None
+        return self.anchor(history) if self._watched(standing(history), history).undo else None
 
     def anchor(self, history: History) -> int | None:
         """Return the number of the iteration whose design is worth keeping for now, None if none is."""
-        log = _standing(history)
+        log = standing(history)
         anchor = self._watched(log, history).anchor
         return None if anchor is None else log[anchor].number
 
@@ -89,10 +89,10 @@ class Rollback(Checked):
         history : History
             The log, with what was undone.
         """
-        standing = self.standing(history)
-        if len(standing) == len(history) or not standing:
+        kept = self.standing(history)
+        if len(kept) == len(history) or not kept:
             return dict(wishes)
-        before = standing[-1].parameters
+        before = kept[-1].parameters
         values = dict(wishes)
         for name, paces in _undone_paces(history, self.target(history)).items():
             known, wish = before.get(name, 0.0), wishes.get(name, math.nan)
@@ -120,12 +120,12 @@ class Rollback(Checked):
         history : History
             The log, whose last iteration is to be undone.
         """
-        log = _standing(history)
+        log = standing(history)
         anchor = self._watched(log, history).anchor
         tried = 0 if anchor is None else _attempts(log[anchor], history)
         return 0.5**tried * 0.5 / (1.0 + max(map(abs, parameters.values()), default=0.0))
 
-    def _watched(self, log: list[Iteration], history: History) -> _Watch:
+    def _watched(self, log: History, history: History) -> _Watch:
         """Walk the log that stands, and choose what is worth going back to.
 
         It is always the last design or the last but one when it is chosen: no other is kept. What is undone
@@ -169,7 +169,7 @@ class Rollback(Checked):
         """Return whether a design may be gone back to: done, within its constraints, and not refused."""
         return iteration.violation <= FEASIBLE and not iteration.refused and not self._is_grey(iteration)
 
-    def _may_help(self, since: list[Iteration], change: bool, history: History) -> bool:
+    def _may_help(self, since: History, change: bool, history: History) -> bool:
         """Return whether a retry differs from what was tried: by gentler growth, or by shorter steps."""
         if change:
             return max(_paces(since).values(), default=0.0) > 0.0
@@ -193,14 +193,20 @@ def _attempts(anchor: Iteration, history: History) -> int:
     return sum(it.parameters == anchor.parameters for it in again)
 
 
-def _standing(history: History) -> list[Iteration]:
-    """Return the iterations that were not undone."""
+def standing(history: History) -> History:
+    """Return the iterations that were not undone.
+
+    Parameters
+    ----------
+    history : History
+        The log, whose iterations name what they start again from.
+    """
     log: list[Iteration] = []
     for iteration in history:
         if iteration.restored:
             log = [earlier for earlier in log if earlier.number <= iteration.restored]
         log.append(iteration)
-    return log
+    return History(log)
 
 
 def _undone_paces(history: History, pending: int | None) -> dict[str, list[float]]:
@@ -221,7 +227,7 @@ def _undone_paces(history: History, pending: int | None) -> dict[str, list[float
     return paces
 
 
-def _paces(log: list[Iteration]) -> dict[str, float]:
+def _paces(log: Sequence[Iteration]) -> dict[str, float]:
     """Return the fastest growth (a logarithm) of each parameter on a stretch of the log."""
     return {
         name: max((_growth(before, after, name) for before, after in itertools.pairwise(log)), default=0.0)

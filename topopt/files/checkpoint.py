@@ -47,6 +47,8 @@ class Checkpoint:
         The design that a roll-back would go back to.
     states, older : tuple of array
         What iterative solvers begin with.
+    best : array, shape (n,), optional
+        The design that ended the best round.
     """
 
     number: int
@@ -58,6 +60,7 @@ class Checkpoint:
     anchor: Array | None = None
     states: tuple[Array, ...] = ()
     older: tuple[Array, ...] = ()
+    best: Array | None = None
 
     @classmethod
     def of(cls, step: Step) -> Checkpoint:
@@ -81,6 +84,7 @@ class Checkpoint:
             now.anchor,
             now.states,
             now.older,
+            now.best,
         )
 
     def save(self, path: Path, durable: bool = False) -> None:
@@ -91,7 +95,12 @@ class Checkpoint:
             "memory": np.array(self.memory),
             "x": self.x,
         }
-        optional = {"output": self.output, "evaluated": self.evaluated, "anchor": self.anchor}
+        optional = {
+            "output": self.output,
+            "evaluated": self.evaluated,
+            "anchor": self.anchor,
+            "best": self.best,
+        }
         arrays |= {name: array for name, array in optional.items() if array is not None}
         arrays |= {f"state.{name}": array for name, array in self.state.items()}
         for name, found in (("solution", self.states), ("older", self.older)):
@@ -132,6 +141,7 @@ class Checkpoint:
                 arrays.get("anchor"),
                 _numbered(arrays, "solution."),
                 _numbered(arrays, "older."),
+                arrays.get("best"),
             )
         except FileNotFoundError:
             return None
@@ -161,9 +171,8 @@ class Checkpoint:
             state = unpacked(cls, self.state)
         except InputError as error:
             raise RunFolderError(f"checkpoint: written by another version of topopt: {error}") from error
-        return Snapshot(
-            history, self.x, state, self.output, self.anchor, self.evaluated, self.states, self.older
-        )
+        kept = self.output, self.anchor, self.evaluated, self.states, self.older, self.best
+        return Snapshot(history, self.x, state, *kept)
 
 
 def _numbered(arrays: Mapping[str, NDArray[Any]], prefix: str) -> tuple[NDArray[Any], ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
 from topopt.continuation import Constant, Follow, Guard, Rollback, Survival
-from topopt.continuation.continuation import Memory
+from topopt.continuation.continuation import USUAL, Memory
 from topopt.errors import suggestion
 from topopt.files.fields import form
 from topopt.files.items import classed, typed
@@ -20,6 +21,8 @@ __all__ = ["MEMORIES", "driven", "led"]
 MEMORIES = get_args(Memory)
 SETTINGS = ("memory", "rollback", "rounds")
 """What a continuation says besides its schedules."""
+NONE = "none"
+"""The roll-back of a continuation that takes nothing back."""
 SHARPNESS = "beta"
 """The field that makes a sharp stage sharper."""
 PENALTY = "penal"
@@ -33,7 +36,8 @@ def driven(spec: Spec) -> None:
 
     A sharpness that nobody sets follows one that has a way of its own; if none has, it is driven by the
     survival gate. Of several that of the design's density leads, or else the first in the chain. Where nobody
-    sets any sharpness, a penalty that nobody sets rises with it.
+    sets any sharpness, a penalty that nobody sets rises with it, and settings that nobody sets are the usual
+    ones.
     """
     data = mapping(spec.located.data.get("continuation"))
     for name, entry in data.items():
@@ -44,7 +48,7 @@ def driven(spec: Spec) -> None:
                 text = f"expected one of {', '.join(MEMORIES)}, got {shown(entry)}"
                 spec.mistakes.append(Mistake(path, text))
         elif name == "rollback":
-            spec.rollback = classed(spec, Rollback, entry, path)
+            spec.rollback = None if entry == NONE else classed(spec, Rollback, entry, path)
         elif name == "rounds":
             spec.rounds = entry
             if not is_count(entry):
@@ -61,6 +65,7 @@ def driven(spec: Spec) -> None:
     led(spec, list(gates), free)
     if free and len(free) == len(gates) and not any(name in data for name in gates):
         _raised(spec, free[0], data)
+        _set(spec, data)
 
 
 def led(spec: Spec, gates: Sequence[str], free: Sequence[str]) -> None:
@@ -98,6 +103,15 @@ def _raised(spec: Spec, leader: str, data: Mapping[str, Any]) -> None:
         fields = {key: default for key, (_, default) in form(Follow).fields.items()}
         fields |= {"leader": leader, "start": 1.0, "final": final, "between": RISE}
         spec.continuation[name] = Item(("continuation", name), Follow, fields, type_name(Follow))
+
+
+def _set(spec: Spec, data: Mapping[str, Any]) -> None:
+    """Give the roll-back and the rounds that nobody sets their usual values."""
+    if "rollback" not in data and USUAL.rollback is not None:
+        values = dataclasses.asdict(USUAL.rollback)
+        spec.rollback = Item(("continuation", "rollback"), Rollback, values)
+    if "rounds" not in data:
+        spec.rounds = USUAL.rounds
 
 
 def _schedule(spec: Spec, data: Any, path: Path) -> Item | None:

@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 from topopt.continuation import Guard, Rollback
 from topopt.fem import Material, Support
 from topopt.files.drawn import MeshFile
-from topopt.files.driving import MEMORIES
+from topopt.files.driving import MEMORIES, NONE
 from topopt.files.fields import REGION, Entry, model
 from topopt.files.registry import known
 from topopt.files.sections import LOADS, Case, ModelSections, Output, Sections, Start
@@ -109,7 +109,7 @@ def _narrow(found: dict[str, Any]) -> None:
             "enum": list(MEMORIES),
             "description": "What becomes of the optimiser's memory where a parameter jumps.",
         },
-        "rollback": {"$ref": "#/$defs/Rollback"},
+        "rollback": {"anyOf": [{"$ref": "#/$defs/Rollback"}, {"const": NONE}]},
         "rounds": {
             "type": "integer",
             "minimum": 1,

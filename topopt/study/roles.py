@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 
 from topopt.continuation import Constant, Continuation, Follow, Geometric, Guarded, Linear, Schedule, Survival
+from topopt.continuation.continuation import USUAL
 
 __all__ = ["is_default", "is_gate", "is_ramp"]
 
@@ -21,7 +22,7 @@ def is_gate(continuation: Continuation) -> bool:
 
 
 def is_default(continuation: Continuation) -> bool:
-    """Return whether it is what a problem file gets that names no continuation: the gate as it comes.
+    """Return whether it is what a problem file gets that names no continuation: all of it as it comes.
 
     Parameters
     ----------
@@ -29,7 +30,7 @@ def is_default(continuation: Continuation) -> bool:
         What is looked at.
     """
     own = [rule for rule in continuation.schedules.values() if not isinstance(rule, Follow)]
-    return own == [Survival()] and dataclasses.replace(continuation, schedules={}) == Continuation()
+    return own == [Survival()] and dataclasses.replace(continuation, schedules={}) == USUAL
 
 
 def is_ramp(continuation: Continuation) -> bool:

@@ -15,6 +15,7 @@ from topopt.files import Job, parse, read_about, read_design, read_history, read
 from topopt.files.located import located
 from topopt.files.status import read_status
 from topopt.run import model_parameters
+from topopt.stopping import room
 from topopt.study.accuracy import fitting
 from topopt.study.archive import read_judgements, read_outcome
 from topopt.study.comparison import Comparison
@@ -107,7 +108,7 @@ def _plain(path: Path, job: Job, said: dict[str, Any], reason: str) -> Outcome:
         path.resolve().name,
         _start(said.get("start")),
         reason,
-        settled=job.continuation.settled(history),
+        settled=job.continuation.settled(history, room(job.stop, history)),
         memory=job.continuation.memory,
         seconds=sum(sum(iteration.seconds.values()) for iteration in history),
         history=history,

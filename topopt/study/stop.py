@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Annotated
 
@@ -50,6 +51,11 @@ class FairStop(Checked):
             state = "" if settled else ", before the continuation had settled"
             return f"budget: {spent} of {self.budget} state solves spent{state}"
         return None
+
+    def left(self, history: History) -> float:
+        """Return how many iterations the budget leaves, if they cost what they have on average."""
+        spent = _spent(history)
+        return (self.budget - spent) * len(history) / spent if spent else math.inf
 
     def _rests(self, history: History) -> bool:
         """Return whether nothing has changed for a whole window, neither parameters nor output."""

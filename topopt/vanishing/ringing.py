@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 
-from topopt.history import History
+from topopt.history import History, jumps
 from topopt.vanishing.reading import Reading
 
 __all__ = ["ALARMS", "OPEN", "WINDOW", "alarms"]
@@ -59,7 +59,11 @@ ALARMS: Mapping[str, str] = {
 
 
 def alarms(
-    reading: Reading, measures: Mapping[str, float], objective: float | None, history: History
+    reading: Reading,
+    measures: Mapping[str, float],
+    objective: float | None,
+    history: History,
+    parameters: Mapping[str, float],
 ) -> tuple[str, ...]:
     """Return the names of the alarms that ring (the thresholds were calibrated on good and failed runs).
 
@@ -73,6 +77,8 @@ def alarms(
         Of this iteration; None if the optimiser refused the design.
     history : History
         The log before this iteration.
+    parameters : mapping
+        Of this iteration, by name.
     """
     total, ringing = reading.total, []
     if total and total["latent_residual"] > OPEN:
@@ -83,19 +89,24 @@ def alarms(
             ringing.append("concentration")
         if total["residual"] < 0.05:
             ringing.append("masked")
-    if objective is not None and _shattered(objective, history):
+    if objective is not None and _shattered(objective, history, parameters):
         ringing.append("blow-up")
     if measures.get("interface", math.inf) < UNRESOLVED:
         ringing.append("unresolved")
     return tuple(ringing)
 
 
-def _shattered(objective: float, history: History) -> bool:
-    """Return whether the objective rose far above that of a formed design not long ago."""
-    formed = [
-        it.objective
-        for it in history[-WINDOW:]
-        if it.measures.get("discreteness", 1.0) < FORMED and it.violation <= FEASIBLE and not it.refused
-    ]
-    best = min(formed, default=math.inf)
+def _shattered(objective: float, history: History, parameters: Mapping[str, float]) -> bool:
+    """Return whether the objective rose far above that of a formed design not long ago.
+
+    Where a continuation begins a new round, the objective rises by design.
+    """
+    best, after = math.inf, parameters
+    for it in reversed(history[-WINDOW:]):
+        leaps = jumps(it.parameters, after)
+        if leaps and all(history[0].parameters.get(name) == then for name, (_, then) in leaps.items()):
+            break
+        after = it.parameters
+        if it.measures.get("discreteness", 1.0) < FORMED and it.violation <= FEASIBLE and not it.refused:
+            best = min(best, it.objective)
     return objective > best + SHATTERED * abs(best)

@@ -1,0 +1,161 @@
+"""What a run goes back to: the design in front of what shattered it, and at the end a better round's."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+from topopt.continuation import Continuation
+from topopt.errors import InputError
+from topopt.history import History, Iteration
+from topopt.optimizers import Optimizer
+from topopt.parameters import Array
+from topopt.step import Snapshot
+from topopt.stopping import StopRule, room
+
+__all__ = ["brought_back", "ending", "model_parameters", "prepared", "restored"]
+
+OPTIMIZER = "optimizer."
+"""What the names of an optimiser's parameters begin with."""
+
+
+def brought_back(history: History, continuation: Continuation, stop: StopRule) -> Iteration | None:
+    """Return the iteration whose design comes once more, for a run to end with.
+
+    A run that is about to end with a round that is no better than an earlier one, or that was cut short, ends
+    with the earlier one's design instead; that costs one more iteration.
+
+    Parameters
+    ----------
+    history : History
+        The log so far.
+    continuation : Continuation
+        What has rounds.
+    stop : callable
+        When to end.
+
+    Returns
+    -------
+    Iteration or None
+        None if the run goes on, or has the best of its rounds.
+    """
+    if continuation.rounds == 1 or not history:
+        return None
+    left = room(stop, history)
+    number = continuation.better(history, left)
+    if number is None or stop(history, continuation.settled(history, left)) is None:
+        return None
+    return history[number - 1]
+
+
+def restored(history: History, continuation: Continuation, stop: StopRule) -> int:
+    """Return the number of the iteration whose design comes next again, 0 if it is a new one.
+
+    Parameters
+    ----------
+    history, continuation, stop
+        As for `brought_back`.
+    """
+    back = brought_back(history, continuation, stop)
+    if back is not None:
+        return back.number
+    return continuation.rollback.target(history) or 0 if continuation.rollback else 0
+
+
+def ending(history: History, continuation: Continuation, stop: StopRule) -> str | None:
+    """Return why a run with this log ends, with what its schedules missed; None while it goes on.
+
+    Parameters
+    ----------
+    history, continuation, stop
+        As for `brought_back`.
+    """
+    back = continuation.brought_back(history)
+    if back is None or back is not history[-1]:
+        back = None
+        if brought_back(history, continuation, stop):
+            return None
+    log = history[:-1] if back else history
+    left = room(stop, log)
+    reason = stop(log, continuation.settled(log, left))
+    said = [f"the design of iteration {back.restored}, which ended a better round, is back"] if back else []
+    return reason and "; ".join([reason, *continuation.missed(log, left), *said])
+
+
+def prepared(
+    now: Snapshot, after: Snapshot, continuation: Continuation, stop: StopRule, rule: Optimizer
+) -> Snapshot:
+    """Return what comes next, with the designs that are worth going back to, or one of them in its place.
+
+    Parameters
+    ----------
+    now, after : Snapshot
+        In front of the last iteration and behind it.
+    continuation : Continuation
+        What may be gone back in.
+    stop : callable
+        When to end.
+    rule : Optimizer
+        What forgets what it knew of a design that is gone.
+    """
+    if continuation.rollback is None and continuation.rounds == 1:
+        return after
+    after = _with_best(now, dataclasses.replace(after, evaluated=now.x), continuation, stop)
+    if brought_back(after.history, continuation, stop):
+        assert after.best is not None
+        return _begun_again(after, after.best, rule, None)
+    return _watched(now, after, continuation, stop, rule)
+
+
+def _with_best(now: Snapshot, after: Snapshot, continuation: Continuation, stop: StopRule) -> Snapshot:
+    """Return a snapshot with the design that ended the best of the rounds that are over."""
+    number = continuation.best(after.history, room(stop, after.history))
+    if number is None:
+        return after
+    before = continuation.best(now.history, room(stop, now.history))
+    known = {before: now.best, len(now.history): now.evaluated, len(after.history): after.evaluated}
+    return dataclasses.replace(after, best=_known(known.get(number), number, "rounds"))
+
+
+def _watched(
+    now: Snapshot, after: Snapshot, continuation: Continuation, stop: StopRule, rule: Optimizer
+) -> Snapshot:
+    """Return what comes next, with the design in front of the last change, or that design itself."""
+    rollback = continuation.rollback
+    number = rollback.anchor(after.history) if rollback else None
+    if rollback is None or number is None:
+        return after
+    known = {rollback.anchor(now.history): now.anchor, len(now.history): now.evaluated}
+    anchor = after.evaluated if number == len(after.history) else known.get(number)
+    anchor = _known(anchor, number, "a roll-back")
+    after = dataclasses.replace(after, anchor=anchor)
+    if rollback.target(after.history) is None:
+        return after
+    parameters = model_parameters(continuation.at(after.history, room(stop, after.history)))
+    return _begun_again(after, anchor, rule, rollback.width(parameters, after.history))
+
+
+def _begun_again(after: Snapshot, x: Array, rule: Optimizer, width: float | None) -> Snapshot:
+    """Return a snapshot in which an earlier design comes next; what was undone is no measure of progress."""
+    return dataclasses.replace(after, x=x, state=rule.renewed(x, after.state, width), output=None)
+
+
+def _known(design: Array | None, number: int, what: str) -> Array:
+    """Refuse to go on without a design that may be wanted."""
+    if design is None:
+        raise InputError(
+            f"snapshot: made without {what}, so that the design of iteration {number}, to which it may have "
+            f"to go back, is missing; go on without {what}"
+        )
+    return design
+
+
+def model_parameters(parameters: Mapping[str, float]) -> dict[str, float]:
+    """Return the scheduled parameters that are the model's.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Values by name.
+    """
+    return {name: value for name, value in parameters.items() if not name.startswith(OPTIMIZER)}
