@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, overload
+from typing import Any, TypeVar, cast, overload
 
 import numpy as np
 
@@ -20,6 +20,8 @@ JUMP = 0.1
 
 _NUMBERS = ("objective", "violation", "change", "move", "progress", "actual", "predicted")
 _GROUPS = ("parameters", "responses", "multipliers", "measures", "vanishing", "solver", "seconds")
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,7 @@ class History(Sequence[Iteration]):
 
     def __init__(self, iterations: Iterable[Iteration] = ()) -> None:
         self._iterations = list(iterations)
+        self._known: dict[Hashable, Any] = {}
 
     def __len__(self) -> int:
         """Return the number of iterations."""
@@ -187,6 +190,21 @@ class History(Sequence[Iteration]):
         if len(self) and iteration.number != self[-1].number + 1:
             raise InputError(f"iteration {iteration.number} cannot follow iteration {self[-1].number}")
         self._iterations.append(iteration)
+        self._known.clear()
+
+    def once(self, key: Hashable, read: Callable[[History], T]) -> T:
+        """Return what is read in the log, which is done once as long as nothing is written down.
+
+        Parameters
+        ----------
+        key : hashable
+            What it is known by.
+        read : callable
+            What reads it.
+        """
+        if key not in self._known:
+            self._known[key] = read(self)
+        return cast(T, self._known[key])
 
     def values(self, parameter: str) -> list[float]:
         """Return the values that a scheduled parameter has had."""

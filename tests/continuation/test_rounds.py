@@ -91,10 +91,7 @@ def reason(beam, iterations):
     return to.solve(beam(), to.MMA(), LONG, to.Stop(change=0.0, iterations=iterations)).reason
 
 
-def test_a_run_that_ends_within_a_round_says_in_which(beam):
-    rule = to.Stop(change=0.0, iterations=24)
-    anyhow = to.solve(beam(), to.MMA(), LONG, lambda history, settled: rule(history, settled))
-    assert anyhow.reason.endswith("; it ended in round 2 of 2, begun after iteration 18")
+def test_a_run_that_ends_within_its_first_round_says_so(beam):
     assert reason(beam, 10).endswith("; it ended in round 1 of 2")
     assert "round" not in reason(beam, 36)
 

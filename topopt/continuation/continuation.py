@@ -88,6 +88,10 @@ class Continuation:
         if not is_count(self.rounds):
             raise InputError(f"continuation: rounds is an integer >= 1, got {self.rounds!r}")
 
+    def __hash__(self) -> int:
+        """Go by the names of what is driven, and by the settings."""
+        return hash((frozenset(self.schedules), self.memory, self.rollback, self.rounds))
+
     def at(self, history: History, room: float = math.inf) -> dict[str, float]:
         """Return the parameters for the iteration that follows the log.
 
@@ -125,7 +129,7 @@ class Continuation:
         return now.last and self._arrived(now.log, history)
 
     def best(self, history: History, room: float = math.inf) -> int | None:
-        """Return the number of the iteration that ended the best round of those that are over, None if none is.
+        """Return the number of the iteration that ended the best of the rounds that are over, if one is.
 
         Parameters
         ----------
@@ -237,6 +241,10 @@ class Continuation:
 
     def _round(self, history: History, room: float) -> _Round:
         """Return the part of the log that belongs to the present round, and what was and is to come."""
+        return history.once((self, room), lambda log: self._walked(log, room))
+
+    def _walked(self, history: History, room: float) -> _Round:
+        """Walk the log, round by round."""
         log, left = self._standing(history), self.rounds - 1
         ends: tuple[Iteration, ...] = ()
         over = self.brought_back(history) is not None

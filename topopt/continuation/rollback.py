@@ -26,6 +26,8 @@ ATTEMPTS = 3
 class _Watch(NamedTuple):
     """What a log says at its end of going back."""
 
+    log: History
+    """What was not undone, pending or not."""
     anchor: int | None
     """The place of the design that is worth going back to."""
     undo: bool
@@ -65,18 +67,16 @@ class Rollback(Checked):
 
     def standing(self, history: History) -> History:
         """Return the log without the iterations that were undone, the pending ones included."""
-        log = standing(history)
-        anchor, undo = self._watched(log, history)
+        log, anchor, undo = self._watch(history)
         return log if anchor is None or not undo else log[: anchor + 1]
 
     def target(self, history: History) -> int | None:
         """Return the number of the iteration whose design comes next again; None to go on."""
-        return self.anchor(history) if self._watched(standing(history), history).undo else None
+        return self.anchor(history) if self._watch(history).undo else None
 
     def anchor(self, history: History) -> int | None:
         """Return the number of the iteration whose design is worth keeping for now, None if none is."""
-        log = standing(history)
-        anchor = self._watched(log, history).anchor
+        log, anchor, _ = self._watch(history)
         return None if anchor is None else log[anchor].number
 
     def limited(self, wishes: Mapping[str, float], history: History) -> dict[str, float]:
@@ -94,7 +94,7 @@ class Rollback(Checked):
             return dict(wishes)
         before = kept[-1].parameters
         values = dict(wishes)
-        for name, paces in _undone_paces(history, self.target(history)).items():
+        for name, paces in self._undone(history).items():
             known, wish = before.get(name, 0.0), wishes.get(name, math.nan)
             if known > 0 and wish > known and _is_exhausted(paces):
                 values[name] = known
@@ -104,8 +104,7 @@ class Rollback(Checked):
 
     def held(self, history: History) -> frozenset[str]:
         """Return the names of the parameters that may not grow any more, however gently."""
-        undone = _undone_paces(history, self.target(history))
-        return frozenset(name for name, paces in undone.items() if _is_exhausted(paces))
+        return frozenset(name for name, paces in self._undone(history).items() if _is_exhausted(paces))
 
     def width(self, parameters: Mapping[str, float], history: History) -> float:
         """Return how far, as a share of its range, a variable may be trusted to move in a retry.
@@ -120,18 +119,26 @@ class Rollback(Checked):
         history : History
             The log, whose last iteration is to be undone.
         """
-        log = standing(history)
-        anchor = self._watched(log, history).anchor
+        log, anchor, _ = self._watch(history)
         tried = 0 if anchor is None else _attempts(log[anchor], history)
         return 0.5**tried * 0.5 / (1.0 + max(map(abs, parameters.values()), default=0.0))
 
-    def _watched(self, log: History, history: History) -> _Watch:
+    def _undone(self, history: History) -> dict[str, list[float]]:
+        """Return the fastest growth of each parameter in every attempt that was undone, or now is."""
+        return history.once((self, "undone"), lambda log: _undone_paces(log, self.target(log)))
+
+    def _watch(self, history: History) -> _Watch:
+        """Return what the log says, which every question is answered by."""
+        return history.once(self, self._watched)
+
+    def _watched(self, history: History) -> _Watch:
         """Walk the log that stands, and choose what is worth going back to.
 
         It is always the last design or the last but one when it is chosen: no other is kept. What is undone
         leaves the log that stands, so that only its last iteration can be one that is to be undone. A grey
         design ends the watch.
         """
+        log = standing(history)
         anchor: int | None = None
         change, undo, least = False, False, math.inf
         for place, now in enumerate(log):
@@ -159,7 +166,7 @@ class Rollback(Checked):
             ):
                 anchor, change, least = place, False, now.objective
             least = min(least, now.objective)
-        return _Watch(anchor, undo)
+        return _Watch(log, anchor, undo)
 
     def _is_grey(self, iteration: Iteration) -> bool:
         """Return whether a design is too grey to be watched over."""

@@ -1,0 +1,163 @@
+"""A run ends with the best of its rounds: a worse one, or one that was cut short, is taken back."""
+
+import contextlib
+import math
+
+import numpy as np
+import pytest
+
+import topopt as to
+from topopt.continuation import Continuation, Counter, Rollback, Staircase
+from topopt.errors import InputError
+from topopt.files.folder import Recording, RunFolder
+from topopt.history import History, Iteration
+from topopt.turning_back import brought_back, ending, restored
+
+BETA = "physical.beta"
+ROUNDS = Continuation({BETA: Staircase(1.0, 4.0, every=1)}, rounds=3)
+"""Every round takes eight iterations."""
+LENGTH = 8
+
+
+def log(*objectives, rules=ROUNDS, iterations=24, violation=()):
+    """Return a log of as many rounds, each with the objective that it ends with."""
+    history = History()
+    for k in range(iterations):
+        value, broken = objectives[k // LENGTH], dict(enumerate(violation)).get(k // LENGTH, 0.0)
+        history.append(Iteration(k + 1, value, violation=broken, parameters=rules.at(history)))
+    return history
+
+
+def stop(iterations):
+    return to.Stop(change=0.0, iterations=iterations)
+
+
+@pytest.mark.parametrize(
+    ("objectives", "iterations", "violation", "number"),
+    [
+        ((3.0, 2.0, 1.0), 24, (), None),  # every round was better
+        ((3.0, 2.0, 2.0), 24, (), None),  # as good is good enough
+        ((1.0, 2.0, 3.0), 24, (), 8),
+        ((3.0, 1.0, 2.0), 24, (), 16),
+        ((-1.0, -3.0, -2.0), 24, (), 16),
+        ((3.0, 1.0, 0.5), 18, (), 16),  # cut short
+        ((3.0, 1.0, math.nan), 24, (), 16),
+        ((1.0, 2.0, 3.0), 24, (0.1, 0.0, 0.0), 16),  # the first breaks its constraints
+        ((3.0, 2.0, 1.0), 24, (0.0, 0.0, 0.1), 16),  # the last does
+        ((1.0, 2.0, 3.0), 24, (0.1, 0.1, 0.0), None),
+        ((1.0, 2.0, 3.0), 5, (), None),  # there is no other round
+    ],
+)
+def test_a_run_ends_with_the_best_of_its_rounds(objectives, iterations, violation, number):
+    history = log(*objectives, iterations=iterations, violation=violation)
+    back = brought_back(history, ROUNDS, stop(iterations))
+    assert (back and back.number) == number
+    assert restored(history, ROUNDS, stop(iterations)) == (number or 0)
+    # nothing is brought back as long as the run goes on
+    assert brought_back(history, ROUNDS, stop(99)) is None
+    assert brought_back(history, Continuation(ROUNDS.schedules), stop(iterations)) is None
+
+
+def test_what_is_back_ends_the_run_and_is_the_last_word():
+    history = log(1.0, 2.0, 3.0)
+    assert ending(history, ROUNDS, stop(24)) is None
+    first = history[7]
+    history.append(Iteration(25, 1.0, parameters=dict(first.parameters), restored=8))
+    said = "; the design of iteration 8, which ended a better round, is back"
+    assert ending(history, ROUNDS, stop(24)) == f"budget: 24 iterations spent{said}"
+    assert ending(history, ROUNDS, stop(25)) is None
+    assert ROUNDS.settled(history)
+    # who gives more goes on from there, in no further round
+    assert ROUNDS.at(history) == first.parameters
+    history.append(Iteration(26, 1.0, parameters=ROUNDS.at(history)))
+    assert brought_back(history, ROUNDS, stop(26)) is None
+    assert ending(history, ROUNDS, stop(26)) == "budget: 26 iterations spent"
+
+
+def test_a_roll_back_to_the_end_of_a_round_is_another_matter():
+    """It goes on with the next round, or with the same, and so it does not end anything."""
+    rules = Continuation(ROUNDS.schedules, rollback=Rollback(), rounds=2)
+    history = log(1.0, 1.0, rules=rules, iterations=9)
+    history.append(Iteration(10, 1.0, parameters={BETA: 2.0}))
+    again = History([*history, Iteration(11, 1.0, parameters={BETA: 1.0}, restored=8)])
+    assert rules.brought_back(again) is None
+    resting = log(1.0, rules=rules, iterations=8)
+    shaken = Iteration(9, 9.0, parameters={BETA: 4.0})
+    retried = Iteration(10, 1.0, parameters={BETA: 4.0}, restored=8)
+    assert rules.brought_back(History([*resting, shaken, retried])) is None
+
+
+LONG = Continuation(
+    {BETA: Staircase(1.0, 16.0, every=3), "optimizer.move": to.Linear(0.2, 0.1, over=4)}, rounds=2
+)
+"""Its first round takes 18 iterations."""
+
+
+def anyhow(history, settled):
+    """Stop after 24 iterations, without a word of it to who might leave a round out."""
+    return "enough" if len(history) >= 24 else None
+
+
+@pytest.fixture(name="run", scope="module")
+def cut_run(beam):
+    return list(to.optimize(beam(), to.MMA(), LONG, anyhow))
+
+
+def test_a_round_that_is_cut_short_is_taken_back(run):
+    end, last = run[17], run[-1]
+    assert len(run) == 25
+    assert run[18].iteration.parameters == {BETA: 1.0, "optimizer.move": 0.2}
+    assert last.iteration.restored == 18
+    assert last.iteration.parameters == end.iteration.parameters
+    np.testing.assert_array_equal(last.x, end.x)
+    np.testing.assert_allclose(last.evaluation.output, end.evaluation.output, rtol=1e-12)
+    assert last.iteration.objective == pytest.approx(end.iteration.objective, rel=1e-9)
+    assert math.isnan(last.iteration.progress)
+    assert last.reason == (
+        "enough; it ended in round 2 of 2, begun after iteration 18; "
+        "the design of iteration 18, which ended a better round, is back"
+    )
+
+
+class Killed(BaseException):
+    """Stands for SIGKILL."""
+
+
+@pytest.mark.parametrize("number", [17, 18, 19, 23, 24, 25])
+def test_a_run_that_is_killed_ends_with_the_same_design(beam, run, number, tmp_path):
+    parts = (beam(), to.MMA(), LONG, anyhow)
+    with (
+        contextlib.suppress(Killed),
+        RunFolder.create(tmp_path, "beam", recording=Recording(frames_every=0)) as folder,
+    ):
+        for step in folder.steps(*parts):
+            if step.iteration.number == number:
+                raise Killed
+    with RunFolder.open(folder.path) as again:
+        for step in again.steps(*parts):
+            last = step
+    assert len(last.history) == 25
+    assert last.reason == run[-1].reason
+    np.testing.assert_array_equal(last.x, run[-1].x)
+    rows = [
+        {name: value for name, value in step.iteration.row().items() if not name.startswith("seconds:")}
+        for step in (last, run[-1])
+    ]
+    assert rows[0] == rows[1]
+
+
+def test_a_snapshot_without_the_design_that_ended_a_round_is_refused(beam):
+    once = list(to.optimize(beam(), to.MMA(), Continuation(LONG.schedules), stop(18)))
+    with pytest.raises(
+        InputError, match=r"^snapshot: made without rounds, so that the design of iteration 18"
+    ):
+        list(to.optimize(beam(), to.MMA(), LONG, stop(60), once[-1].snapshot))
+
+
+def test_a_counter_is_brought_back_with_the_rest():
+    rules = Continuation(ROUNDS.schedules | {"batch": Counter()}, rounds=2)
+    history = log(1.0, 2.0, rules=rules, iterations=16)
+    back = brought_back(history, rules, stop(16))
+    assert back.parameters == {BETA: 4.0, "batch": 7.0}
+    history.append(Iteration(17, 1.0, parameters=dict(back.parameters), restored=8))
+    assert ending(history, rules, stop(16)).endswith("is back")
