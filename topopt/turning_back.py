@@ -125,9 +125,13 @@ def _watched(
     number = rollback.anchor(after.history) if rollback else None
     if rollback is None or number is None:
         return after
-    known = {rollback.anchor(now.history): now.anchor, len(now.history): now.evaluated}
-    anchor = after.evaluated if number == len(after.history) else known.get(number)
-    anchor = _known(anchor, number, "a roll-back")
+    known = {
+        rollback.anchor(now.history): now.anchor,
+        len(now.history): now.evaluated,
+        len(after.history): after.evaluated,
+        after.history[-1].restored: after.evaluated,  # from which it started again
+    }
+    anchor = _known(known.get(number), number, "a roll-back")
     after = dataclasses.replace(after, anchor=anchor)
     if rollback.target(after.history) is None:
         return after

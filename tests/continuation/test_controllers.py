@@ -43,23 +43,14 @@ def test_survival_grows_by_what_survives_as_the_design_settles(
     history = log(vanishing={"attenuation": attenuation}, actual=actual, measures={"discreteness": grey})
     calm = max(0.3, 1 - abs(actual) / (change * 10.0))
     formed = max(0.1, 1 - grey) if grey > 0.005 else 0.0  # black and white: the guard holds
-    pace = 1 + 0.5 / 3  # of the three doublings from 2 to 16 the first is done
-    expected = 4.0 * (1 + growth * min(1.0, 10.0**attenuation / share) * calm * formed * pace)
+    expected = 4.0 * (1 + growth * min(1.0, 10.0**attenuation / share) * calm * formed)
     rule = Survival(growth=growth, survival=share, change=change)
     assert answer(rule, history) == pytest.approx(expected, rel=1e-14)
 
 
 def test_survival_asks_nothing_of_a_density_where_there_is_none():
-    history = log(1.5, vanishing={"attenuation": 0.0}, actual=0.0)
-    assert answer(Survival(growth=0.2), history) == pytest.approx(1.5 * 1.2, rel=1e-14)
-
-
-@pytest.mark.parametrize(
-    ("sharpness", "pace"), [(1.0, 1.0), (2.0, 1.0), (4.0, 7 / 6), (8.0, 4 / 3), (16.0, 1.5), (64.0, 1.5)]
-)
-def test_survival_quickens_by_half_from_2_to_16(sharpness, pace):
-    grown = answer(Survival(growth=0.2), log(sharpness, vanishing={"attenuation": 0.0}, actual=0.0))
-    assert grown == pytest.approx(sharpness * (1 + 0.2 * pace), rel=1e-14)
+    history = log(vanishing={"attenuation": 0.0}, actual=0.0)
+    assert answer(Survival(growth=0.2), history) == pytest.approx(4.0 * 1.2, rel=1e-14)
 
 
 def test_survival_stands_where_nothing_survives():

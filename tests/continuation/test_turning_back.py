@@ -1,6 +1,7 @@
 """A run ends with the best of its rounds: a worse one, or one that was cut short, is taken back."""
 
 import contextlib
+import dataclasses
 import math
 
 import numpy as np
@@ -98,9 +99,30 @@ def anyhow(history, settled):
     return "enough" if len(history) >= 24 else None
 
 
+def watched(rounds):
+    return dataclasses.replace(LONG, rounds=rounds, rollback=Rollback(rise=50.0))
+
+
 @pytest.fixture(name="run", scope="module")
 def cut_run(beam):
     return list(to.optimize(beam(), to.MMA(), LONG, anyhow))
+
+
+def test_a_roll_back_and_rounds_turn_back_side_by_side(beam):
+    def late(history, settled):
+        return "enough" if len(history) >= 42 else None
+
+    watching = list(to.optimize(beam(), to.MMA(), watched(3), late))
+    alone = list(to.optimize(beam(), to.MMA(), dataclasses.replace(LONG, rounds=3), late))
+    end = min((watching[17], watching[35]), key=lambda step: step.iteration.objective)
+    for run in (watching, alone):
+        assert len(run) == 43
+        assert run[-1].iteration.restored == end.iteration.number
+        np.testing.assert_array_equal(run[-1].x, end.x)
+    # who gives more may go on, and still be rolled back
+    more = list(to.optimize(beam(), to.MMA(), watched(3), stop(48), watching[-1].snapshot))
+    assert {step.iteration.parameters[BETA] for step in more} == {16.0}
+    assert more[-1].reason == "budget: 48 iterations spent"
 
 
 def test_a_round_that_is_cut_short_is_taken_back(run):
@@ -123,9 +145,10 @@ class Killed(BaseException):
     """Stands for SIGKILL."""
 
 
+@pytest.mark.parametrize("rules", [LONG, watched(2)], ids=["alone", "watched"])
 @pytest.mark.parametrize("number", [17, 18, 19, 23, 24, 25])
-def test_a_run_that_is_killed_ends_with_the_same_design(beam, run, number, tmp_path):
-    parts = (beam(), to.MMA(), LONG, anyhow)
+def test_a_run_that_is_killed_ends_with_the_same_design(beam, run, rules, number, tmp_path):
+    parts = (beam(), to.MMA(), rules, anyhow)
     with (
         contextlib.suppress(Killed),
         RunFolder.create(tmp_path, "beam", recording=Recording(frames_every=0)) as folder,

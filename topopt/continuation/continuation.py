@@ -129,13 +129,17 @@ class Continuation:
         return now.last and self._arrived(now.log, history)
 
     def best(self, history: History, room: float = math.inf) -> int | None:
-        """Return the number of the iteration that ended the best of the rounds that are over, if one is.
+        """Return the number of the iteration that ended the best of the rounds that are over.
+
+        None if none is, and once one was brought back.
 
         Parameters
         ----------
         history, room
             As for `at`.
         """
+        if self.brought_back(history):
+            return None
         ends = [end for end in self._round(history, room).ends if _holds(end)]
         return min(ends, key=lambda end: end.objective).number if ends else None
 
@@ -150,7 +154,7 @@ class Continuation:
             As for `at`.
         """
         number = self.best(history, room)
-        if number is None or number == len(history) or self.brought_back(history):
+        if number is None or number == len(history):
             return None
         now = history[-1]
         done = self.settled(history, room) and _holds(now)

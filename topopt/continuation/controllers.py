@@ -22,10 +22,6 @@ RESTLESS = 0.3
 """The part of its speed that the gate keeps while the objective is restless."""
 GREY = 0.1
 """The part that it keeps while the design is all grey."""
-FORMED = (2.0, 16.0)
-"""The sharpness between which its speed rises: what is decided is decided by then."""
-SPURT = 0.5
-"""By what part it rises."""
 
 
 @dataclass(frozen=True)
@@ -84,14 +80,13 @@ class Survival(Controller):
     """The survival gate: sharpen as the design settles, as fast as the sensitivities survive it.
 
     ``beta <- beta (1 + growth clip(A / survival, 0, 1) clip(1 - |df| / (change |f|), 0.3, 1)
-    clip(1 - M_nd, 0.1, 1) (1 + 0.5 clip(log(beta / 2) / log 8, 0, 1)))``, where A = ||s|| / ||r|| is the
-    share of the sensitivity that the projections let through, as the vanishing log has it, df the last change
-    of the objective, and M_nd the design's non-discreteness (0 where the log has none, as for the weights of
-    a net). Only the first can stop it.
+    clip(1 - M_nd, 0.1, 1))``, where A = ||s|| / ||r|| is the share of the sensitivity that the projections
+    let through, as the vanishing log has it, df the last change of the objective, and M_nd the design's
+    non-discreteness (0 where the log has none, as for the weights of a net). Only the first can stop it.
 
     The second and third give a topology the time to form: without them, on the finest of the benchmarks, thin
-    bars are frozen in half grey, and lost when the design is made black and white. The fourth saves time
-    where that is done (`problems/studies`, `docs/study.md` for what else was tried).
+    bars are frozen in half grey, and lost when the design is made black and white (`problems/studies`,
+    `docs/study.md` for what else was tried).
 
     Parameters
     ----------
@@ -121,7 +116,7 @@ class Survival(Controller):
         gate = min(1.0, float(10.0**attenuation) / self.survival)
         calm = max(RESTLESS, _calm(last, self.change))
         formed = max(GREY, 1.0 - last.measures.get("discreteness", 0.0))
-        return past[-1] * (1.0 + self.growth * gate * calm * formed * _spurt(past[-1]))
+        return past[-1] * (1.0 + self.growth * gate * calm * formed)
 
 
 @dataclass(frozen=True)
@@ -227,12 +222,6 @@ def _calm(iteration: Iteration, change: float) -> float:
         return 0.0
     unrest = abs(iteration.actual) / (change * abs(iteration.objective) or 1.0)
     return max(0.0, 1.0 - unrest)
-
-
-def _spurt(sharpness: float) -> float:
-    """Return by what factor the gate is faster at a sharpness."""
-    first, last = FORMED
-    return 1.0 + SPURT * min(1.0, max(0.0, math.log(sharpness / first) / math.log(last / first)))
 
 
 def _reach(ahead: Sequence[tuple[float, float]], survivors: float) -> float:
