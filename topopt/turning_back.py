@@ -129,8 +129,10 @@ def _watched(
         rollback.anchor(now.history): now.anchor,
         len(now.history): now.evaluated,
         len(after.history): after.evaluated,
-        after.history[-1].restored: after.evaluated,  # from which it started again
     }
+    back = continuation.brought_back(after.history)
+    if back is after.history[-1]:
+        known[back.restored] = after.evaluated
     anchor = _known(known.get(number), number, "a roll-back")
     after = dataclasses.replace(after, anchor=anchor)
     if rollback.target(after.history) is None:
