@@ -6,10 +6,13 @@ import math
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import topopt as to
 from topopt.continuation import Continuation, Counter, Rollback, Staircase
 from topopt.errors import InputError
+from topopt.evaluation import Bounds
 from topopt.files.folder import Recording, RunFolder
 from topopt.history import History, Iteration
 from topopt.turning_back import brought_back, ending, restored
@@ -184,3 +187,53 @@ def test_a_counter_is_brought_back_with_the_rest():
     assert back.parameters == {BETA: 4.0, "batch": 7.0}
     history.append(Iteration(17, 1.0, parameters=dict(back.parameters), restored=8))
     assert ending(history, rules, stop(16)).endswith("is back")
+
+
+class Whim:
+    """A model whose objective is what chance says, whatever the design: much is undone, in every way."""
+
+    def __init__(self, objectives):
+        self.objectives, self.asked = objectives, 0
+
+    def initial(self):
+        return np.full(2, 0.5)
+
+    def bounds(self):
+        return Bounds(np.zeros(2), np.ones(2))
+
+    def parameters(self):
+        return {BETA: 1.0}
+
+    def evaluate(self, x, parameters):
+        objective = self.objectives[self.asked % len(self.objectives)]
+        self.asked += 1
+        gradient = np.array([1.0, -1.0]) * (-1.0) ** self.asked
+        return to.Evaluation(objective, gradient, np.zeros(0), np.zeros((0, 2)), output=x.copy(), solves=1)
+
+
+@given(
+    objectives=st.lists(st.floats(0.9, 1.2), min_size=3, max_size=40),
+    rounds=st.integers(1, 4),
+    patience=st.integers(1, 8),
+    every=st.integers(1, 3),
+    budget=st.integers(1, 70),
+    frank=st.booleans(),
+)
+def test_what_comes_again_is_the_design_that_is_named(objectives, rounds, patience, every, budget, frank):
+    rules = Continuation(
+        {BETA: Staircase(1.0, 4.0, every=every)}, rollback=Rollback(patience=patience), rounds=rounds
+    )
+
+    def rule(history, settled):
+        return "enough" if len(history) >= budget else None
+
+    designs, last = {}, None
+    for step in to.optimize(Whim(objectives), to.MMA(), rules, stop(budget) if frank else rule):
+        designs[step.iteration.number] = step.x
+        if step.iteration.restored:
+            np.testing.assert_array_equal(step.x, designs[step.iteration.restored])
+        last = step
+    assert len(last.history) in (budget, budget + 1)
+    assert (len(last.history) > budget) == (rules.brought_back(last.history) is not None)
+    if rounds == 1:
+        assert len(last.history) == budget

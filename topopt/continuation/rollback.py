@@ -150,7 +150,9 @@ class Rollback(Checked):
             watched = anchor is not None and place - anchor <= self.patience
             if now.restored and place:
                 anchor, change, watched, least = place - 1, changed, True, before.objective
-            elif changed and (_anew(log[0], before, now) or not (watched and change)):
+            elif _anew(log[0], before, now):
+                anchor, change, watched, least = None, False, False, math.inf
+            elif changed and not (watched and change):
                 anchor, watched = (place - 1, True) if self._is_sound(before) else (None, False)
                 change, least = True, before.objective
             rose = watched and not now.refused and now.objective - least > self.rise * abs(least)
