@@ -100,45 +100,38 @@ def prepared(
     """
     if continuation.rollback is None and continuation.rounds == 1:
         return after
-    after = _with_best(now, dataclasses.replace(after, evaluated=now.x), continuation, stop)
-    if brought_back(after.history, continuation, stop):
-        assert after.best is not None
-        return _begun_again(after, after.best, rule, None)
-    return _watched(now, after, continuation, stop, rule)
-
-
-def _with_best(now: Snapshot, after: Snapshot, continuation: Continuation, stop: StopRule) -> Snapshot:
-    """Return a snapshot with the design that ended the best of the rounds that are over."""
-    number = continuation.best(after.history, room(stop, after.history))
-    if number is None:
-        return after
-    before = continuation.best(now.history, room(stop, now.history))
-    known = {before: now.best, len(now.history): now.evaluated, len(after.history): after.evaluated}
-    return dataclasses.replace(after, best=_known(known.get(number), number, "rounds"))
-
-
-def _watched(
-    now: Snapshot, after: Snapshot, continuation: Continuation, stop: StopRule, rule: Optimizer
-) -> Snapshot:
-    """Return what comes next, with the design in front of the last change, or that design itself."""
+    left = room(stop, after.history)
+    after = dataclasses.replace(after, evaluated=now.x)
+    designs = _at_hand(now, after, continuation, stop)
+    number = continuation.best(after.history, left)
+    if number is not None:
+        after = dataclasses.replace(after, best=_known(designs, number, "rounds"))
+    back = brought_back(after.history, continuation, stop)
+    if back is not None:
+        return _begun_again(after, _known(designs, back.number, "rounds"), rule, None)
     rollback = continuation.rollback
     number = rollback.anchor(after.history) if rollback else None
     if rollback is None or number is None:
         return after
-    known = {
-        rollback.anchor(now.history): now.anchor,
-        len(now.history): now.evaluated,
-        len(after.history): after.evaluated,
-    }
-    back = continuation.brought_back(after.history)
-    if back is after.history[-1]:
-        known[back.restored] = after.evaluated
-    anchor = _known(known.get(number), number, "a roll-back")
-    after = dataclasses.replace(after, anchor=anchor)
+    after = dataclasses.replace(after, anchor=_known(designs, number, "a roll-back"))
     if rollback.target(after.history) is None:
         return after
-    parameters = model_parameters(continuation.at(after.history, room(stop, after.history)))
-    return _begun_again(after, anchor, rule, rollback.width(parameters, after.history))
+    parameters = model_parameters(continuation.at(after.history, left))
+    return _begun_again(after, designs[number], rule, rollback.width(parameters, after.history))
+
+
+def _at_hand(
+    now: Snapshot, after: Snapshot, continuation: Continuation, stop: StopRule
+) -> dict[int | None, Array]:
+    """Return the designs that are kept, by the numbers of the iterations that evaluated them."""
+    log = now.history
+    kept = [
+        (continuation.best(log, room(stop, log)), now.best),
+        (continuation.rollback.anchor(log) if continuation.rollback else None, now.anchor),
+        (len(log), now.evaluated),
+        (len(after.history), after.evaluated),
+    ]
+    return {number: design for number, design in kept if design is not None}
 
 
 def _begun_again(after: Snapshot, x: Array, rule: Optimizer, width: float | None) -> Snapshot:
@@ -146,14 +139,14 @@ def _begun_again(after: Snapshot, x: Array, rule: Optimizer, width: float | None
     return dataclasses.replace(after, x=x, state=rule.renewed(x, after.state, width), output=None)
 
 
-def _known(design: Array | None, number: int, what: str) -> Array:
+def _known(designs: Mapping[int | None, Array], number: int, what: str) -> Array:
     """Refuse to go on without a design that may be wanted."""
-    if design is None:
+    if number not in designs:
         raise InputError(
             f"snapshot: made without {what}, so that the design of iteration {number}, to which it may have "
             f"to go back, is missing; go on without {what}"
         )
-    return design
+    return designs[number]
 
 
 def model_parameters(parameters: Mapping[str, float]) -> dict[str, float]:

@@ -66,19 +66,19 @@ def test_a_counter_waits_for_nothing_and_begins_again():
 
 def test_what_is_held_ends_its_round_once_it_is_held_and_is_free_in_the_next():
     """The jump to infinity is undone, which holds the sharpness at 4: not before, and not in round two."""
-    stairs = Steps((1.0, 4.0, math.inf), 8)
+    stairs = Steps((1.0, 4.0, math.inf), 12)  # longer than the roll-back's patience
     rules = Continuation({BETA: stairs, "move": Linear(0.4, 0.2, over=4)}, rollback=Rollback(), rounds=2)
     history = History()
-    for k in range(1, 60):
+    for k in range(1, 80):
         now = rules.at(history)
         restored = rules.rollback.target(history) or 0
         shattered = 9.0 if now[BETA] == math.inf else 1.0
         history.append(Iteration(k, shattered, parameters=now, restored=restored))
     betas = history.values(BETA)
-    assert betas[:17] == [1.0] * 8 + [4.0] * 8 + [math.inf]
-    fall = betas.index(1.0, 8)
-    assert set(betas[17:fall]) == {4.0}
-    assert betas[fall : fall + 17] == betas[:17]
+    assert betas[:25] == [1.0] * 12 + [4.0] * 12 + [math.inf]
+    fall = betas.index(1.0, 12)
+    assert set(betas[25:fall]) == {4.0}
+    assert betas[fall : fall + 25] == betas[:25]
     assert betas[-1] == 4.0
     assert rules.settled(history)
 
