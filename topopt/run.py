@@ -24,7 +24,7 @@ from topopt.parameters import Array, replaced, scalars
 from topopt.step import Snapshot, Step
 from topopt.stopping import Stop, StopRule, room
 from topopt.threads import alone
-from topopt.turning_back import OPTIMIZER, brought_back, ending, model_parameters, prepared, restored
+from topopt.turning_back import OPTIMIZER, ending, model_parameters, prepared, restored, returning
 
 __all__ = [
     "Snapshot",
@@ -119,7 +119,7 @@ def _iterated(
     """Do one iteration; what only the log needs of it is forgotten."""
     with alone():
         clock = _Clock()
-        back = brought_back(now.history, continuation, stop)
+        back = returning(now.history, continuation, stop)
         parameters = dict(back.parameters) if back else continuation.at(now.history, room(stop, now.history))
         with solves.begun(now.states, now.older, _progress(now.history)) as solved:
             evaluation = model.evaluate(now.x, model_parameters(parameters))

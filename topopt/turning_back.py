@@ -13,13 +13,13 @@ from topopt.parameters import Array
 from topopt.step import Snapshot
 from topopt.stopping import StopRule, room
 
-__all__ = ["brought_back", "ending", "model_parameters", "prepared", "restored"]
+__all__ = ["OPTIMIZER", "ending", "model_parameters", "prepared", "restored", "returning"]
 
 OPTIMIZER = "optimizer."
 """What the names of an optimiser's parameters begin with."""
 
 
-def brought_back(history: History, continuation: Continuation, stop: StopRule) -> Iteration | None:
+def returning(history: History, continuation: Continuation, stop: StopRule) -> Iteration | None:
     """Return the iteration whose design comes once more, for a run to end with.
 
     A run that is about to end with a round that is no better than an earlier one, or that was cut short, ends
@@ -54,9 +54,9 @@ def restored(history: History, continuation: Continuation, stop: StopRule) -> in
     Parameters
     ----------
     history, continuation, stop
-        As for `brought_back`.
+        As for `returning`.
     """
-    back = brought_back(history, continuation, stop)
+    back = returning(history, continuation, stop)
     if back is not None:
         return back.number
     return continuation.rollback.target(history) or 0 if continuation.rollback else 0
@@ -68,12 +68,12 @@ def ending(history: History, continuation: Continuation, stop: StopRule) -> str 
     Parameters
     ----------
     history, continuation, stop
-        As for `brought_back`.
+        As for `returning`.
     """
     back = continuation.brought_back(history)
     if back is None or back is not history[-1]:
         back = None
-        if brought_back(history, continuation, stop):
+        if returning(history, continuation, stop):
             return None
     log = history[:-1] if back else history
     left = room(stop, log)
@@ -106,7 +106,7 @@ def prepared(
     number = continuation.best(after.history, left)
     if number is not None:
         after = dataclasses.replace(after, best=_known(designs, number, "rounds"))
-    back = brought_back(after.history, continuation, stop)
+    back = returning(after.history, continuation, stop)
     if back is not None:
         return _begun_again(after, _known(designs, back.number, "rounds"), rule, None)
     rollback = continuation.rollback

@@ -15,7 +15,7 @@ from topopt.errors import InputError
 from topopt.evaluation import Bounds
 from topopt.files.folder import Recording, RunFolder
 from topopt.history import History, Iteration
-from topopt.turning_back import brought_back, ending, restored
+from topopt.turning_back import ending, restored, returning
 
 BETA = "physical.beta"
 ROUNDS = Continuation({BETA: Staircase(1.0, 4.0, every=1)}, rounds=3)
@@ -54,12 +54,12 @@ def stop(iterations):
 )
 def test_a_run_ends_with_the_best_of_its_rounds(objectives, iterations, violation, number):
     history = log(*objectives, iterations=iterations, violation=violation)
-    back = brought_back(history, ROUNDS, stop(iterations))
+    back = returning(history, ROUNDS, stop(iterations))
     assert (back and back.number) == number
     assert restored(history, ROUNDS, stop(iterations)) == (number or 0)
     # nothing is brought back as long as the run goes on
-    assert brought_back(history, ROUNDS, stop(99)) is None
-    assert brought_back(history, Continuation(ROUNDS.schedules), stop(iterations)) is None
+    assert returning(history, ROUNDS, stop(99)) is None
+    assert returning(history, Continuation(ROUNDS.schedules), stop(iterations)) is None
 
 
 def test_what_is_back_ends_the_run_and_is_the_last_word():
@@ -74,7 +74,7 @@ def test_what_is_back_ends_the_run_and_is_the_last_word():
     # who gives more goes on from there, in no further round
     assert ROUNDS.at(history) == first.parameters
     history.append(Iteration(26, 1.0, parameters=ROUNDS.at(history)))
-    assert brought_back(history, ROUNDS, stop(26)) is None
+    assert returning(history, ROUNDS, stop(26)) is None
     assert ending(history, ROUNDS, stop(26)) == "budget: 26 iterations spent"
 
 
@@ -183,7 +183,7 @@ def test_a_snapshot_without_the_design_that_ended_a_round_is_refused(beam):
 def test_a_counter_is_brought_back_with_the_rest():
     rules = Continuation(ROUNDS.schedules | {"batch": Counter()}, rounds=2)
     history = log(1.0, 2.0, rules=rules, iterations=16)
-    back = brought_back(history, rules, stop(16))
+    back = returning(history, rules, stop(16))
     assert back.parameters == {BETA: 4.0, "batch": 7.0}
     history.append(Iteration(17, 1.0, parameters=dict(back.parameters), restored=8))
     assert ending(history, rules, stop(16)).endswith("is back")
