@@ -23,6 +23,7 @@ HOUSE = (
     {"failures", "entry", "step", "stopping"},
     {"cures"},
     {"problem", "diagnosis", "nets"},
+    {"turning_back"},
     {"run", "refinement"},
     {"files", "figures"},
     {"study", "gallery"},
