@@ -7,7 +7,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from topopt.continuation.rollback import without_undone
 from topopt.history import History, Iteration, jumps
+from topopt.parameters import OPTIMIZER
 from topopt.vanishing import OPEN, WINDOW
 
 __all__ = [
@@ -19,8 +21,6 @@ DEATHS = ("freeze", "concentration", "masked", STALL)
 """Failures in which the sensitivities no longer tell the optimiser what to do."""
 BROKEN = (*DEATHS, "blow-up")
 """Failures that spoil the design; an interface that is too thin merely may."""
-OPTIMIZER = "optimizer."
-"""What the names of parameters begin with that shatter nothing."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,8 @@ def failures(
     list of Failure
         Empty for a run in which nothing went wrong.
     """
-    began = {found.alarm: found.first for found in findings(history)}
+    # what was undone has spoilt nothing
+    began = {found.alarm: found.first for found in findings(without_undone(history))}
     stalled = _stalled(history, reason)
     if stalled is not None and not any(alarm in history[-1].alarms for alarm in DEATHS):
         began[STALL] = stalled

@@ -7,6 +7,7 @@ import functools
 import math
 import numbers
 import typing
+from collections.abc import Mapping
 from typing import Annotated, Any, TypeVar
 
 import annotated_types as at
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 from topopt.errors import ParameterError, suggestion
 
 __all__ = [
+    "OPTIMIZER",
     "Amount",
     "Array",
     "Checked",
@@ -29,12 +31,15 @@ __all__ = [
     "frozen",
     "is_count",
     "is_frozen",
+    "model_parameters",
     "replaced",
     "scalars",
 ]
 
 T = TypeVar("T")
 Array = NDArray[np.float64]
+OPTIMIZER = "optimizer."
+"""What the names of an optimiser's parameters begin with; all others are the model's."""
 
 
 def frozen(array: Array) -> Array:
@@ -166,3 +171,14 @@ def replaced(instance: T, changes: dict[str, float], owner: str) -> T:
         return typing.cast(T, dataclasses.replace(typing.cast(Any, instance), **changes))
     except ParameterError as error:
         raise ParameterError(f"'{owner}': {error}") from error
+
+
+def model_parameters(parameters: Mapping[str, float]) -> dict[str, float]:
+    """Return the parameters that are the model's.
+
+    Parameters
+    ----------
+    parameters : mapping
+        Values by name.
+    """
+    return {name: value for name, value in parameters.items() if not name.startswith(OPTIMIZER)}

@@ -20,11 +20,11 @@ from topopt.history import History
 from topopt.optimizers import MMA, Optimizer
 from topopt.optimizers.honest import require_honest, verifies
 from topopt.optimizers.protocol import Verifier
-from topopt.parameters import Array, replaced, scalars
+from topopt.parameters import OPTIMIZER, Array, model_parameters, replaced, scalars
 from topopt.step import Snapshot, Step
 from topopt.stopping import Stop, StopRule, room
 from topopt.threads import alone
-from topopt.turning_back import OPTIMIZER, ending, model_parameters, prepared, restored, returning
+from topopt.turning_back import begun_again, ending, kept, returning
 
 __all__ = [
     "Snapshot",
@@ -120,24 +120,25 @@ def _iterated(
     with alone():
         clock = _Clock()
         back = returning(now.history, continuation, stop)
-        parameters = dict(back.parameters) if back else continuation.at(now.history, room(stop, now.history))
+        parameters = back.parameters if back else continuation.at(now.history, room(stop, now.history))
+        rule = replaced(optimizer, _optimizer_fields(parameters), "optimizer")
+        now = begun_again(now, back, rule) if back else now
         with solves.begun(now.states, now.older, _progress(now.history)) as solved:
             evaluation = model.evaluate(now.x, model_parameters(parameters))
         clock.mark("evaluate")
-        rule = replaced(optimizer, _optimizer_fields(parameters), "optimizer")
         x, state = rule.step(now.x, evaluation, _remembered(now, rule, continuation, parameters))
         clock.mark("optimizer")
         move = scalars(rule).get("move", math.inf)
         refused = verifies(rule) and state.refused > 0
         turn = Turn(now.x, bounds, parameters, evaluation, x, state.multipliers, move, refused)
-        written = entry(turn, now.history, now.output, restored(now.history, continuation, stop))
+        written = entry(turn, now.history, now.output, restored=back.number if back else 0)
         clock.mark("log")
     seconds = {**evaluation.seconds, **clock.marks}
     iteration = dataclasses.replace(written, seconds=seconds, solver=solved.columns())
     history = History([*now.history, iteration])
     output = now.output if refused else evaluation.output
-    after = Snapshot(history, x, state, output, states=tuple(solved.states), older=_slim(now.states))
-    after = prepared(now, after, continuation, stop, rule)
+    again = kept(now, history, continuation, stop)
+    after = Snapshot(history, x, state, output, again, tuple(solved.states), _slim(now.states))
     handed = dataclasses.replace(evaluation, signals=None)
     return Step(iteration, now.x, handed, after, ending(history, continuation, stop))
 

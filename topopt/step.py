@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from topopt.evaluation import Evaluation
@@ -22,30 +22,24 @@ class Snapshot:
     history : History
         The log so far.
     x : array, shape (n,)
-        The design that comes next.
+        The design that comes next, unless the log says that an earlier one comes again.
     state : object
         The optimiser's memory.
     output : array, optional
         The model's output for the design that was accepted last, to tell progress by.
-    anchor : array, optional
-        The design that a roll-back would go back to, shape (n,).
-    evaluated : array, optional
-        The design of the log's last iteration, shape (n,), where it may be wanted again.
+    kept : mapping
+        Designs that may come again, by the numbers of the iterations that evaluated them; shape (n,) each.
     states, older : tuple of array
         What iterative solvers found last and the time before, and begin with next, see `topopt.solves`.
-    best : array, optional
-        The design that ended the best round of a continuation that has several, shape (n,).
     """
 
     history: History
     x: Array
     state: Any
     output: Array | None = None
-    anchor: Array | None = None
-    evaluated: Array | None = None
+    kept: Mapping[int, Array] = field(default_factory=dict)
     states: tuple[Array, ...] = ()
     older: tuple[Array, ...] = ()
-    best: Array | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,24 +5,30 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Protocol, runtime_checkable
 
 import annotated_types as at
 
 from topopt.history import History
 from topopt.parameters import Checked, NonNegative
 
-__all__ = ["Stop", "StopRule", "room"]
+__all__ = ["Budgeted", "Stop", "StopRule", "room"]
 
 StopRule = Callable[[History, bool], str | None]
-"""From the log, and whether the continuation has settled, to a reason to stop or None.
+"""From the log, and whether the continuation has settled, to a reason to stop or None."""
 
-One with a budget may say by a method ``left(history)`` how many iterations it leaves.
-"""
+
+@runtime_checkable
+class Budgeted(Protocol):
+    """A stop rule that ends a run when a budget is spent."""
+
+    def left(self, history: History) -> float:
+        """Return how many iterations the budget leaves: less than one where it ends the run."""
+        ...
 
 
 def room(rule: StopRule, history: History) -> float:
-    """Return how many iterations a stop rule leaves; inf for one that does not say.
+    """Return how many iterations a stop rule leaves; inf for one that is not `Budgeted`.
 
     Parameters
     ----------
@@ -31,8 +37,7 @@ def room(rule: StopRule, history: History) -> float:
     history : History
         The log so far.
     """
-    left = getattr(rule, "left", None)
-    return left(history) if left else math.inf
+    return rule.left(history) if isinstance(rule, Budgeted) else math.inf
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,7 @@ class Stop(Checked):
     window : int
         For how many iterations in a row.
     iterations : int
-        The budget.
+        The budget; a design that is brought back from an earlier round costs one more.
     """
 
     change: NonNegative = 0.01
@@ -74,5 +79,5 @@ class Stop(Checked):
         return None
 
     def left(self, history: History) -> float:
-        """Return how many iterations the budget leaves."""
+        """Return what the budget leaves."""
         return self.iterations - len(history)

@@ -1,65 +1,106 @@
-"""What a run goes back to: the design in front of what shattered it, and at the end a better round's."""
+"""What a run goes back to: the design in front of what shattered it, in the end that of a better round."""
 
 from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import NamedTuple
 
 from topopt.continuation import Continuation
 from topopt.errors import InputError
 from topopt.history import History, Iteration
 from topopt.optimizers import Optimizer
-from topopt.parameters import Array
+from topopt.parameters import Array, model_parameters
 from topopt.step import Snapshot
 from topopt.stopping import StopRule, room
 
-__all__ = ["OPTIMIZER", "ending", "model_parameters", "prepared", "restored", "returning"]
-
-OPTIMIZER = "optimizer."
-"""What the names of an optimiser's parameters begin with."""
+__all__ = ["Return", "begun_again", "ending", "kept", "returning"]
 
 
-def returning(history: History, continuation: Continuation, stop: StopRule) -> Iteration | None:
-    """Return the iteration whose design comes once more, for a run to end with.
+class Return(NamedTuple):
+    """An earlier design that comes next, in place of a new one."""
 
-    A run that is about to end with a round that is no better than an earlier one, or that was cut short, ends
-    with the earlier one's design instead; that costs one more iteration.
+    number: int
+    """Of the iteration that evaluated it."""
+    parameters: Mapping[str, float]
+    """With which it is evaluated now."""
+    width: float | None
+    """How far a variable may be trusted to move from there, as a share of its range; None: as at first."""
+
+
+def returning(history: History, continuation: Continuation, stop: StopRule) -> Return | None:
+    """Return what the coming iteration goes back to, None if it goes on.
+
+    A roll-back goes back in the middle of a run. A run that is about to end with a round that is worse than
+    an earlier one, or that its budget cuts short, goes back to the end of that one, and ends with it.
 
     Parameters
     ----------
     history : History
         The log so far.
     continuation : Continuation
-        What has rounds.
+        What has rounds, and a roll-back.
     stop : callable
         When to end.
-
-    Returns
-    -------
-    Iteration or None
-        None if the run goes on, or has the best of its rounds.
     """
-    if continuation.rounds == 1 or not history:
+    end = _better_end(history, continuation, stop)
+    if end is not None:
+        return Return(end.number, dict(end.parameters), None)
+    rollback = continuation.rollback
+    number = rollback.target(history) if rollback else None
+    if rollback is None or number is None:
         return None
-    left = room(stop, history)
-    number = continuation.better(history, left)
-    if number is None or stop(history, continuation.settled(history, left)) is None:
-        return None
-    return history[number - 1]
+    parameters = continuation.at(history, room(stop, history))
+    return Return(number, parameters, rollback.width(model_parameters(parameters), history))
 
 
-def restored(history: History, continuation: Continuation, stop: StopRule) -> int:
-    """Return the number of the iteration whose design comes next again, 0 if it is a new one.
+def begun_again(now: Snapshot, back: Return, rule: Optimizer) -> Snapshot:
+    """Return the snapshot in front of an iteration that goes back.
 
     Parameters
     ----------
-    history, continuation, stop
-        As for `returning`.
+    now : Snapshot
+        In front of it as if it went on.
+    back : Return
+        What it goes back to.
+    rule : Optimizer
+        What forgets what it knew of designs that are gone.
+
+    Raises
+    ------
+    InputError
+        If the snapshot was made by a run that could not go back.
     """
-    back = returning(history, continuation, stop)
-    if back is not None:
-        return back.number
-    return continuation.rollback.target(history) or 0 if continuation.rollback else 0
+    x = _known(now.kept, back.number)
+    # What was undone is no measure of progress.
+    return dataclasses.replace(now, x=x, state=rule.renewed(x, now.state, back.width), output=None)
+
+
+def kept(now: Snapshot, history: History, continuation: Continuation, stop: StopRule) -> dict[int, Array]:
+    """Return the designs that may come again, by the numbers of the iterations that evaluated them.
+
+    Parameters
+    ----------
+    now : Snapshot
+        In front of the last iteration, with the design that this evaluated.
+    history : History
+        The log with that iteration.
+    continuation, stop
+        As for `returning`.
+
+    Raises
+    ------
+    InputError
+        If one is missing, because the snapshot was made by a run that could not go back.
+    """
+    if continuation.rollback is None and continuation.rounds == 1:
+        return {}
+    last = len(history)
+    designs = {**now.kept, last: now.x}
+    wanted = {last, continuation.best(history, room(stop, history))}
+    if continuation.rollback is not None:
+        wanted.add(continuation.rollback.anchor(history))
+    return {number: _known(designs, number) for number in wanted if number is not None}
 
 
 def ending(history: History, continuation: Continuation, stop: StopRule) -> str | None:
@@ -71,90 +112,36 @@ def ending(history: History, continuation: Continuation, stop: StopRule) -> str 
         As for `returning`.
     """
     back = continuation.brought_back(history)
-    if back is None or back is not history[-1]:
-        back = None
-        if returning(history, continuation, stop):
-            return None
-    log = history[:-1] if back else history
+    is_back = back is not None and back is history[-1]
+    if not is_back and _better_end(history, continuation, stop):
+        return None
+    log = history[:-1] if is_back else history
     left = room(stop, log)
     reason = stop(log, continuation.settled(log, left))
-    said = [f"the design of iteration {back.restored}, which ended a better round, is back"] if back else []
-    return reason and "; ".join([reason, *continuation.missed(log, left), *said])
+    if reason is None:
+        return None
+    sentences = [reason, *continuation.missed(log, left)]
+    if back is not None and is_back:
+        sentences.append(f"the design of iteration {back.restored}, which ended a better round, is back")
+    return "; ".join(sentences)
 
 
-def prepared(
-    now: Snapshot, after: Snapshot, continuation: Continuation, stop: StopRule, rule: Optimizer
-) -> Snapshot:
-    """Return what comes next, with the designs that are worth going back to, or one of them in its place.
-
-    Parameters
-    ----------
-    now, after : Snapshot
-        In front of the last iteration and behind it.
-    continuation : Continuation
-        What may be gone back in.
-    stop : callable
-        When to end.
-    rule : Optimizer
-        What forgets what it knew of a design that is gone.
-    """
-    if continuation.rollback is None and continuation.rounds == 1:
-        return after
-    left = room(stop, after.history)
-    after = dataclasses.replace(after, evaluated=now.x)
-    designs = _at_hand(now, after, continuation, stop)
-    number = continuation.best(after.history, left)
-    if number is not None:
-        after = dataclasses.replace(after, best=_known(designs, number, "rounds"))
-    back = returning(after.history, continuation, stop)
-    if back is not None:
-        return _begun_again(after, _known(designs, back.number, "rounds"), rule, None)
-    rollback = continuation.rollback
-    number = rollback.anchor(after.history) if rollback else None
-    if rollback is None or number is None:
-        return after
-    after = dataclasses.replace(after, anchor=_known(designs, number, "a roll-back"))
-    if rollback.target(after.history) is None:
-        return after
-    parameters = model_parameters(continuation.at(after.history, left))
-    return _begun_again(after, designs[number], rule, rollback.width(parameters, after.history))
+def _better_end(history: History, continuation: Continuation, stop: StopRule) -> Iteration | None:
+    """Return the iteration that ended a better round, where a run is about to end; None otherwise."""
+    if continuation.rounds == 1 or not history:
+        return None
+    left = room(stop, history)
+    number = continuation.better(history, left)
+    if number is None or stop(history, continuation.settled(history, left)) is None:
+        return None
+    return history[number - 1]
 
 
-def _at_hand(
-    now: Snapshot, after: Snapshot, continuation: Continuation, stop: StopRule
-) -> dict[int | None, Array]:
-    """Return the designs that are kept, by the numbers of the iterations that evaluated them."""
-    log = now.history
-    kept = [
-        (continuation.best(log, room(stop, log)), now.best),
-        (continuation.rollback.anchor(log) if continuation.rollback else None, now.anchor),
-        (len(log), now.evaluated),
-        (len(after.history), after.evaluated),
-    ]
-    return {number: design for number, design in kept if design is not None}
-
-
-def _begun_again(after: Snapshot, x: Array, rule: Optimizer, width: float | None) -> Snapshot:
-    """Return a snapshot in which an earlier design comes next; what was undone is no measure of progress."""
-    return dataclasses.replace(after, x=x, state=rule.renewed(x, after.state, width), output=None)
-
-
-def _known(designs: Mapping[int | None, Array], number: int, what: str) -> Array:
-    """Refuse to go on without a design that may be wanted."""
+def _known(designs: Mapping[int, Array], number: int) -> Array:
+    """Refuse to go on without a design that may come again."""
     if number not in designs:
         raise InputError(
-            f"snapshot: made without {what}, so that the design of iteration {number}, to which it may have "
-            f"to go back, is missing; go on without {what}"
+            f"snapshot: made without this roll-back or these rounds: the design of iteration {number}, to "
+            "which it may have to go back, is missing; go on without them"
         )
     return designs[number]
-
-
-def model_parameters(parameters: Mapping[str, float]) -> dict[str, float]:
-    """Return the scheduled parameters that are the model's.
-
-    Parameters
-    ----------
-    parameters : mapping
-        Values by name.
-    """
-    return {name: value for name, value in parameters.items() if not name.startswith(OPTIMIZER)}

@@ -393,7 +393,7 @@ def test_a_folder_killed_between_undoing_and_retrying_goes_on_to_the_same_digits
 
 def test_a_snapshot_without_the_design_to_go_back_to_is_refused():
     whole = climbed(20.0, rollback=None, iterations=9)
-    text = "snapshot: made without a roll-back, so that the design of iteration 8, to which it may have"
+    text = "snapshot: made without this roll-back or these rounds: the design of iteration 8, to which it may"
     with pytest.raises(InputError, match=f"^{re.escape(text)}"):
         climbed(20.0, iterations=12, snapshot=whole[8].snapshot)
     with pytest.raises(InputError, match=re.escape(text)):

@@ -15,7 +15,7 @@ from topopt.errors import InputError
 from topopt.evaluation import Bounds
 from topopt.files.folder import Recording, RunFolder
 from topopt.history import History, Iteration
-from topopt.turning_back import ending, restored, returning
+from topopt.turning_back import ending, returning
 
 BETA = "physical.beta"
 ROUNDS = Continuation({BETA: Staircase(1.0, 4.0, every=1)}, rounds=3)
@@ -46,6 +46,7 @@ def stop(iterations):
         ((-1.0, -3.0, -2.0), 24, (), 16),
         ((3.0, 1.0, 0.5), 18, (), 16),  # cut short
         ((3.0, 1.0, math.nan), 24, (), 16),
+        ((math.nan, 2.0, 3.0), 24, (), 16),
         ((1.0, 2.0, 3.0), 24, (0.1, 0.0, 0.0), 16),  # the first breaks its constraints
         ((3.0, 2.0, 1.0), 24, (0.0, 0.0, 0.1), 16),  # the last does
         ((1.0, 2.0, 3.0), 24, (0.1, 0.1, 0.0), None),
@@ -56,7 +57,7 @@ def test_a_run_ends_with_the_best_of_its_rounds(objectives, iterations, violatio
     history = log(*objectives, iterations=iterations, violation=violation)
     back = returning(history, ROUNDS, stop(iterations))
     assert (back and back.number) == number
-    assert restored(history, ROUNDS, stop(iterations)) == (number or 0)
+    assert back is None or back.parameters == history[number - 1].parameters
     # nothing is brought back as long as the run goes on
     assert returning(history, ROUNDS, stop(99)) is None
     assert returning(history, Continuation(ROUNDS.schedules), stop(iterations)) is None
@@ -97,9 +98,17 @@ LONG = Continuation(
 """Its first round takes 18 iterations."""
 
 
-def anyhow(history, settled):
-    """Stop after 24 iterations, without a word of it to who might leave a round out."""
-    return "enough" if len(history) >= 24 else None
+class Late:
+    """A budget that is said to be large until it is spent."""
+
+    def __init__(self, iterations):
+        self.iterations = iterations
+
+    def __call__(self, history, settled):
+        return "enough" if len(history) >= self.iterations else None
+
+    def left(self, history):
+        return 0 if len(history) >= self.iterations else 99
 
 
 def watched(rounds):
@@ -108,15 +117,12 @@ def watched(rounds):
 
 @pytest.fixture(name="run", scope="module")
 def cut_run(beam):
-    return list(to.optimize(beam(), to.MMA(), LONG, anyhow))
+    return list(to.optimize(beam(), to.MMA(), LONG, Late(24)))
 
 
 def test_a_roll_back_and_rounds_turn_back_side_by_side(beam):
-    def late(history, settled):
-        return "enough" if len(history) >= 42 else None
-
-    watching = list(to.optimize(beam(), to.MMA(), watched(3), late))
-    alone = list(to.optimize(beam(), to.MMA(), dataclasses.replace(LONG, rounds=3), late))
+    watching = list(to.optimize(beam(), to.MMA(), watched(3), Late(42)))
+    alone = list(to.optimize(beam(), to.MMA(), dataclasses.replace(LONG, rounds=3), Late(42)))
     end = min((watching[17], watching[35]), key=lambda step: step.iteration.objective)
     for run in (watching, alone):
         assert len(run) == 43
@@ -144,6 +150,31 @@ def test_a_round_that_is_cut_short_is_taken_back(run):
     )
 
 
+def test_what_a_rule_without_a_budget_ends_in_the_middle_is_left_as_it_is(beam):
+    def reached(history, settled):
+        return "it is reached" if len(history) >= 24 else None
+
+    *_, last = to.optimize(beam(), to.MMA(), LONG, reached)
+    assert last.reason == "it is reached; it ended in round 2 of 2, begun after iteration 18"
+    assert len(last.history) == 24
+
+
+def test_who_asks_for_less_gets_the_design_that_is_named(beam, run):
+    *_, last = to.optimize(beam(), to.MMA(), LONG, Late(20), run[20].snapshot)
+    assert last.iteration.restored == 18
+    np.testing.assert_array_equal(last.x, run[17].x)
+    assert last.iteration.parameters == run[17].iteration.parameters
+
+
+def test_who_asks_for_more_goes_on_where_the_round_was(beam, run):
+    """The design that was to come back is not yet: all goes on as if there had been more from the start."""
+    more = list(to.optimize(beam(), to.MMA(), LONG, stop(60), run[23].snapshot))
+    whole = list(to.optimize(beam(), to.MMA(), LONG, stop(60)))
+    np.testing.assert_array_equal(more[-1].x, whole[-1].x)
+    assert more[-1].reason == whole[-1].reason
+    assert [it.parameters for it in more[-1].history] == [it.parameters for it in whole[-1].history]
+
+
 class Killed(BaseException):
     """Stands for SIGKILL."""
 
@@ -151,7 +182,7 @@ class Killed(BaseException):
 @pytest.mark.parametrize("rules", [LONG, watched(2)], ids=["alone", "watched"])
 @pytest.mark.parametrize("number", [17, 18, 19, 23, 24, 25])
 def test_a_run_that_is_killed_ends_with_the_same_design(beam, run, rules, number, tmp_path):
-    parts = (beam(), to.MMA(), rules, anyhow)
+    parts = (beam(), to.MMA(), rules, Late(24))
     with (
         contextlib.suppress(Killed),
         RunFolder.create(tmp_path, "beam", recording=Recording(frames_every=0)) as folder,
@@ -175,7 +206,8 @@ def test_a_run_that_is_killed_ends_with_the_same_design(beam, run, rules, number
 def test_a_snapshot_without_the_design_that_ended_a_round_is_refused(beam):
     once = list(to.optimize(beam(), to.MMA(), Continuation(LONG.schedules), stop(18)))
     with pytest.raises(
-        InputError, match=r"^snapshot: made without rounds, so that the design of iteration 18"
+        InputError,
+        match=r"^snapshot: made without .*: the design of iteration 18,",
     ):
         list(to.optimize(beam(), to.MMA(), LONG, stop(60), once[-1].snapshot))
 
@@ -224,11 +256,8 @@ def test_what_comes_again_is_the_design_that_is_named(objectives, rounds, patien
         {BETA: Staircase(1.0, 4.0, every=every)}, rollback=Rollback(patience=patience), rounds=rounds
     )
 
-    def rule(history, settled):
-        return "enough" if len(history) >= budget else None
-
     designs, last = {}, None
-    for step in to.optimize(Whim(objectives), to.MMA(), rules, stop(budget) if frank else rule):
+    for step in to.optimize(Whim(objectives), to.MMA(), rules, stop(budget) if frank else Late(budget)):
         designs[step.iteration.number] = step.x
         if step.iteration.restored:
             np.testing.assert_array_equal(step.x, designs[step.iteration.restored])

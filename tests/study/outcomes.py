@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from topopt.continuation import Continuation, Geometric, Schedule, Survival
-from topopt.continuation.continuation import USUAL
+from topopt.continuation import USUAL, Continuation, Geometric, Schedule, Survival
 from topopt.history import History, Iteration
 from topopt.study.outcome import Judgement, Outcome
 

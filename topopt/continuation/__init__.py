@@ -1,6 +1,6 @@
 """How parameters change while a design settles: schedules, controllers, and what applies them."""
 
-from topopt.continuation.continuation import Continuation
+from topopt.continuation.continuation import USUAL, Continuation
 from topopt.continuation.controllers import Homotopy, Linked, Survival
 from topopt.continuation.follow import Follow
 from topopt.continuation.guards import Guard, Guarded
@@ -11,6 +11,7 @@ from topopt.continuation.schedules import Constant, Counter, Geometric, Linear, 
 from topopt.continuation.stairs import Petsc, Settling, Staircase, Top99neo
 
 __all__ = [
+    "USUAL",
     "Constant",
     "Continuation",
     "Counter",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple, get_args
 
 from topopt.continuation.follow import Follow
-from topopt.continuation.rollback import FEASIBLE, Rollback, standing
+from topopt.continuation.rollback import FEASIBLE, Rollback, without_undone
 from topopt.continuation.schedules import Counter, Schedule
 from topopt.errors import InputError, ParameterError, suggestion
 from topopt.history import History, Iteration, jumps
@@ -26,10 +26,10 @@ class _Round(NamedTuple):
 
     log: History
     """What belongs to the present round."""
-    left: int
-    """How many are to come."""
+    number: int
+    """Of the present round, from 1."""
     last: bool
-    """Whether none of these will begin."""
+    """Whether no other will begin."""
     ends: tuple[Iteration, ...]
     """The last iterations of those that are over."""
 
@@ -89,7 +89,7 @@ class Continuation:
             raise InputError(f"continuation: rounds is an integer >= 1, got {self.rounds!r}")
 
     def __hash__(self) -> int:
-        """Go by the names of what is driven, and by the settings."""
+        """Go by the names of what is driven, and by the settings: what is read in a log is known by it."""
         return hash((frozenset(self.schedules), self.memory, self.rollback, self.rounds))
 
     def at(self, history: History, room: float = math.inf) -> dict[str, float]:
@@ -108,7 +108,7 @@ class Continuation:
             for name, rule in self.schedules.items()
             if not isinstance(rule, Follow)
         }
-        if self.rollback is not None:
+        if self.rollback is not None and log:
             values = self.rollback.limited(values, history)
         return {
             name: rule.at(values[rule.leader]) if isinstance(rule, Follow) else values[name]
@@ -144,9 +144,10 @@ class Continuation:
         return min(ends, key=lambda end: end.objective).number if ends else None
 
     def better(self, history: History, room: float = math.inf) -> int | None:
-        """Return the number of the iteration that ended an earlier round, and better, None if none did.
+        """Return the number of the iteration that ended an earlier, better round; None if there is none.
 
-        A round that was cut short is worse than one that was not.
+        A round that the budget cuts short is worse than one that is over. What a stop rule of another kind
+        ends in the middle is what it asked for.
 
         Parameters
         ----------
@@ -156,9 +157,11 @@ class Continuation:
         number = self.best(history, room)
         if number is None or number == len(history):
             return None
-        now = history[-1]
-        done = self.settled(history, room) and _holds(now)
-        return None if done and now.objective <= history[number - 1].objective else number
+        now, settled = history[-1], self.settled(history, room)
+        if not settled and room >= 1.0:
+            return None
+        good = settled and _holds(now) and now.objective <= history[number - 1].objective
+        return None if good else number
 
     def brought_back(self, history: History) -> Iteration | None:
         """Return the iteration that brought back the end of an earlier round, None if there is none.
@@ -210,14 +213,14 @@ class Continuation:
         history, room
             As for `at`.
         """
-        log, left, last, _ = self._round(history, room)
+        log, number, last, _ = self._round(history, room)
         found = ((name, rule.missed(log.values(name), log)) for name, rule in self.schedules.items())
         sentences = [f"{name}: {sentence}" for name, sentence in found if sentence]
         if self.rounds > 1 and not (last and self._arrived(log, history)):
             before = f", begun after iteration {log[0].number - 1}" if log and log[0].number > 1 else ""
-            sentences.append(f"it ended in round {self.rounds - left} of {self.rounds}{before}")
-        elif left and not self.brought_back(history):
-            sentences.append(f"the budget left no room for round {self.rounds - left + 1} of {self.rounds}")
+            sentences.append(f"it ended in round {number} of {self.rounds}{before}")
+        elif number < self.rounds and not self.brought_back(history) and not self._starts_as_it_stands(log):
+            sentences.append(f"the budget left no room for round {number + 1} of {self.rounds}")
         return sentences
 
     def require(self, valid: Iterable[str]) -> None:
@@ -245,22 +248,20 @@ class Continuation:
 
     def _round(self, history: History, room: float) -> _Round:
         """Return the part of the log that belongs to the present round, and what was and is to come."""
-        return history.once((self, room), lambda log: self._walked(log, room))
+        return history.once((self, "round", room), lambda log: self._walked(log, room))
 
     def _walked(self, history: History, room: float) -> _Round:
         """Walk the log, round by round."""
-        log, left = self._standing(history), self.rounds - 1
+        log = self._standing(history)
         ends: tuple[Iteration, ...] = ()
         over = self.brought_back(history) is not None
-        while left and (end := self._end_of_round(log, history)):
+        while len(ends) + 1 < self.rounds and (end := self._end_of_round(log, history)):
             if end == len(log):
-                if self._starts_as_it_stands(log):
-                    return _Round(log, 0, True, ends)
-                if over or room < log[-1].number - log[0].number + 1:
-                    return _Round(log, left, True, ends)
-            ends = (*ends, log[end - 1])
-            log, left = log[end:], left - 1
-        return _Round(log, left, over or not left, ends)
+                taken = log[-1].number - log[0].number + 1
+                if over or room < taken or self._starts_as_it_stands(log):
+                    return _Round(log, len(ends) + 1, True, ends)
+            ends, log = (*ends, log[end - 1]), log[end:]
+        return _Round(log, len(ends) + 1, over or len(ends) + 1 == self.rounds, ends)
 
     def _end_of_round(self, log: History, history: History) -> int | None:
         """Return where in a log the first round, settled and at rest, gave way to the next, or now may."""
@@ -288,19 +289,19 @@ class Continuation:
 
     def _arrived(self, log: History, history: History) -> bool:
         """Return whether every parameter is at its final value at the end of a log, or is held."""
-        held = self.rollback.held(history) if self.rollback else frozenset()
-        return all(
-            name in held or rule.settled(log.values(name), log) for name, rule in self.schedules.items()
-        )
+        rules = self.schedules.items()
+        moving = {name for name, rule in rules if not rule.settled(log.values(name), log)}
+        return not moving or (self.rollback is not None and moving <= self.rollback.held(history))
 
     def _standing(self, history: History) -> History:
         """Return the log without what was undone."""
-        return self.rollback.standing(history) if self.rollback else standing(history)
+        return self.rollback.standing(history) if self.rollback else without_undone(history)
 
 
 def _holds(iteration: Iteration) -> bool:
     """Return whether a design is one to end with: done, and within its constraints."""
-    return not iteration.refused and iteration.violation <= FEASIBLE
+    fair = not iteration.refused and iteration.violation <= FEASIBLE
+    return fair and math.isfinite(iteration.objective)
 
 
 USUAL = Continuation(rollback=Rollback(rise=0.03, grey=0.05), rounds=2)

@@ -13,7 +13,7 @@ import annotated_types as at
 from topopt.history import History, Iteration
 from topopt.parameters import Checked, Positive, Unit
 
-__all__ = ["FEASIBLE", "Rollback", "standing"]
+__all__ = ["FEASIBLE", "Rollback", "without_undone"]
 
 FEASIBLE = 1e-2
 """Only a design that holds its constraints to a hundredth is worth going back to."""
@@ -68,7 +68,7 @@ class Rollback(Checked):
     def standing(self, history: History) -> History:
         """Return the log without the iterations that were undone, the pending ones included."""
         log, anchor, undo = self._watch(history)
-        return log if anchor is None or not undo else log[: anchor + 1]
+        return log[:] if anchor is None or not undo else log[: anchor + 1]
 
     def target(self, history: History) -> int | None:
         """Return the number of the iteration whose design comes next again; None to go on."""
@@ -129,7 +129,7 @@ class Rollback(Checked):
 
     def _watch(self, history: History) -> _Watch:
         """Return what the log says, which every question is answered by."""
-        return history.once(self, self._watched)
+        return history.once((self, "watch"), self._watched)
 
     def _watched(self, history: History) -> _Watch:
         """Walk the log that stands, and choose what is worth going back to.
@@ -138,7 +138,7 @@ class Rollback(Checked):
         leaves the log that stands, so that only its last iteration can be one that is to be undone. A grey
         design ends the watch.
         """
-        log = standing(history)
+        log = without_undone(history)
         anchor: int | None = None
         change, undo, least = False, False, math.inf
         for place, now in enumerate(log):
@@ -202,7 +202,7 @@ def _attempts(anchor: Iteration, history: History) -> int:
     return sum(it.parameters == anchor.parameters for it in again)
 
 
-def standing(history: History) -> History:
+def without_undone(history: History) -> History:
     """Return the iterations that were not undone.
 
     Parameters

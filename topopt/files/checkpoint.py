@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +21,7 @@ from topopt.run import Snapshot, Step
 
 __all__ = ["FORMAT", "Checkpoint"]
 
-FORMAT = 2
+FORMAT = 3
 """Version of the run folder; a folder of another version is refused."""
 
 
@@ -41,14 +41,11 @@ class Checkpoint:
         Its fields as arrays.
     output : array, optional
         The model's last output.
-    evaluated : array, shape (n,), optional
-        The design of the last iteration, kept once the run has ended, or where it may be gone back to.
-    anchor : array, shape (n,), optional
-        The design that a roll-back would go back to.
+    kept : mapping
+        Designs that may come again, by the numbers of their iterations, shape (n,) each; that of the last
+        iteration once the run has ended.
     states, older : tuple of array
         What iterative solvers begin with.
-    best : array, shape (n,), optional
-        The design that ended the best round.
     """
 
     number: int
@@ -56,11 +53,9 @@ class Checkpoint:
     memory: str
     state: Mapping[str, NDArray[Any]]
     output: Array | None = None
-    evaluated: Array | None = None
-    anchor: Array | None = None
+    kept: Mapping[int, Array] = field(default_factory=dict)
     states: tuple[Array, ...] = ()
     older: tuple[Array, ...] = ()
-    best: Array | None = None
 
     @classmethod
     def of(cls, step: Step) -> Checkpoint:
@@ -73,18 +68,16 @@ class Checkpoint:
                     f"checkpoint: field '{name}' of {_name(now.state)} is no number and no array; "
                     f"an optimiser's state must be made of these to be resumed"
                 )
-        evaluated = step.x if step.reason else now.evaluated
+        number = step.iteration.number
         return cls(
-            step.iteration.number,
+            number,
             now.x,
             _name(now.state),
             state,
             now.output,
-            evaluated,
-            now.anchor,
+            {**now.kept, number: step.x} if step.reason else now.kept,
             now.states,
             now.older,
-            now.best,
         )
 
     def save(self, path: Path, durable: bool = False) -> None:
@@ -95,13 +88,9 @@ class Checkpoint:
             "memory": np.array(self.memory),
             "x": self.x,
         }
-        optional = {
-            "output": self.output,
-            "evaluated": self.evaluated,
-            "anchor": self.anchor,
-            "best": self.best,
-        }
-        arrays |= {name: array for name, array in optional.items() if array is not None}
+        if self.output is not None:
+            arrays["output"] = self.output
+        arrays |= {f"design.{number}": design for number, design in self.kept.items()}
         arrays |= {f"state.{name}": array for name, array in self.state.items()}
         for name, found in (("solution", self.states), ("older", self.older)):
             arrays |= {f"{name}.{number}": array for number, array in enumerate(found)}
@@ -137,11 +126,9 @@ class Checkpoint:
                     if name.startswith("state.")
                 },
                 arrays.get("output"),
-                arrays.get("evaluated"),
-                arrays.get("anchor"),
-                _numbered(arrays, "solution."),
-                _numbered(arrays, "older."),
-                arrays.get("best"),
+                _numbered(arrays, "design."),
+                tuple(_numbered(arrays, "solution.").values()),
+                tuple(_numbered(arrays, "older.").values()),
             )
         except FileNotFoundError:
             return None
@@ -171,14 +158,13 @@ class Checkpoint:
             state = unpacked(cls, self.state)
         except InputError as error:
             raise RunFolderError(f"checkpoint: written by another version of topopt: {error}") from error
-        kept = self.output, self.anchor, self.evaluated, self.states, self.older, self.best
-        return Snapshot(history, self.x, state, *kept)
+        return Snapshot(history, self.x, state, self.output, self.kept, self.states, self.older)
 
 
-def _numbered(arrays: Mapping[str, NDArray[Any]], prefix: str) -> tuple[NDArray[Any], ...]:
-    """Return the arrays whose names are a prefix and a number, in their order."""
-    names = (name for name in arrays if name.startswith(prefix))
-    return tuple(arrays[name] for name in sorted(names, key=lambda name: int(name.removeprefix(prefix))))
+def _numbered(arrays: Mapping[str, NDArray[Any]], prefix: str) -> dict[int, NDArray[Any]]:
+    """Return the arrays whose names are a prefix and a number, by these, in their order."""
+    numbers = sorted(int(name.removeprefix(prefix)) for name in arrays if name.startswith(prefix))
+    return {number: arrays[f"{prefix}{number}"] for number in numbers}
 
 
 def _shrunk(arrays: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:

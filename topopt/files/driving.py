@@ -6,8 +6,8 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
-from topopt.continuation import Constant, Follow, Guard, Rollback, Survival
-from topopt.continuation.continuation import USUAL, Memory
+from topopt.continuation import USUAL, Constant, Follow, Guard, Rollback, Survival
+from topopt.continuation.continuation import Memory
 from topopt.errors import suggestion
 from topopt.files.fields import form
 from topopt.files.items import classed, typed
@@ -65,7 +65,7 @@ def driven(spec: Spec) -> None:
     led(spec, list(gates), free)
     if free and len(free) == len(gates) and not any(name in data for name in gates):
         _raised(spec, free[0], data)
-        _set(spec, data)
+        _usual_settings(spec, data)
 
 
 def led(spec: Spec, gates: Sequence[str], free: Sequence[str]) -> None:
@@ -105,7 +105,7 @@ def _raised(spec: Spec, leader: str, data: Mapping[str, Any]) -> None:
         spec.continuation[name] = Item(("continuation", name), Follow, fields, type_name(Follow))
 
 
-def _set(spec: Spec, data: Mapping[str, Any]) -> None:
+def _usual_settings(spec: Spec, data: Mapping[str, Any]) -> None:
     """Give the roll-back and the rounds that nobody sets their usual values."""
     if "rollback" not in data and USUAL.rollback is not None:
         values = dataclasses.asdict(USUAL.rollback)

@@ -301,8 +301,8 @@ class RunFolder:
         """Return the last step again, if the run on record has ended."""
         history, checkpoint = snapshot.history, self._record.checkpoint
         reason = ending(history, continuation, stop)
-        if reason is None or checkpoint is None or checkpoint.evaluated is None:
+        if reason is None or checkpoint is None or len(history) not in checkpoint.kept:
             return None
-        iteration, x = history[-1], checkpoint.evaluated
+        iteration, x = history[-1], checkpoint.kept[len(history)]
         parameters = model_parameters(iteration.parameters)
         return Step(iteration, x, model.evaluate(x, parameters), snapshot, reason)

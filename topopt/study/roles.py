@@ -4,8 +4,17 @@ from __future__ import annotations
 
 import dataclasses
 
-from topopt.continuation import Constant, Continuation, Follow, Geometric, Guarded, Linear, Schedule, Survival
-from topopt.continuation.continuation import USUAL
+from topopt.continuation import (
+    USUAL,
+    Constant,
+    Continuation,
+    Follow,
+    Geometric,
+    Guarded,
+    Linear,
+    Schedule,
+    Survival,
+)
 
 __all__ = ["is_default", "is_gate", "is_ramp"]
 
@@ -34,7 +43,7 @@ def is_default(continuation: Continuation) -> bool:
 
 
 def is_ramp(continuation: Continuation) -> bool:
-    """Return whether it is a plain ramp: straight or of constant growth, and nothing reads the log.
+    """Return whether it is a plain ramp: straight or of constant growth, once, and nothing reads the log.
 
     Parameters
     ----------
@@ -44,7 +53,7 @@ def is_ramp(continuation: Continuation) -> bool:
     rules = continuation.schedules.values()
     moving = [rule for rule in rules if not isinstance(rule, Constant | Follow)]
     plain = all(isinstance(rule, Linear | Geometric) for rule in moving)
-    return bool(moving) and plain and continuation.rollback is None
+    return bool(moving) and plain and continuation.rollback is None and continuation.rounds == 1
 
 
 def _bare(rule: Schedule) -> Schedule:

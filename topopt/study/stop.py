@@ -22,7 +22,8 @@ class FairStop(Checked):
     ----------
     budget : int
         State solves, those of analyses that a schedule asks for included; a model that solves nothing
-        counts one an iteration. No iteration begins that would exceed it.
+        counts one an iteration. No iteration begins that would exceed it, but that which brings back the
+        design of an earlier round.
     progress : float
         Root mean square change of the output that counts as rest.
     window : int
@@ -46,16 +47,16 @@ class FairStop(Checked):
                     f"settled: black and white, and the output changes by less than {self.progress:g} "
                     "(root mean square)"
                 )
-        spent = _spent(history)
-        if spent + (spent - _spent(history[:-1])) > self.budget:
+        if self.left(history) < 1.0:
+            spent = _spent(history)
             state = "" if settled else ", before the continuation had settled"
             return f"budget: {spent} of {self.budget} state solves spent{state}"
         return None
 
     def left(self, history: History) -> float:
-        """Return how many iterations the budget leaves, if they cost what they have on average."""
+        """Return how many iterations the budget leaves, if they cost what the last one did."""
         spent = _spent(history)
-        return (self.budget - spent) * len(history) / spent if spent else math.inf
+        return (self.budget - spent) / (spent - _spent(history[:-1])) if spent else math.inf
 
     def _rests(self, history: History) -> bool:
         """Return whether nothing has changed for a whole window, neither parameters nor output."""

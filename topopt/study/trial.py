@@ -23,8 +23,9 @@ from topopt.files.lock import is_locked
 from topopt.history import History
 from topopt.optimizers import Optimizer
 from topopt.optimizers.honest import require_honest
-from topopt.parameters import Array, checked
-from topopt.run import Step, StopRule, model_parameters, optimize
+from topopt.parameters import Array, checked, model_parameters
+from topopt.run import Step, StopRule, ending, optimize
+from topopt.stopping import room
 from topopt.study.archive import (
     drop_husk,
     placed,
@@ -234,7 +235,7 @@ def _steps(trial: Trial, run: RunFolder) -> Iterator[Step]:
     """Run the loop from where the folder stands; a run that had ended yields its last step again."""
     parts = trial.model, trial.optimizer, trial.schedules, trial.stop
     history = run.history
-    if len(history) and trial.stop(history, trial.schedules.settled(history)) is not None:
+    if len(history) and ending(history, trial.schedules, trial.stop) is not None:
         return run.steps(*parts)
     return optimize(*parts, run.snapshot(trial.optimizer))
 
@@ -253,7 +254,7 @@ def _end(trial: Trial, run: RunFolder, last: Step) -> Outcome:
     return dataclasses.replace(
         _outcome(trial, run),
         reason=last.reason or "",
-        settled=trial.schedules.settled(last.history),
+        settled=trial.schedules.settled(last.history, room(trial.stop, last.history)),
         density=_shaped(last),
         limits=beside(trial.model, trial.yardstick, trial.schedules, last.evaluation, parameters),
     )
