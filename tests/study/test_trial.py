@@ -24,7 +24,7 @@ from topopt.parameters import Array
 from topopt.study.archive import read_judgements, read_outcome
 from topopt.study.fingerprint import fingerprint
 from topopt.study.stop import FairStop
-from topopt.study.trial import Halted, carried_out, slug_of
+from topopt.study.trial import Halted, Trial, carried_out, slug_of
 from topopt.study.yardstick import Score
 
 ROOT = Path(__file__).parents[2]
@@ -304,3 +304,43 @@ def test_one_stop_test_for_all(history: History, settled: bool, reason: str | No
         assert found is not None
         assert found.startswith(reason.removesuffix("$"))
         assert not reason.endswith("$") or found == reason[:-1]
+
+
+@dataclass(frozen=True)
+class Late(FairStop):
+    """Says that there is plenty until all is spent."""
+
+    def left(self, history: History) -> float:
+        left = super().left(history)
+        return left if left < 1.0 else math.inf
+
+
+def twice(stop: FairStop) -> Trial:
+    once = trial()
+    return dataclasses.replace(once, stop=stop, schedules=dataclasses.replace(once.schedules, rounds=2))
+
+
+def test_a_trial_whose_budget_leaves_a_round_out_has_settled_all_the_same(tmp_path: Path) -> None:
+    outcome = carried_out(twice(FairStop(30)), tmp_path / "springs")
+    assert outcome.reason == "budget: 30 of 30 state solves spent; the budget left no room for round 2 of 2"
+    assert outcome.settled
+    (tmp_path / "springs" / "outcome.json").unlink()
+    assert exact(carried_out(twice(FairStop(30)), tmp_path / "springs")) == exact(outcome)
+
+
+@pytest.mark.parametrize("after", [21, 39, 40])
+def test_broken_off_in_front_of_a_design_that_comes_back_it_ends_the_same(tmp_path: Path, after: int) -> None:
+    outcome = carried_out(twice(Late(40)))
+    assert outcome.reason.startswith(
+        "budget: 40 of 40 state solves spent, before the continuation had settled"
+    )
+    back = outcome.history[-1].restored
+    assert 15 < back < 30
+    assert outcome.reason.endswith(f"the design of iteration {back}, which ended a better round, is back")
+    assert outcome.final is not None
+    assert outcome.final.iteration == len(outcome.history) == 41
+    assert outcome.final.grey == outcome.history[back - 1].objective
+    looks = iter(range(1, 60))
+    with pytest.raises(Halted, match=f"after iteration {after}$"):
+        carried_out(twice(Late(40)), tmp_path / "springs", lambda: next(looks) == after)
+    assert exact(carried_out(twice(Late(40)), tmp_path / "springs")) == exact(outcome)
