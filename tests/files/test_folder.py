@@ -168,7 +168,7 @@ def damage(path: Path, what: str) -> None:
         ("torn marker", r"run\.json: damaged"),
         (
             "version",
-            r"written in format 99, this topopt reads format 2; resume it with the version that wrote it",
+            r"written in format 99, this topopt reads format 3; resume it with the version that wrote it",
         ),
         ("problem", r"problem\.yaml: changed since the run began; undo the change"),
         ("no problem", r"problem\.yaml: missing"),
@@ -282,18 +282,20 @@ def test_the_checkpoint_keeps_every_bit(tmp_path: Path) -> None:
         "scale": np.array(0.1 + 0.2),
     }
     tiny = np.nextafter(np.zeros(3), 1)
-    Checkpoint(4, tiny, "a.B", arrays, None, tiny).save(tmp_path / "c.npz")
+    Checkpoint(4, tiny, "a.B", arrays, None, {11: -tiny, 4: tiny}).save(tmp_path / "c.npz")
     back = Checkpoint.load(tmp_path / "c.npz")
     assert back is not None
     assert (back.number, back.memory, back.output) == (4, "a.B", None)
     for one, other in [
         (back.x, tiny),
-        (back.evaluated, tiny),
+        (back.kept[4], tiny),
+        (back.kept[11], -tiny),
         *((back.state[k], v) for k, v in arrays.items()),
     ]:
         assert one is not None
         assert (one.dtype, one.shape, one.tobytes()) == (other.dtype, other.shape, other.tobytes())
     assert back.state.keys() == arrays.keys()
+    assert list(back.kept) == [4, 11]
 
 
 def test_the_environment_is_plain_and_tells_differences() -> None:
