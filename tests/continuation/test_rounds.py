@@ -114,6 +114,15 @@ def test_a_study_s_budget_leaves_as_many_iterations_as_its_solves_are_worth():
     assert FairStop(100).left(History()) == math.inf
 
 
+def test_what_costs_nothing_spends_nothing_of_a_study_s_budget():
+    """Ten solves in front, then iterations that need none, as those of a model that remembers do."""
+    history = History([Iteration(k, 1.0, solves=10) for k in range(1, 6)])
+    assert FairStop(10).left(history) == math.inf
+    assert FairStop(10)(history, settled=False) is None
+    assert FairStop(9).left(history) == 0.0
+    assert FairStop(9)(history, settled=True) == "budget: 10 of 9 state solves spent"
+
+
 def test_a_round_that_would_change_nothing_is_none():
     rules = Continuation({BETA: Constant(8.0), "batch": Counter()}, rounds=3)
     seen, settled = walked(rules, 30)

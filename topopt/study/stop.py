@@ -56,7 +56,10 @@ class FairStop(Checked):
     def left(self, history: History) -> float:
         """Return how many iterations the budget leaves, if they cost what the last one did."""
         spent = _spent(history)
-        return (self.budget - spent) / (spent - _spent(history[:-1])) if spent else math.inf
+        cost = spent - _spent(history[:-1])
+        if not cost:
+            return math.inf if spent <= self.budget else 0.0
+        return (self.budget - spent) / cost
 
     def _rests(self, history: History) -> bool:
         """Return whether nothing has changed for a whole window, neither parameters nor output."""
