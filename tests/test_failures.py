@@ -1,5 +1,6 @@
 """Failures are named with the iteration and the parameters at which they began, the cause first."""
 
+import dataclasses
 import math
 
 import pytest
@@ -41,6 +42,18 @@ def test_a_failure_knows_where_it_began_also_in_a_part_of_a_log():
 
 def test_what_spoils_a_design_comes_before_what_merely_may():
     assert names([iteration(1, "unresolved"), iteration(2, "masked")]) == ["masked", "unresolved"]
+
+
+def test_what_was_undone_has_spoilt_nothing():
+    history = [iteration(1), iteration(2, "blow-up"), iteration(3, "freeze")]
+    assert names(history) == ["blow-up", "freeze"]
+    back = dataclasses.replace(iteration(4, "unresolved"), restored=1)
+    assert names([*history, back]) == ["unresolved"]
+    assert [found.alarm for found in findings(to.History([*history, back]))] == [
+        "blow-up",
+        "freeze",
+        "unresolved",
+    ]
 
 
 def test_what_is_left_after_a_blow_up_is_its_consequence():
